@@ -1,0 +1,145 @@
+package federation
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"time"
+)
+
+// The bounds of one record. An Export beyond them is refused whole, at the door.
+const (
+	MaxPorts     = 100     // as many as an EndpointSlice may list
+	MaxEndpoints = 100_000 // of one service in one cluster
+	MaxPairs     = 64      // labels, and annotations
+	MaxPairBytes = 32 << 10
+	maxText      = 253 // host names, zones, regions, policies, protocols
+)
+
+// Check returns what is wrong with an Export that came from outside, or nil. It holds for every record
+// of a Store: names by grammar, known enums, bounded counts and sizes, addresses that can be reached
+// from elsewhere.
+func (e *Export) Check() error {
+	if _, err := ParseClusterID(string(e.Cluster)); err != nil {
+		return err
+	}
+	if err := e.Name.Check(); err != nil {
+		return err
+	}
+	return errors.Join(e.checkShape(), e.checkPorts(), e.checkSubsets(), checkPairs("labels", e.Labels), checkPairs("annotations", e.Annotations))
+}
+
+func (e *Export) checkShape() error {
+	if e.Type != ClusterSetIP && e.Type != Headless {
+		return fmt.Errorf("type %q: want %s or %s", clip(string(e.Type)), ClusterSetIP, Headless)
+	}
+	if e.SessionAffinity != "None" && e.SessionAffinity != "ClientIP" {
+		return fmt.Errorf("session affinity %q: want None or ClientIP", clip(e.SessionAffinity))
+	}
+	if s := e.SessionAffinitySeconds; s < 0 || s > 86400 {
+		return fmt.Errorf("session affinity timeout %d: want 0 to 86400 seconds", s)
+	}
+	if y := e.Created.Year(); y < 1970 || y > 9999 {
+		return fmt.Errorf("creation time %s: want a year from 1970 to 9999", e.Created.Format(time.RFC3339))
+	}
+	if len(e.IPFamilies) > 2 || len(e.IPFamilies) == 2 && e.IPFamilies[0] == e.IPFamilies[1] {
+		return errors.New("IP families: want at most two, each once")
+	}
+	if i := slices.IndexFunc(e.IPFamilies, func(f IPFamily) bool { return f != IPv4 && f != IPv6 }); i >= 0 {
+		return fmt.Errorf("IP family %q: want %s or %s", clip(string(e.IPFamilies[i])), IPv4, IPv6)
+	}
+	return checkTexts(e.InternalTrafficPolicy, e.TrafficDistribution, e.Network)
+}
+
+func (e *Export) checkPorts() error {
+	if len(e.Ports) > MaxPorts {
+		return fmt.Errorf("%d ports: want at most %d", len(e.Ports), MaxPorts)
+	}
+	for i, p := range e.Ports {
+		if err := checkPort(p.Name, p.Protocol, p.Number); err != nil {
+			return err
+		}
+		if err := checkTexts(p.AppProtocol); err != nil {
+			return err
+		}
+		if slices.ContainsFunc(e.Ports[:i], func(o Port) bool { return o.Name == p.Name }) {
+			return fmt.Errorf("port name %q: given twice", p.Name)
+		}
+	}
+	return nil
+}
+
+func (e *Export) checkSubsets() error {
+	total := 0
+	for _, s := range e.Subsets {
+		if total += max(1, len(s.Endpoints)); total > MaxEndpoints || len(s.Ports) > MaxPorts {
+			return fmt.Errorf("want at most %d endpoints, and %d ports in a subset", MaxEndpoints, MaxPorts)
+		}
+		for _, p := range s.Ports {
+			if err := checkPort(p.Name, p.Protocol, p.Number); err != nil {
+				return err
+			}
+		}
+		for _, ep := range s.Endpoints {
+			if err := ep.check(); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (ep Endpoint) check() error {
+	if !Reachable(ep.Address) {
+		return fmt.Errorf("endpoint address %s: want one that other clusters can reach", ep.Address)
+	}
+	if ep.Hostname != "" {
+		if err := checkLabel(ep.Hostname); err != nil {
+			return fmt.Errorf("endpoint host name %q: %w", clip(ep.Hostname), err)
+		}
+	}
+	return checkTexts(ep.Zone, ep.Region)
+}
+
+// Reachable reports whether an address can mean the same host in every cluster. Loopback, link-local,
+// multicast, unspecified and zoned addresses, and IPv4 in IPv6's clothes, cannot.
+func Reachable(a netip.Addr) bool {
+	return a.IsValid() && a.Zone() == "" && !a.Is4In6() && !a.IsUnspecified() && !a.IsLoopback() &&
+		!a.IsMulticast() && !a.IsLinkLocalUnicast() && a != netip.AddrFrom4([4]byte{255, 255, 255, 255})
+}
+
+func checkPort(name string, protocol Protocol, number uint16) error {
+	if name != "" {
+		if err := checkLabel(name); err != nil {
+			return fmt.Errorf("port name %q: %w", clip(name), err)
+		}
+	}
+	if protocol != TCP && protocol != UDP && protocol != SCTP {
+		return fmt.Errorf("protocol %q of port %q: want TCP, UDP or SCTP", clip(string(protocol)), name)
+	}
+	if number == 0 {
+		return fmt.Errorf("port %q: want a number from 1 to 65535", name)
+	}
+	return nil
+}
+
+func checkPairs(what string, pairs map[string]string) error {
+	size := 0
+	for k, v := range pairs {
+		size += len(k) + len(v)
+	}
+	if len(pairs) > MaxPairs || size > MaxPairBytes {
+		return fmt.Errorf("%d %s of %d bytes: want at most %d of %d bytes", len(pairs), what, size, MaxPairs, MaxPairBytes)
+	}
+	return nil
+}
+
+func checkTexts(texts ...string) error {
+	for _, s := range texts {
+		if len(s) > maxText {
+			return fmt.Errorf("%q: want at most %d characters", clip(s), maxText)
+		}
+	}
+	return nil
+}

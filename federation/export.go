@@ -1,0 +1,165 @@
+package federation
+
+import (
+	"cmp"
+	"maps"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+)
+
+// ServiceType is the type of a service in the clusterset, in the words of the MCS API.
+type ServiceType string
+
+// The types of the MCS API (E7).
+const (
+	ClusterSetIP ServiceType = "ClusterSetIP"
+	Headless     ServiceType = "Headless"
+)
+
+// Protocol is the transport protocol of a port, in the words of Kubernetes.
+type Protocol string
+
+// The protocols that a Service may have.
+const (
+	TCP  Protocol = "TCP"
+	UDP  Protocol = "UDP"
+	SCTP Protocol = "SCTP"
+)
+
+// IPFamily is an address family, in the words of Kubernetes.
+type IPFamily string
+
+// The address families that a Service may have.
+const (
+	IPv4 IPFamily = "IPv4"
+	IPv6 IPFamily = "IPv6"
+)
+
+// Export is what one cluster says about one of its services. It is immutable once it is in a Store;
+// two Exports with equal content are Equal only when both are normalized.
+type Export struct {
+	Cluster ClusterID
+	Name    ServiceName
+
+	// Created is the creationTimestamp of the ServiceExport, in whole seconds: the oldest export
+	// decides where exports disagree.
+	Created time.Time
+
+	Type       ServiceType
+	Ports      []Port     // in the Service's own order
+	IPFamilies []IPFamily // in the Service's own order
+
+	SessionAffinity        string // "None" or "ClientIP"
+	SessionAffinitySeconds int32  // of ClientIP; 0 where not given
+	InternalTrafficPolicy  string // "" where not given
+	TrafficDistribution    string // "" where not given
+
+	// Labels and Annotations are the ServiceExport's exportedLabels and exportedAnnotations (E8).
+	Labels, Annotations map[string]string
+
+	// Network names the network that the endpoints are reached in; "" is the clusterset's only one.
+	Network string
+
+	Subsets []Subset // sorted; see Normalize
+}
+
+// Port is one port of a Service: what clients connect to.
+type Port struct {
+	Name        string // "" for a single unnamed port
+	Protocol    Protocol
+	AppProtocol string // "" where not given
+	Number      uint16
+}
+
+// Subset is a group of endpoints that serve the same ports, as the EndpointSlices of the owner group
+// them.
+type Subset struct {
+	Ports     []TargetPort // sorted by name
+	Endpoints []Endpoint   // sorted by address, then by host name
+}
+
+// TargetPort says at which number the endpoints of a Subset serve the Service port of that name.
+type TargetPort struct {
+	Name     string // of a Port of the same Export
+	Protocol Protocol
+	Number   uint16
+}
+
+// Endpoint is one address behind a service.
+type Endpoint struct {
+	Address      netip.Addr
+	Hostname     string // "" where the owner gave none
+	Zone, Region string // topology of its node; "" where not known
+	Conditions   Conditions
+}
+
+// Conditions are the conditions of an EndpointSlice's endpoint, as bits.
+type Conditions uint8
+
+// The conditions of an endpoint. An owner that leaves Ready open means ready (D7); Describe has decided.
+const (
+	Ready Conditions = 1 << iota
+	Serving
+	Terminating
+)
+
+// Has reports whether all bits of want are set.
+func (c Conditions) Has(want Conditions) bool { return c&want == want }
+
+// Normalize sorts and de-duplicates what has no order of its own (subsets, target ports, endpoints), so
+// that equal content is equal memory. Subsets with the same ports become one; of two endpoints with
+// the same address and host name in one subset the first stays. Call it before the Export is shared.
+func (e *Export) Normalize() {
+	e.Created = e.Created.UTC().Truncate(time.Second)
+	for i := range e.Subsets {
+		slices.SortFunc(e.Subsets[i].Ports, compareTargetPorts)
+	}
+	slices.SortStableFunc(e.Subsets, compareSubsets)
+	merged := e.Subsets[:0]
+	for _, s := range e.Subsets {
+		if n := len(merged); n > 0 && compareSubsets(merged[n-1], s) == 0 {
+			merged[n-1].Endpoints = append(merged[n-1].Endpoints, s.Endpoints...)
+		} else {
+			merged = append(merged, s)
+		}
+	}
+	e.Subsets = merged
+	for i := range e.Subsets {
+		s := &e.Subsets[i]
+		slices.SortStableFunc(s.Endpoints, compareEndpoints)
+		s.Endpoints = slices.CompactFunc(s.Endpoints, func(a, b Endpoint) bool { return compareEndpoints(a, b) == 0 })
+	}
+	e.Subsets = slices.DeleteFunc(e.Subsets, func(s Subset) bool { return len(s.Endpoints) == 0 })
+}
+
+// Equal reports whether both say the same. Both must be normalized.
+func (e *Export) Equal(o *Export) bool {
+	return e == o || e.sameShape(o) && slices.EqualFunc(e.Subsets, o.Subsets, func(a, b Subset) bool {
+		return slices.Equal(a.Ports, b.Ports) && slices.Equal(a.Endpoints, b.Endpoints)
+	})
+}
+
+func (e *Export) sameShape(o *Export) bool {
+	return e.Cluster == o.Cluster && e.Name == o.Name && e.Created.Equal(o.Created) &&
+		e.Type == o.Type && slices.Equal(e.Ports, o.Ports) && slices.Equal(e.IPFamilies, o.IPFamilies) &&
+		e.SessionAffinity == o.SessionAffinity && e.SessionAffinitySeconds == o.SessionAffinitySeconds &&
+		e.InternalTrafficPolicy == o.InternalTrafficPolicy && e.TrafficDistribution == o.TrafficDistribution &&
+		e.Network == o.Network && maps.Equal(e.Labels, o.Labels) && maps.Equal(e.Annotations, o.Annotations)
+}
+
+// CompareAge orders by precedence: the oldest export first, of the same second the lower cluster ID.
+func (e *Export) CompareAge(o *Export) int {
+	return cmp.Or(e.Created.Compare(o.Created), strings.Compare(string(e.Cluster), string(o.Cluster)))
+}
+
+func compareTargetPorts(a, b TargetPort) int {
+	return cmp.Or(strings.Compare(a.Name, b.Name), strings.Compare(string(a.Protocol), string(b.Protocol)), cmp.Compare(a.Number, b.Number))
+}
+
+func compareSubsets(a, b Subset) int { return slices.CompareFunc(a.Ports, b.Ports, compareTargetPorts) }
+
+func compareEndpoints(a, b Endpoint) int {
+	return cmp.Or(a.Address.Compare(b.Address), strings.Compare(a.Hostname, b.Hostname))
+}
