@@ -1,0 +1,213 @@
+package stream
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"sync"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/keepalive"
+	"google.golang.org/grpc/peer"
+	"google.golang.org/grpc/status"
+
+	"github.com/hansa-mcs/hansa/federation"
+	"github.com/hansa-mcs/hansa/federation/stream/wire"
+)
+
+// Conn is an authenticated connection: Peer is the cluster that the other side's certificate names.
+type Conn interface {
+	net.Conn
+	Peer() federation.ClusterID
+}
+
+// Member is another cluster and where it listens.
+type Member struct {
+	Cluster federation.ClusterID
+	Address string // host:port
+}
+
+// Config is what an Exchange needs. All fields are required.
+type Config struct {
+	Store *federation.Store
+	// Listener accepts Conns only; Start closes it.
+	Listener net.Listener
+	// Dial opens a connection to the member want, over which gRPC can speak.
+	Dial func(ctx context.Context, address string, want federation.ClusterID) (Conn, error)
+	// Members returns the other members as they are now, and a channel that closes when that changes.
+	Members func() ([]Member, <-chan struct{})
+	Log     *slog.Logger
+}
+
+// Exchange keeps one stream to every member that can be reached, and applies what comes.
+type Exchange struct {
+	wire.UnimplementedFederationServer
+	config Config
+	links  *links
+	moving sync.WaitGroup // the goroutines of all links
+}
+
+// New returns an Exchange that does nothing until Start.
+func New(config Config) *Exchange {
+	return &Exchange{config: config, links: newLinks()}
+}
+
+// Start serves and dials until ctx ends, and returns when every stream has ended.
+func (x *Exchange) Start(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	server := grpc.NewServer(
+		grpc.Creds(handshaken{}),
+		grpc.MaxRecvMsgSize(maxFrame),
+		grpc.MaxConcurrentStreams(4),
+		grpc.KeepaliveParams(keepalive.ServerParameters{Time: silence, Timeout: silence}),
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: silence / 2, PermitWithoutStream: true}),
+	)
+	wire.RegisterFederationServer(server, x)
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(x.config.Listener) }()
+	dialed := make(chan struct{})
+	go func() { defer close(dialed); x.dialMembers(ctx) }()
+
+	var err error
+	select {
+	case <-ctx.Done():
+	case err = <-served:
+	}
+	cancel()
+	server.Stop()
+	<-dialed
+	x.moving.Wait()
+	if errors.Is(err, grpc.ErrServerStopped) {
+		return nil
+	}
+	return err
+}
+
+// Exchange serves a stream that a peer opened.
+func (x *Exchange) Exchange(stream grpc.BidiStreamingServer[wire.Frame, wire.Frame]) error {
+	who, ok := peer.FromContext(stream.Context())
+	if !ok {
+		return status.Error(codes.Unauthenticated, "no peer")
+	}
+	auth, ok := who.AuthInfo.(peerInfo)
+	if !ok {
+		return status.Error(codes.Unauthenticated, "no certificate")
+	}
+	ctx, cancel := context.WithCancelCause(stream.Context())
+	defer cancel(nil)
+	err := x.move(ctx, newLink(stream, x.config.Store, auth.cluster, auth.cluster, x.config.Log, cancel))
+	return status.Error(codes.Aborted, errorText(err))
+}
+
+// dialMembers runs one dialer per member that gossip knows, for as long as it knows it.
+func (x *Exchange) dialMembers(ctx context.Context) {
+	var dialers sync.WaitGroup
+	defer dialers.Wait()
+	running := map[Member]context.CancelFunc{}
+	for {
+		members, changed := x.config.Members()
+		known := map[Member]bool{}
+		for _, m := range members {
+			known[m] = true
+			if running[m] == nil {
+				dialCtx, cancel := context.WithCancel(ctx)
+				running[m] = cancel
+				dialers.Go(func() { x.keepDialing(dialCtx, m) })
+			}
+		}
+		for m, cancel := range running {
+			if !known[m] {
+				cancel()
+				delete(running, m)
+			}
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			for _, cancel := range running {
+				cancel()
+			}
+			return
+		}
+	}
+}
+
+// keepDialing keeps a stream to m until ctx ends: it waits while there is one, whoever dialed it, and
+// dials when there is none, with back-off.
+func (x *Exchange) keepDialing(ctx context.Context, m Member) {
+	var wait backoff
+	for ctx.Err() == nil {
+		if ended := x.links.wait(m.Cluster); ended != nil {
+			select {
+			case <-ended:
+			case <-ctx.Done():
+			}
+			continue
+		}
+		began := time.Now()
+		err := x.dial(ctx, m)
+		if ctx.Err() != nil {
+			return
+		}
+		x.config.Log.Debug("stream ended", "peer", m.Cluster, "address", m.Address, "error", err)
+		if time.Since(began) > backoffReset {
+			wait = backoff{}
+		}
+		select {
+		case <-time.After(wait.next()):
+		case <-ctx.Done():
+		}
+	}
+}
+
+// dial opens a stream to m and moves its frames until it ends.
+func (x *Exchange) dial(ctx context.Context, m Member) error {
+	conn, err := grpc.NewClient("passthrough:///"+m.Address,
+		grpc.WithTransportCredentials(handshaken{}),
+		grpc.WithContextDialer(func(ctx context.Context, address string) (net.Conn, error) {
+			return x.config.Dial(ctx, address, m.Cluster)
+		}),
+		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxFrame)),
+		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: silence, Timeout: silence}),
+		grpc.WithDisableRetry(),
+	)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer func() {
+		cancel(nil)
+		_ = conn.Close()
+	}()
+	stream, err := wire.NewFederationClient(conn).Exchange(ctx)
+	if err != nil {
+		return err
+	}
+	return x.move(ctx, newLink(stream, x.config.Store, m.Cluster, x.config.Store.Self(), x.config.Log, cancel))
+}
+
+// move runs a link; once the peer's hello came it is the link to that peer.
+func (x *Exchange) move(ctx context.Context, l *link) error {
+	err := l.run(ctx, &x.moving, func() error {
+		if err := x.links.add(l); err != nil {
+			return err
+		}
+		x.config.Log.Info("stream up", "peer", l.peer, "dialer", l.dialer)
+		return nil
+	})
+	if x.links.remove(l) {
+		x.config.Log.Info("stream down", "peer", l.peer, "error", errorText(err))
+	}
+	return err
+}
+
+func errorText(err error) string {
+	if err == nil {
+		return "closed"
+	}
+	return err.Error()
+}
