@@ -1,0 +1,111 @@
+package importer
+
+import (
+	"context"
+	"sync/atomic"
+
+	"github.com/hansa-mcs/hansa/federation"
+)
+
+// Importer publishes a View after every change of the Store or of the local facts.
+type Importer struct {
+	store *federation.Store
+	facts *facts
+	view  atomic.Pointer[View]
+	ready chan struct{}
+}
+
+// New returns an Importer that has published an empty View. Its methods may be called from any
+// goroutine, before and after Start.
+func New(store *federation.Store) *Importer {
+	i := &Importer{store: store, facts: newFacts(), ready: make(chan struct{})}
+	i.view.Store(Empty())
+	return i
+}
+
+// View returns the newest View, never nil.
+func (i *Importer) View() *View { return i.view.Load() }
+
+// Ready returns a channel that closes when the first View that clients may see is published: before
+// that an answer would delete by absence.
+func (i *Importer) Ready() <-chan struct{} { return i.ready }
+
+// Start runs the loop until ctx ends. In each turn one of three things happens: an export changed, a
+// local fact changed, or we are stopping. Everything that changed by then goes into one new View.
+func (i *Importer) Start(ctx context.Context) error {
+	var revision uint64
+	opened := false
+	for {
+		changed := i.store.Changed()
+		synced := i.store.Synced() // before the names, so that a cluster in it has its Services in the View
+		dirty, complete := i.dirty(&revision)
+		i.publish(dirty, synced)
+		if complete && !opened {
+			opened = true
+			close(i.ready)
+		}
+		select {
+		case <-changed:
+		case <-i.facts.wake:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// dirty returns the services to conclude anew, and moves revision on.
+func (i *Importer) dirty(revision *uint64) (map[federation.ServiceName]bool, bool) {
+	dirty := map[federation.ServiceName]bool{}
+	add := func(names []federation.ServiceName) {
+		for _, n := range names {
+			dirty[n] = true
+		}
+	}
+	names, namespaces, complete := i.facts.take()
+	add(names)
+	for _, ns := range namespaces {
+		add(i.store.NamesIn(ns))
+	}
+	names, now, reaches := i.store.NamesSince(*revision)
+	add(names)
+	if !reaches {
+		for s := range i.View().All() {
+			dirty[s.Name] = true
+		}
+	}
+	*revision = now
+	return dirty, complete
+}
+
+// publish concludes the dirty services and replaces the View if any of them, or synced, differs.
+func (i *Importer) publish(dirty map[federation.ServiceName]bool, synced []federation.ClusterID) {
+	view := i.View()
+	d := &edit{from: view, changed: map[string]*namespace{}, synced: synced}
+	for name := range dirty {
+		old := view.Service(name)
+		if s := i.conclude(name, old); s != old {
+			d.set(name, s)
+		}
+	}
+	if next := d.view(); next != view {
+		i.view.Store(next)
+		close(view.replaced)
+	}
+}
+
+// conclude returns what is now to be said of a service: nil for none, old itself if nothing changed.
+func (i *Importer) conclude(name federation.ServiceName, old *Service) *Service {
+	ips, here := i.facts.of(name)
+	exports := i.store.Exports(name)
+	if !here || len(exports) == 0 {
+		return nil
+	}
+	if old != nil && old.sameInputs(exports, ips) {
+		return old
+	}
+	s := Merge(exports)
+	if s.Type == federation.ClusterSetIP {
+		s.IPs = ips
+	}
+	return s
+}

@@ -1,0 +1,91 @@
+package importer
+
+import (
+	"iter"
+	"net/netip"
+	"slices"
+
+	"github.com/hansa-mcs/hansa/federation"
+)
+
+// Service is what this cluster concludes about an exported service. It is immutable.
+type Service struct {
+	Name federation.ServiceName
+	Type federation.ServiceType
+
+	// Ports is the union of the ports of all exports; names are unique, and so are pairs of protocol
+	// and number.
+	Ports      []Port
+	IPFamilies []federation.IPFamily
+
+	SessionAffinity        string // "None" or "ClientIP"
+	SessionAffinitySeconds int32  // of ClientIP; 0 where not given
+	InternalTrafficPolicy  string // "" where not given
+	TrafficDistribution    string // "" where not given
+
+	Labels, Annotations map[string]string // exported ones, one cluster's whole set
+
+	// Exports are what the Service was concluded from, by cluster ID.
+	Exports []*federation.Export
+
+	// IPs are the clusterset IPs in this cluster, by family as in IPFamilies; empty for a Headless
+	// service and while none is allocated.
+	IPs []netip.Addr
+}
+
+// Port is one port of a Service.
+type Port struct {
+	federation.Port
+	// Generated means that no exporting cluster named the port: the name is there because Kubernetes
+	// wants one for each of several ports, and has no SRV record (D4).
+	Generated bool
+}
+
+// Backend is one endpoint as it serves one port of a Service.
+type Backend struct {
+	Cluster  federation.ClusterID
+	Endpoint *federation.Endpoint
+	Port     uint16 // where the endpoint serves the port
+}
+
+// Backends yields, cluster by cluster, the endpoints that serve p, whatever their conditions.
+func (s *Service) Backends(p Port) iter.Seq[Backend] {
+	return func(yield func(Backend) bool) {
+		for _, e := range s.Exports {
+			for i := range e.Subsets {
+				number, ok := TargetPort(e, &e.Subsets[i], p)
+				if !ok {
+					continue
+				}
+				for j := range e.Subsets[i].Endpoints {
+					if !yield(Backend{Cluster: e.Cluster, Endpoint: &e.Subsets[i].Endpoints[j], Port: number}) {
+						return
+					}
+				}
+			}
+		}
+	}
+}
+
+// TargetPort returns where the endpoints of one subset of e serve p, if they do. A cluster serves a
+// port that its own Service has with that protocol and number, under whatever name; so traffic to a
+// conflicting port goes only to clusters that expose it.
+func TargetPort(e *federation.Export, subset *federation.Subset, p Port) (uint16, bool) {
+	i := slices.IndexFunc(e.Ports, func(own federation.Port) bool {
+		return own.Protocol == p.Protocol && own.Number == p.Number
+	})
+	if i < 0 {
+		return 0, false
+	}
+	j := slices.IndexFunc(subset.Ports, func(t federation.TargetPort) bool { return t.Name == e.Ports[i].Name })
+	if j < 0 {
+		return 0, false
+	}
+	return subset.Ports[j].Number, true
+}
+
+// sameInputs reports whether s was concluded from these Exports and local facts: Merge is a function
+// of the Exports, and the Store keeps the pointer of an Export that did not change.
+func (s *Service) sameInputs(exports []*federation.Export, ips []netip.Addr) bool {
+	return slices.Equal(s.Exports, exports) && (s.Type == federation.Headless || slices.Equal(s.IPs, ips))
+}

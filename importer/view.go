@@ -1,0 +1,154 @@
+package importer
+
+import (
+	"iter"
+	"maps"
+	"slices"
+
+	"github.com/hansa-mcs/hansa/federation"
+)
+
+// View is all Services at one revision. It is immutable; any goroutine may keep and read it.
+type View struct {
+	// Revision counts the Views of this process.
+	Revision uint64
+
+	namespaces map[string]*namespace
+	synced     []federation.ClusterID // sorted
+	replaced   chan struct{}
+}
+
+// namespace holds the Services of one namespace; it is shared by all Views in which they are the same.
+type namespace struct{ services map[string]*Service }
+
+// Empty returns a View without Services, to diff the first one against.
+func Empty() *View { return &View{replaced: make(chan struct{})} }
+
+// Service returns the Service of that name, or nil.
+func (v *View) Service(name federation.ServiceName) *Service {
+	if ns := v.namespaces[name.Namespace]; ns != nil {
+		return ns.services[name.Name]
+	}
+	return nil
+}
+
+// HasNamespace reports whether any Service is in the namespace.
+func (v *View) HasNamespace(name string) bool { return v.namespaces[name] != nil }
+
+// Synced reports whether a complete set of the cluster's exports has come since the start. Until then
+// what the View lacks of it may still exist.
+func (v *View) Synced(cluster federation.ClusterID) bool {
+	_, found := slices.BinarySearch(v.synced, cluster)
+	return found
+}
+
+// SyncedCount returns of how many clusters a complete set has come since the start.
+func (v *View) SyncedCount() int { return len(v.synced) }
+
+// All yields every Service, in no particular order.
+func (v *View) All() iter.Seq[*Service] {
+	return func(yield func(*Service) bool) {
+		for _, ns := range v.namespaces {
+			for _, s := range ns.services {
+				if !yield(s) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// Replaced returns a channel that closes once a newer View is published.
+func (v *View) Replaced() <-chan struct{} { return v.replaced }
+
+// Change is one difference between two Views. Old is nil for a Service that came, New for one that went.
+type Change struct {
+	Name     federation.ServiceName
+	Old, New *Service
+}
+
+// Diff yields what differs from the View before to the View after, at the cost of the namespaces that
+// differ, in no particular order.
+func Diff(before, after *View) iter.Seq[Change] {
+	return func(yield func(Change) bool) {
+		for name, ns := range after.namespaces {
+			old := before.namespaces[name]
+			if old != ns && !diffNamespace(name, old, ns, yield) {
+				return
+			}
+		}
+		for name, ns := range before.namespaces {
+			if after.namespaces[name] == nil && !diffNamespace(name, ns, nil, yield) {
+				return
+			}
+		}
+	}
+}
+
+func diffNamespace(name string, before, after *namespace, yield func(Change) bool) bool {
+	var old, now map[string]*Service
+	if before != nil {
+		old = before.services
+	}
+	if after != nil {
+		now = after.services
+	}
+	for n, s := range now {
+		if o := old[n]; o != s && !yield(Change{Name: s.Name, Old: o, New: s}) {
+			return false
+		}
+	}
+	for n, o := range old {
+		if now[n] == nil && !yield(Change{Name: federation.ServiceName{Namespace: name, Name: n}, Old: o}) {
+			return false
+		}
+	}
+	return true
+}
+
+// edit is a View in the making: it copies only the namespaces that are written to.
+type edit struct {
+	from    *View
+	changed map[string]*namespace
+	synced  []federation.ClusterID
+}
+
+func (d *edit) set(name federation.ServiceName, s *Service) {
+	ns := d.changed[name.Namespace]
+	if ns == nil {
+		ns = &namespace{services: map[string]*Service{}}
+		if old := d.from.namespaces[name.Namespace]; old != nil {
+			ns.services = maps.Clone(old.services)
+		}
+		d.changed[name.Namespace] = ns
+	}
+	if s != nil {
+		ns.services[name.Name] = s
+	} else {
+		delete(ns.services, name.Name)
+	}
+}
+
+// view returns the View with what was set, the old one if nothing was.
+func (d *edit) view() *View {
+	if len(d.changed) == 0 && slices.Equal(d.synced, d.from.synced) {
+		return d.from
+	}
+	next := &View{
+		Revision:   d.from.Revision + 1,
+		namespaces: maps.Clone(d.from.namespaces),
+		synced:     d.synced,
+		replaced:   make(chan struct{}),
+	}
+	if next.namespaces == nil {
+		next.namespaces = map[string]*namespace{}
+	}
+	for name, ns := range d.changed {
+		if len(ns.services) > 0 {
+			next.namespaces[name] = ns
+		} else {
+			delete(next.namespaces, name)
+		}
+	}
+	return next
+}
