@@ -1,0 +1,266 @@
+package xds
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	discoveryv3 "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
+	rpcstatus "google.golang.org/genproto/googleapis/rpc/status"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/anypb"
+)
+
+// talk is a session with its mailbox and store: what a stream's handler does, without the stream.
+type talk struct {
+	t       *testing.T
+	store   *store
+	mailbox *mailbox
+	session *session
+}
+
+func newTalk(t *testing.T, s *store) *talk {
+	return &talk{t: t, store: s, mailbox: newMailbox(), session: newSession()}
+}
+
+// ask sends a request, and returns what comes back.
+func (c *talk) ask(k kind, nonce string, names ...string) []string {
+	c.t.Helper()
+	return c.request(k, &discoveryv3.DiscoveryRequest{ResponseNonce: nonce, ResourceNames: names})
+}
+
+func (c *talk) request(k kind, req *discoveryv3.DiscoveryRequest) []string {
+	c.t.Helper()
+	c.session.acknowledge(k, req)
+	in, err := c.session.subscribe(k, req.GetResourceNames())
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	c.store.subscribe(c.mailbox, in)
+	return c.hear()
+}
+
+// hear returns what is sent now: "type nonce: names at versions".
+func (c *talk) hear() []string {
+	c.session.update(c.store.take(c.mailbox))
+	var lines []string
+	for r := c.session.next(); r != nil; r = c.session.next() {
+		var bodies []string
+		for _, b := range r.GetResources() {
+			bodies = append(bodies, string(b.GetValue()))
+		}
+		k, _ := kindOf(r.GetTypeUrl())
+		lines = append(lines, fmt.Sprintf("%s %s:%s", [kinds]string{"CDS", "EDS", "LDS"}[k], r.GetNonce(), strings.Join(append([]string{""}, bodies...), " ")))
+	}
+	return lines
+}
+
+func (c *talk) want(what string, got []string, want ...string) {
+	c.t.Helper()
+	for i := range got {
+		got[i] = strings.ReplaceAll(got[i], string(emptied("web").Body.GetValue()), "web@empty")
+	}
+	if !slices.Equal(got, want) {
+		c.t.Errorf("%s: got %q, want %q", what, got, want)
+	}
+}
+
+// at is the resource name@version; a version of "" is none.
+func at(k kind, name, version string) map[key]*Resource {
+	if version == "" {
+		return map[key]*Resource{{k, name}: nil}
+	}
+	return map[key]*Resource{{k, name}: {
+		TypeURL: typeURLs[k], Name: name, Version: version, Body: &anypb.Any{TypeUrl: typeURLs[k], Value: []byte(name + "@" + version)},
+	}}
+}
+
+// service is all three resources of a service in one step.
+func service(name, version string) map[key]*Resource {
+	all := map[key]*Resource{}
+	for k := range kinds {
+		maps.Copy(all, at(k, name, version))
+	}
+	return all
+}
+
+func TestTheFirstRequestOfATypeIsAlwaysAnswered(t *testing.T) {
+	for k := range kinds {
+		c := newTalk(t, newStore())
+		got := c.request(k, &discoveryv3.DiscoveryRequest{ResourceNames: []string{"web"}, VersionInfo: "7", ResponseNonce: "from before"})
+		if len(got) != 1 {
+			t.Errorf("%s: %q, want one answer although nothing exists", typeURLs[k], got)
+		}
+	}
+}
+
+func TestWhatIsNotAcknowledgedConflates(t *testing.T) {
+	s := newStore()
+	s.apply(at(assignmentKind, "web", "1"))
+	c := newTalk(t, s)
+	c.want("subscribed", c.ask(assignmentKind, "", "web", "api"), "EDS 1: web@1")
+	for _, v := range []string{"2", "3", "4"} {
+		s.apply(at(assignmentKind, "web", v))
+		c.want("on its way", c.hear())
+	}
+	s.apply(at(assignmentKind, "api", "1"))
+	c.want("older nonce", c.ask(assignmentKind, "0", "web", "api"))
+	c.want("acknowledged", c.ask(assignmentKind, "1", "web", "api"), "EDS 2: api@1 web@4")
+	s.apply(at(assignmentKind, "web", "5"))
+	s.apply(at(assignmentKind, "web", "4"))
+	c.want("back to what was sent", c.ask(assignmentKind, "2", "web", "api"))
+}
+
+func TestWhatWasRefusedIsSentAgainOnlyWhenItChanges(t *testing.T) {
+	s := newStore()
+	s.apply(at(assignmentKind, "web", "1"))
+	c := newTalk(t, s)
+	c.ask(assignmentKind, "", "web")
+	nack := &discoveryv3.DiscoveryRequest{ResponseNonce: "1", ResourceNames: []string{"web"}, ErrorDetail: &rpcstatus.Status{Message: "no"}}
+	if !c.session.acknowledge(assignmentKind, nack) || c.session.acknowledge(assignmentKind, nack) {
+		t.Error("want one refusal of one response")
+	}
+	c.want("refused", c.request(assignmentKind, nack))
+	s.apply(at(assignmentKind, "web", "2"))
+	c.want("changed", c.hear(), "EDS 2: web@2")
+}
+
+func TestAServiceComesFromItsClusterAndGoesFromItsListener(t *testing.T) {
+	s := newStore()
+	c := newTalk(t, s)
+	c.want("wildcard", c.ask(clusterKind, ""), "CDS 1:")
+	c.want("wildcard", c.ask(listenerKind, ""), "LDS 2:")
+	c.want("by name", c.ask(assignmentKind, "", "web"), "EDS 3:")
+	c.ask(clusterKind, "1")
+	c.ask(listenerKind, "2")
+	s.apply(service("web", "1"))
+	c.want("came, while assignments are on their way", c.hear(), "CDS 4: web@1")
+	c.want("acknowledged", c.ask(assignmentKind, "3", "web"), "EDS 5: web@1", "LDS 6: web@1")
+	c.ask(clusterKind, "4")
+	c.ask(assignmentKind, "5", "web")
+	s.apply(service("web", ""))
+	c.want("went, while listeners are on their way", c.hear())
+	c.want("acknowledged", c.ask(listenerKind, "6"), "LDS 7:", "EDS 8: web@empty", "CDS 9:")
+}
+
+func TestAClusterThatGoesStaysUntilTheListenersAreMoved(t *testing.T) {
+	s := newStore()
+	s.apply(service("web", "1"))
+	c := newTalk(t, s)
+	c.ask(clusterKind, "")
+	c.ask(clusterKind, "1")
+	c.ask(listenerKind, "")
+	c.ask(listenerKind, "2")
+	step := service("web", "")
+	maps.Copy(step, service("api", "1"))
+	s.apply(step)
+	c.want("one for another", c.hear(), "CDS 3: api@1 web@1", "LDS 4: api@1")
+	c.want("acknowledged", c.ask(clusterKind, "3"), "CDS 5: api@1")
+}
+
+func TestAnAssignmentFollowsItsClusterAgain(t *testing.T) {
+	s := newStore()
+	s.apply(service("web", "1"))
+	c := newTalk(t, s)
+	c.ask(clusterKind, "", "web")
+	c.ask(clusterKind, "1", "web")
+	c.ask(assignmentKind, "", "web")
+	c.ask(assignmentKind, "2", "web")
+	s.apply(at(clusterKind, "web", "2"))
+	c.want("cluster changed", c.hear(), "CDS 3: web@2", "EDS 4: web@1")
+}
+
+func TestWhatIsSubscribedAgainIsSentAgain(t *testing.T) {
+	s := newStore()
+	s.apply(at(assignmentKind, "web", "1"))
+	s.apply(at(assignmentKind, "api", "1"))
+	c := newTalk(t, s)
+	c.want("both", c.ask(assignmentKind, "", "web", "api"), "EDS 1: api@1 web@1")
+	c.want("one dropped", c.ask(assignmentKind, "1", "api"))
+	s.apply(at(assignmentKind, "web", "2"))
+	c.want("no business of ours", c.hear())
+	c.want("there again", c.ask(assignmentKind, "1", "web", "api"), "EDS 2: web@2")
+}
+
+func TestWhatWasDroppedMeanwhileIsNotSent(t *testing.T) {
+	s := newStore()
+	s.apply(at(assignmentKind, "web", "1"))
+	c := newTalk(t, s)
+	c.ask(assignmentKind, "", "web", "api")
+	s.apply(at(assignmentKind, "web", "2"))
+	c.want("on its way", c.hear())
+	c.want("dropped", c.ask(assignmentKind, "", "api"))
+	c.want("acknowledged", c.ask(assignmentKind, "1", "api"))
+}
+
+func TestNoNamesMeanAllOnlyBeforeAnyName(t *testing.T) {
+	s := newStore()
+	s.apply(at(listenerKind, "web", "1"))
+	c := newTalk(t, s)
+	c.want("named", c.ask(listenerKind, "", "api"), "LDS 1:")
+	c.want("nothing wanted any more", c.ask(listenerKind, "1"))
+	c.want("everything, by its name", c.ask(listenerKind, "1", "*"), "LDS 2: web@1")
+	s.apply(at(listenerKind, "api", "1"))
+	c.want("new one", c.ask(listenerKind, "2", "*"), "LDS 3: api@1 web@1")
+	c.want("one of them", c.ask(listenerKind, "3", "web"))
+	s.apply(at(listenerKind, "api", "2"))
+	c.want("not wanted", c.hear())
+	s.apply(at(listenerKind, "web", ""))
+	c.want("gone", c.hear(), "LDS 4:")
+}
+
+func TestLargeAssignmentsAreSpreadOverResponses(t *testing.T) {
+	s := newStore()
+	large := strings.Repeat("x", maxResponse/2)
+	for _, name := range []string{"a", "b", "c"} {
+		s.apply(at(assignmentKind, name, large))
+	}
+	c := newTalk(t, s)
+	var sizes []int
+	for nonce, names := "", []string{"a", "b", "c"}; ; {
+		got := c.ask(assignmentKind, nonce, names...)
+		if len(got) == 0 {
+			break
+		}
+		sizes = append(sizes, strings.Count(got[0], "@"))
+		nonce = c.session.types[assignmentKind].nonce
+	}
+	if !slices.Equal(sizes, []int{1, 1, 1}) {
+		t.Errorf("assignments by response: %v, want one in each", sizes)
+	}
+}
+
+func TestWhatOneStreamMaySubscribeToIsBounded(t *testing.T) {
+	names := make([]string, maxNames)
+	for i := range names {
+		names[i] = fmt.Sprint(i)
+	}
+	longest := strings.Repeat("n", maxNameLength)
+	tests := map[string]struct {
+		kind  kind
+		names []string
+		want  codes.Code
+	}{
+		"as many as allowed":       {clusterKind, names, codes.OK},
+		"one more":                 {clusterKind, append(slices.Clone(names), "one more"), codes.ResourceExhausted},
+		"one more of another type": {listenerKind, []string{"one more"}, codes.ResourceExhausted},
+		"as long as allowed":       {clusterKind, []string{longest}, codes.OK},
+		"longer":                   {clusterKind, []string{longest + "n"}, codes.InvalidArgument},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			s := newSession()
+			if tt.kind != clusterKind {
+				if _, err := s.subscribe(clusterKind, names); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if _, err := s.subscribe(tt.kind, tt.names); status.Code(err) != tt.want {
+				t.Errorf("got %v, want %v", err, tt.want)
+			}
+		})
+	}
+}
