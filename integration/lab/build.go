@@ -1,0 +1,163 @@
+package lab
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+)
+
+// module is the main module, in which lab/kube is found.
+const module = "github.com/hansa-mcs/hansa"
+
+// Build returns the path of the binary that is every program of a lab, see
+// lab/kube. It is made if it is not in the cache yet, which takes about five
+// minutes on two cores the first time and half a minute after a change; out is
+// told what happens meanwhile, and nothing if the binary is there. Several
+// processes may call it at once: one builds and the others wait. The working
+// directory must be in the main module.
+func Build(ctx context.Context, out io.Writer) (binary string, err error) {
+	cache, err := CacheDir()
+	if err != nil {
+		return "", err
+	}
+	source, err := findSource()
+	if err != nil {
+		return "", err
+	}
+	return builder{filepath.Join(cache, "kube"), source, compile}.build(ctx, out)
+}
+
+// builder makes one binary from the module in source and keeps it below cache.
+type builder struct {
+	cache   string
+	source  string
+	compile func(ctx context.Context, source, version, target string, out io.Writer) error
+}
+
+func (b builder) build(ctx context.Context, out io.Writer) (string, error) {
+	version, key, err := identify(b.source)
+	if err != nil {
+		return "", fmt.Errorf("read what the control plane is built from: %w", err)
+	}
+	dir := filepath.Join(b.cache, version+"-"+key)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return "", err
+	}
+	binary := filepath.Join(dir, "kube")
+	if _, err := os.Stat(binary); err == nil {
+		return binary, nil
+	}
+	lock, err := lockBuild(ctx, filepath.Join(dir, "lock"), version, out)
+	if err != nil {
+		return "", err
+	}
+	defer lock.Unlock()
+	if _, err := os.Stat(binary); err == nil {
+		return binary, nil // built while we waited.
+	}
+	return binary, b.replace(ctx, binary, version, out)
+}
+
+// replace makes binary appear whole or not at all. Its caller holds the lock.
+func (b builder) replace(ctx context.Context, binary, version string, out io.Writer) error {
+	fmt.Fprintf(out, "Building the control plane of Kubernetes %s, once for this machine: "+
+		"about 5 minutes on two cores the first time.\n", version)
+	begun := time.Now()
+	unfinished := binary + ".unfinished"
+	if err := b.compile(ctx, b.source, version, unfinished, out); err != nil {
+		_ = os.Remove(unfinished)
+		return fmt.Errorf("build the control plane in %s: %w", b.source, err)
+	}
+	if err := os.Rename(unfinished, binary); err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "Built in %s: %s\n", time.Since(begun).Round(time.Second), binary)
+	return nil
+}
+
+func lockBuild(ctx context.Context, path, version string, out io.Writer) (*Lock, error) {
+	lock, err := TryLock(path)
+	if !errors.Is(err, ErrLocked) {
+		return lock, err
+	}
+	fmt.Fprintf(out, "Another process builds the control plane of Kubernetes %s; waiting for it.\n", version)
+	return WaitLock(ctx, path)
+}
+
+// identify says which Kubernetes the module in source is made of, and a key that
+// differs when any of its files differs.
+func identify(source string) (version, key string, err error) {
+	files, err := filepath.Glob(filepath.Join(source, "*.go"))
+	if err != nil {
+		return "", "", err
+	}
+	files = append(files, filepath.Join(source, "go.mod"), filepath.Join(source, "go.sum"))
+	slices.Sort(files)
+	hash := sha256.New()
+	for _, file := range files {
+		content, err := os.ReadFile(file)
+		if err != nil {
+			return "", "", err
+		}
+		fmt.Fprintf(hash, "%s %d\n%s", filepath.Base(file), len(content), content)
+		if filepath.Base(file) == "go.mod" {
+			version = requiredVersion(content, "k8s.io/kubernetes")
+		}
+	}
+	if version == "" {
+		return "", "", fmt.Errorf("%s does not require k8s.io/kubernetes", filepath.Join(source, "go.mod"))
+	}
+	return version, fmt.Sprintf("%.6x", hash.Sum(nil)), nil
+}
+
+// requiredVersion is the version of a module in a go.mod, or empty.
+func requiredVersion(gomod []byte, path string) string {
+	for line := range bytes.Lines(gomod) {
+		fields := strings.Fields(strings.TrimPrefix(string(line), "require "))
+		if len(fields) >= 2 && fields[0] == path && strings.HasPrefix(fields[1], "v") {
+			return fields[1]
+		}
+	}
+	return ""
+}
+
+// findSource is the directory of the control plane's module, found from the
+// working directory upwards.
+func findSource() (string, error) {
+	working, err := os.Getwd()
+	if err != nil {
+		return "", err
+	}
+	for dir := working; ; dir = filepath.Dir(dir) {
+		if modulePath(filepath.Join(dir, "go.mod")) == module {
+			return filepath.Join(dir, "integration", "lab", "kube"), nil
+		}
+		if dir == filepath.Dir(dir) {
+			return "", fmt.Errorf("%s is not in a checkout of %s: change into one, "+
+				"the lab is built from its integration/lab/kube", working, module)
+		}
+	}
+}
+
+func modulePath(gomod string) string {
+	file, err := os.Open(gomod)
+	if err != nil {
+		return ""
+	}
+	defer file.Close()
+	for scanner := bufio.NewScanner(file); scanner.Scan(); {
+		if path, ok := strings.CutPrefix(scanner.Text(), "module "); ok {
+			return strings.TrimSpace(path)
+		}
+	}
+	return ""
+}

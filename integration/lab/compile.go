@@ -1,0 +1,55 @@
+package lab
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// compile has the go command build the module in source into target and tells
+// out how far it is. Its error has the compiler's words.
+func compile(ctx context.Context, source, version, target string, out io.Writer) error {
+	tool, err := exec.LookPath("go")
+	if err != nil {
+		return fmt.Errorf("the control plane is compiled on this machine, and there is no Go toolchain: %w", err)
+	}
+	progress := newProgress(out)
+	cmd := exec.CommandContext(ctx, tool, "build", "-v", "-trimpath", "-buildvcs=false",
+		"-ldflags", linkerFlags(version), "-o", target, ".")
+	cmd.Dir = source
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=", "GOWORK=off",
+		"GOOS="+runtime.GOOS, "GOARCH="+runtime.GOARCH)
+	cmd.Stdout, cmd.Stderr = progress, progress
+	// In a group of its own, so that ctx ends the compilers along with it.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGINT) }
+	cmd.WaitDelay = 10 * time.Second
+	stop := progress.tick()
+	err = cmd.Run()
+	stop()
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if err != nil {
+		return errors.Join(fmt.Errorf("go build: %w", err), progress.words())
+	}
+	return nil
+}
+
+// linkerFlags say the version, because clients and servers ask each other for it.
+func linkerFlags(version string) string {
+	const to = " -X k8s.io/component-base/version."
+	numbers := strings.Split(strings.TrimPrefix(version, "v"), ".")
+	flags := "-s -w" + to + "gitVersion=" + version + to + "gitMajor=" + numbers[0]
+	if len(numbers) > 1 {
+		flags += to + "gitMinor=" + numbers[1]
+	}
+	return flags
+}
