@@ -1,0 +1,208 @@
+package exporter
+
+import (
+	"fmt"
+	"math"
+	"net/netip"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+	mcsv1beta1 "sigs.k8s.io/mcs-api/pkg/apis/v1beta1"
+
+	"github.com/hansa-mcs/hansa/federation"
+)
+
+// Status is what the exporter says on a ServiceExport.
+type Status struct {
+	Valid, Ready metav1.Condition
+}
+
+// Describe returns what cluster says about a service, nil when it exports none, and the status of its
+// ServiceExport, in which LastTransitionTime is left open. service is nil when there is none of that
+// name (E5); endpoints are the EndpointSlices that belong to it, of which imported ones are skipped. The
+// Export is normalized and passes Check: one that other members would refuse is none.
+func Describe(cluster federation.ClusterID, export *mcsv1beta1.ServiceExport, service *corev1.Service, endpoints []*discoveryv1.EndpointSlice) (*federation.Export, Status) {
+	switch {
+	case service == nil:
+		return nil, invalid(export, mcsv1beta1.ServiceExportReasonNoService,
+			fmt.Sprintf("there is no Service %q in namespace %q", export.Name, export.Namespace))
+	case service.Spec.Type == corev1.ServiceTypeExternalName:
+		return nil, invalid(export, mcsv1beta1.ServiceExportReasonInvalidServiceType,
+			"a Service of type ExternalName cannot be exported")
+	case derived(service):
+		return nil, invalid(export, mcsv1beta1.ServiceExportReasonInvalidServiceType,
+			"a Service that stands for an imported one cannot be exported")
+	}
+	e := &federation.Export{
+		Cluster:             cluster,
+		Name:                federation.ServiceName{Namespace: export.Namespace, Name: export.Name},
+		Created:             export.CreationTimestamp.Time,
+		Type:                typeOf(service),
+		SessionAffinity:     string(service.Spec.SessionAffinity),
+		Labels:              export.Spec.ExportedLabels,
+		Annotations:         export.Spec.ExportedAnnotations,
+		IPFamilies:          families(service.Spec.IPFamilies),
+		Ports:               ports(service.Spec.Ports),
+		Subsets:             subsets(service, endpoints),
+		TrafficDistribution: ptr.Deref(service.Spec.TrafficDistribution, ""),
+	}
+	if service.Spec.InternalTrafficPolicy != nil {
+		e.InternalTrafficPolicy = string(*service.Spec.InternalTrafficPolicy)
+	}
+	if c := service.Spec.SessionAffinityConfig; c != nil && c.ClientIP != nil {
+		e.SessionAffinitySeconds = ptr.Deref(c.ClientIP.TimeoutSeconds, 0)
+	}
+	e.Normalize()
+	valid := condition(export, mcsv1beta1.ServiceExportConditionValid, metav1.ConditionTrue, mcsv1beta1.ServiceExportReasonValid, "the Service can be exported")
+	if err := e.Check(); err != nil {
+		return nil, Status{
+			Valid: valid,
+			Ready: condition(export, mcsv1beta1.ServiceExportConditionReady, metav1.ConditionFalse, mcsv1beta1.ServiceExportReasonFailed, err.Error()),
+		}
+	}
+	return e, Status{
+		Valid: valid,
+		Ready: condition(export, mcsv1beta1.ServiceExportConditionReady, metav1.ConditionTrue, mcsv1beta1.ServiceExportReasonExported, "offered to every member of the clusterset"),
+	}
+}
+
+func invalid(export *mcsv1beta1.ServiceExport, reason mcsv1beta1.ServiceExportConditionReason, message string) Status {
+	return Status{
+		Valid: condition(export, mcsv1beta1.ServiceExportConditionValid, metav1.ConditionFalse, reason, message),
+		Ready: condition(export, mcsv1beta1.ServiceExportConditionReady, metav1.ConditionFalse, mcsv1beta1.ServiceExportReasonPending, "waits for the export to be valid"),
+	}
+}
+
+func condition(export *mcsv1beta1.ServiceExport, kind mcsv1beta1.ServiceExportConditionType, status metav1.ConditionStatus, reason mcsv1beta1.ServiceExportConditionReason, message string) metav1.Condition {
+	return metav1.Condition{
+		Type:               string(kind),
+		Status:             status,
+		ObservedGeneration: export.Generation,
+		Reason:             string(reason),
+		Message:            message,
+	}
+}
+
+// typeOf maps the Service's type: headless is Headless; ClusterIP, and the ClusterIP aspect of NodePort
+// and LoadBalancer, is ClusterSetIP (E7).
+func typeOf(service *corev1.Service) federation.ServiceType {
+	if service.Spec.ClusterIP == corev1.ClusterIPNone {
+		return federation.Headless
+	}
+	return federation.ClusterSetIP
+}
+
+func families(list []corev1.IPFamily) []federation.IPFamily {
+	out := make([]federation.IPFamily, len(list))
+	for i, f := range list {
+		out[i] = federation.IPFamily(f)
+	}
+	return out
+}
+
+func ports(list []corev1.ServicePort) []federation.Port {
+	out := make([]federation.Port, len(list))
+	for i, p := range list {
+		out[i] = federation.Port{
+			Name:        p.Name,
+			Protocol:    federation.Protocol(p.Protocol),
+			AppProtocol: ptr.Deref(p.AppProtocol, ""),
+			Number:      uint16(p.Port),
+		}
+	}
+	return out
+}
+
+// subsets turns each slice into a Subset. A slice of FQDNs has no address to carry, and an imported one
+// is another cluster's word (no echo). Slices are read by name, so that of an endpoint that moves from one
+// to another, and is in both meanwhile, always the same one is taken.
+func subsets(service *corev1.Service, endpoints []*discoveryv1.EndpointSlice) []federation.Subset {
+	var out []federation.Subset
+	byName := func(a, b *discoveryv1.EndpointSlice) int { return strings.Compare(a.Name, b.Name) }
+	for _, slice := range slices.SortedFunc(slices.Values(endpoints), byName) {
+		if slice.AddressType == discoveryv1.AddressTypeFQDN || imported(slice) {
+			continue
+		}
+		s := federation.Subset{Ports: targetPorts(service, slice.Ports)}
+		for i := range slice.Endpoints {
+			if ep, ok := endpoint(&slice.Endpoints[i]); ok {
+				s.Endpoints = append(s.Endpoints, ep)
+			}
+		}
+		out = append(out, s)
+	}
+	return out
+}
+
+// targetPorts keeps the slice's ports that the Service has, by name and protocol. The API server takes
+// any number, so those that are none of a port are left out.
+func targetPorts(service *corev1.Service, list []discoveryv1.EndpointPort) []federation.TargetPort {
+	var out []federation.TargetPort
+	for _, p := range list {
+		name, protocol := ptr.Deref(p.Name, ""), ptr.Deref(p.Protocol, corev1.ProtocolTCP)
+		known := slices.ContainsFunc(service.Spec.Ports, func(s corev1.ServicePort) bool {
+			return s.Name == name && s.Protocol == protocol
+		})
+		if number := ptr.Deref(p.Port, 0); !known || number < 1 || number > math.MaxUint16 {
+			continue
+		}
+		out = append(out, federation.TargetPort{
+			Name:     name,
+			Protocol: federation.Protocol(protocol),
+			Number:   uint16(*p.Port),
+		})
+	}
+	return out
+}
+
+// endpoint takes the first address, as all readers of EndpointSlices do. An address that means nothing
+// elsewhere is left out.
+func endpoint(ep *discoveryv1.Endpoint) (federation.Endpoint, bool) {
+	if len(ep.Addresses) == 0 {
+		return federation.Endpoint{}, false
+	}
+	address, err := netip.ParseAddr(ep.Addresses[0])
+	if err != nil || !federation.Reachable(address) {
+		return federation.Endpoint{}, false
+	}
+	return federation.Endpoint{
+		Address:    address,
+		Hostname:   ptr.Deref(ep.Hostname, ""),
+		Zone:       ptr.Deref(ep.Zone, ""),
+		Conditions: conditions(ep.Conditions),
+	}, true
+}
+
+// conditions reads an open Ready as ready, and an open Serving as Ready, as the API says.
+func conditions(c discoveryv1.EndpointConditions) (out federation.Conditions) {
+	ready := ptr.Deref(c.Ready, true)
+	if ready {
+		out |= federation.Ready
+	}
+	if ptr.Deref(c.Serving, ready) {
+		out |= federation.Serving
+	}
+	if ptr.Deref(c.Terminating, false) {
+		out |= federation.Terminating
+	}
+	return out
+}
+
+// ourSlices is the managed-by label of the slices that importer/kube writes.
+const ourSlices = "hansa.dev"
+
+// imported reports whether a slice holds another cluster's endpoints, whoever imported them (S4, S5).
+func imported(slice *discoveryv1.EndpointSlice) bool {
+	_, foreign := slice.Labels[mcsv1beta1.LabelSourceCluster]
+	return foreign || slice.Labels[discoveryv1.LabelManagedBy] == ourSlices
+}
+
+// derived reports whether a Service holds the clusterset IP of an import, whoever imported it.
+func derived(service *corev1.Service) bool {
+	_, found := service.Labels[mcsv1beta1.LabelServiceName]
+	return found
+}

@@ -1,0 +1,55 @@
+package exporter
+
+import (
+	"context"
+	"fmt"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	applymetav1 "k8s.io/client-go/applyconfigurations/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	mcsv1beta1 "sigs.k8s.io/mcs-api/pkg/apis/v1beta1"
+)
+
+// fieldManager owns Valid and Ready on ServiceExports.
+const fieldManager = "hansa-exporter"
+
+// writeStatus applies the two conditions when they differ from what the ServiceExport says. A condition
+// keeps its LastTransitionTime while its status stays.
+func (x *Exporter) writeStatus(ctx context.Context, export *mcsv1beta1.ServiceExport, status Status) error {
+	valid, a := settle(export, status.Valid)
+	ready, b := settle(export, status.Ready)
+	if !a && !b {
+		return nil
+	}
+	config := &exportConfig{
+		ObjectMetaApplyConfiguration: &applymetav1.ObjectMetaApplyConfiguration{Name: &export.Name, Namespace: &export.Namespace},
+		Status:                       &mcsv1beta1.ServiceExportStatus{Conditions: []metav1.Condition{valid, ready}},
+	}
+	config.APIVersion, config.Kind = new(mcsv1beta1.GroupVersion.String()), new("ServiceExport")
+	err := x.client.Status().Apply(ctx, config, client.FieldOwner(fieldManager), client.ForceOwnership)
+	if client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("writing the status of ServiceExport %s/%s: %w", export.Namespace, export.Name, err)
+	}
+	return nil
+}
+
+// exportConfig is the apply configuration of a ServiceExport's status, which the MCS API has none of.
+type exportConfig struct {
+	applymetav1.TypeMetaApplyConfiguration
+	*applymetav1.ObjectMetaApplyConfiguration `json:"metadata,omitempty"`
+	Status                                    *mcsv1beta1.ServiceExportStatus `json:"status,omitempty"`
+}
+
+// IsApplyConfiguration implements runtime.ApplyConfiguration.
+func (*exportConfig) IsApplyConfiguration() {}
+
+// settle returns the condition to write, and whether it differs from the one that is there.
+func settle(export *mcsv1beta1.ServiceExport, want metav1.Condition) (metav1.Condition, bool) {
+	list := []metav1.Condition{}
+	if old := meta.FindStatusCondition(export.Status.Conditions, want.Type); old != nil {
+		list = append(list, *old)
+	}
+	changed := meta.SetStatusCondition(&list, want)
+	return list[0], changed
+}
