@@ -1,0 +1,126 @@
+package kube
+
+import (
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+	"k8s.io/utils/ptr"
+	mcsv1beta1 "sigs.k8s.io/mcs-api/pkg/apis/v1beta1"
+
+	"github.com/hansa-mcs/hansa/federation"
+	"github.com/hansa-mcs/hansa/importer"
+)
+
+// planDerived keeps the Service whose ClusterIP is the clusterset IP (I7). A headless service gets
+// none, but keeps the one that it had, so that its address stays if it is a ClusterSetIP again.
+func planDerived(want *importer.Service, now *corev1.Service) []Change {
+	if want.Type == federation.Headless {
+		return nil
+	}
+	s := derivedService(want)
+	if now != nil && sameDerived(s, now) {
+		return nil
+	}
+	return []Change{{Verb: Apply, Object: s, First: now == nil}}
+}
+
+// derivedService is all that we say of it: no selector, and no address, which the API server allocates.
+func derivedService(want *importer.Service) *corev1.Service {
+	s := &corev1.Service{
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: want.Name.Namespace,
+			Name:      DerivedName(want.Name),
+			Labels:    marks(want.Name),
+		},
+		Spec: corev1.ServiceSpec{
+			Type:                  corev1.ServiceTypeClusterIP,
+			SessionAffinity:       corev1.ServiceAffinity(want.SessionAffinity),
+			SessionAffinityConfig: affinityConfig(want),
+			IPFamilyPolicy:        new(corev1.IPFamilyPolicySingleStack),
+			TrafficDistribution:   optional(want.TrafficDistribution),
+		},
+	}
+	for _, f := range want.IPFamilies {
+		s.Spec.IPFamilies = append(s.Spec.IPFamilies, corev1.IPFamily(f))
+	}
+	if len(want.IPFamilies) > 1 {
+		s.Spec.IPFamilyPolicy = new(corev1.IPFamilyPolicyPreferDualStack)
+	}
+	if want.InternalTrafficPolicy != "" {
+		s.Spec.InternalTrafficPolicy = new(corev1.ServiceInternalTrafficPolicy(want.InternalTrafficPolicy))
+	}
+	for _, p := range want.Ports {
+		s.Spec.Ports = append(s.Spec.Ports, corev1.ServicePort{
+			Name:        p.Name,
+			Protocol:    corev1.Protocol(p.Protocol),
+			AppProtocol: optional(p.AppProtocol),
+			Port:        int32(p.Number),
+			TargetPort:  intstr.FromInt32(int32(p.Number)),
+		})
+	}
+	return s
+}
+
+// sameDerived compares what we say; what the API server fills in is not ours.
+func sameDerived(want, now *corev1.Service) bool {
+	ports := slices.Clone(now.Spec.Ports)
+	for i := range ports {
+		ports[i].NodePort = 0
+	}
+	return sameLabels(want.Labels, now.Labels) &&
+		want.Spec.Type == now.Spec.Type &&
+		equality.Semantic.DeepEqual(want.Spec.Ports, ports) &&
+		want.Spec.SessionAffinity == now.Spec.SessionAffinity &&
+		equality.Semantic.DeepEqual(want.Spec.SessionAffinityConfig, now.Spec.SessionAffinityConfig) &&
+		sameFamilies(want.Spec, now.Spec) &&
+		(want.Spec.InternalTrafficPolicy == nil || ptr.Equal(want.Spec.InternalTrafficPolicy, now.Spec.InternalTrafficPolicy)) &&
+		ptr.Equal(want.Spec.TrafficDistribution, now.Spec.TrafficDistribution)
+}
+
+// sameFamilies allows that a cluster with one family has only that of the two that are preferred.
+func sameFamilies(want, now corev1.ServiceSpec) bool {
+	if !ptr.Equal(want.IPFamilyPolicy, now.IPFamilyPolicy) {
+		return false
+	}
+	if *want.IPFamilyPolicy == corev1.IPFamilyPolicyPreferDualStack && len(now.IPFamilies) == 1 {
+		return slices.Contains(want.IPFamilies, now.IPFamilies[0])
+	}
+	return len(want.IPFamilies) == 0 || slices.Equal(want.IPFamilies, now.IPFamilies)
+}
+
+// affinityConfig gives the timeout that Kubernetes would, where the owner gave none.
+func affinityConfig(want *importer.Service) *corev1.SessionAffinityConfig {
+	if want.SessionAffinity != string(corev1.ServiceAffinityClientIP) {
+		return nil
+	}
+	seconds := want.SessionAffinitySeconds
+	if seconds == 0 {
+		seconds = corev1.DefaultClientIPServiceAffinitySeconds
+	}
+	return &corev1.SessionAffinityConfig{ClientIP: &corev1.ClientIPConfig{TimeoutSeconds: &seconds}}
+}
+
+// marks are the labels of a ServiceImport and of a derived Service.
+func marks(name federation.ServiceName) map[string]string {
+	return map[string]string{markLabel: markValue, mcsv1beta1.LabelServiceName: name.Name}
+}
+
+// sameLabels reports whether now has all of want: others may add theirs.
+func sameLabels(want, now map[string]string) bool {
+	for k, v := range want {
+		if now[k] != v {
+			return false
+		}
+	}
+	return true
+}
+
+func optional(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
+}

@@ -1,0 +1,169 @@
+package kube
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/netip"
+	"slices"
+	"time"
+
+	discoveryv1 "k8s.io/api/discovery/v1"
+	"k8s.io/utils/ptr"
+	mcsv1beta1 "sigs.k8s.io/mcs-api/pkg/apis/v1beta1"
+
+	"github.com/hansa-mcs/hansa/federation"
+)
+
+// exportAnnotation holds, on each slice, what its source cluster said of the service beside endpoints,
+// so that an agent that starts knows every cluster's last word before it hears one.
+const exportAnnotation = "hansa.dev/export"
+
+// memory is the JSON of exportAnnotation. Fields may be added, none may change its meaning.
+type memory struct {
+	Created                time.Time              `json:"created"`
+	Type                   federation.ServiceType `json:"type"`
+	Ports                  []rememberedPort       `json:"ports,omitempty"`
+	IPFamilies             []federation.IPFamily  `json:"ipFamilies,omitempty"`
+	SessionAffinity        string                 `json:"sessionAffinity"`
+	SessionAffinitySeconds int32                  `json:"sessionAffinitySeconds,omitempty"`
+	InternalTrafficPolicy  string                 `json:"internalTrafficPolicy,omitempty"`
+	TrafficDistribution    string                 `json:"trafficDistribution,omitempty"`
+	Labels                 map[string]string      `json:"labels,omitempty"`
+	Annotations            map[string]string      `json:"annotations,omitempty"`
+	Network                string                 `json:"network,omitempty"`
+	TargetPorts            []rememberedTargetPort `json:"targetPorts,omitempty"` // of this slice
+}
+
+type rememberedPort struct {
+	Name        string              `json:"name,omitempty"`
+	Protocol    federation.Protocol `json:"protocol"`
+	AppProtocol string              `json:"appProtocol,omitempty"`
+	Number      uint16              `json:"port"`
+}
+
+type rememberedTargetPort struct {
+	Name     string              `json:"name,omitempty"`
+	Protocol federation.Protocol `json:"protocol"`
+	Number   uint16              `json:"port"`
+}
+
+// remember returns the annotation of a slice that holds endpoints of e which serve ports.
+func remember(e *federation.Export, ports []federation.TargetPort) string {
+	m := memory{
+		Created:                e.Created,
+		Type:                   e.Type,
+		IPFamilies:             e.IPFamilies,
+		SessionAffinity:        e.SessionAffinity,
+		SessionAffinitySeconds: e.SessionAffinitySeconds,
+		InternalTrafficPolicy:  e.InternalTrafficPolicy,
+		TrafficDistribution:    e.TrafficDistribution,
+		Labels:                 e.Labels,
+		Annotations:            e.Annotations,
+		Network:                e.Network,
+	}
+	for _, p := range e.Ports {
+		m.Ports = append(m.Ports, rememberedPort(p))
+	}
+	for _, p := range ports {
+		m.TargetPorts = append(m.TargetPorts, rememberedTargetPort(p))
+	}
+	text, err := json.Marshal(m)
+	if err != nil { // no field can fail
+		panic(fmt.Sprintf("encoding an export: %v", err))
+	}
+	return string(text)
+}
+
+// Recall rebuilds from our slices what every cluster said last. A slice that cannot be read is left out
+// and reported. The Exports are normalized and pass Check.
+func Recall(list []*discoveryv1.EndpointSlice) (map[federation.ClusterID][]*federation.Export, []error) {
+	type id struct {
+		cluster federation.ClusterID
+		name    federation.ServiceName
+	}
+	exports := map[id]*federation.Export{}
+	var bad []error
+	for _, s := range list {
+		name, ok := nameOf(s)
+		if !ok {
+			continue
+		}
+		e, err := recallSlice(name, s)
+		if err != nil {
+			bad = append(bad, fmt.Errorf("EndpointSlice %s/%s: %w", s.Namespace, s.Name, err))
+			continue
+		}
+		if before := exports[id{e.Cluster, name}]; before != nil {
+			before.Subsets = append(before.Subsets, e.Subsets...)
+		} else {
+			exports[id{e.Cluster, name}] = e
+		}
+	}
+	byCluster := map[federation.ClusterID][]*federation.Export{}
+	for _, e := range exports {
+		e.Normalize()
+		byCluster[e.Cluster] = append(byCluster[e.Cluster], e)
+	}
+	return byCluster, bad
+}
+
+func recallSlice(name federation.ServiceName, s *discoveryv1.EndpointSlice) (*federation.Export, error) {
+	var m memory
+	if err := json.Unmarshal([]byte(s.Annotations[exportAnnotation]), &m); err != nil {
+		return nil, fmt.Errorf("annotation %s: %w", exportAnnotation, err)
+	}
+	e := &federation.Export{
+		Cluster:                federation.ClusterID(s.Labels[mcsv1beta1.LabelSourceCluster]),
+		Name:                   name,
+		Created:                m.Created,
+		Type:                   m.Type,
+		IPFamilies:             m.IPFamilies,
+		SessionAffinity:        m.SessionAffinity,
+		SessionAffinitySeconds: m.SessionAffinitySeconds,
+		InternalTrafficPolicy:  m.InternalTrafficPolicy,
+		TrafficDistribution:    m.TrafficDistribution,
+		Labels:                 m.Labels,
+		Annotations:            m.Annotations,
+		Network:                m.Network,
+	}
+	for _, p := range m.Ports {
+		e.Ports = append(e.Ports, federation.Port(p))
+	}
+	subset := federation.Subset{Endpoints: recallEndpoints(s.Endpoints)}
+	for _, p := range m.TargetPorts {
+		subset.Ports = append(subset.Ports, federation.TargetPort(p))
+	}
+	e.Subsets = []federation.Subset{subset}
+	return e, e.Check()
+}
+
+func recallEndpoints(list []discoveryv1.Endpoint) []federation.Endpoint {
+	var out []federation.Endpoint
+	for _, ep := range list {
+		if len(ep.Addresses) == 0 {
+			continue
+		}
+		address, err := netip.ParseAddr(ep.Addresses[0])
+		if err != nil {
+			continue
+		}
+		out = append(out, federation.Endpoint{
+			Address:    address,
+			Hostname:   ptr.Deref(ep.Hostname, ""),
+			Zone:       ptr.Deref(ep.Zone, ""),
+			Conditions: recallConditions(ep.Conditions),
+		})
+	}
+	return slices.Clip(out)
+}
+
+func recallConditions(c discoveryv1.EndpointConditions) (out federation.Conditions) {
+	for bit, set := range map[federation.Conditions]*bool{
+		federation.Ready: c.Ready, federation.Serving: c.Serving, federation.Terminating: c.Terminating,
+	} {
+		if ptr.Deref(set, false) {
+			out |= bit
+		}
+	}
+	return out
+}

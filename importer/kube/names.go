@@ -1,0 +1,62 @@
+package kube
+
+import (
+	"crypto/sha256"
+	"encoding/base32"
+	"fmt"
+	"strings"
+
+	discoveryv1 "k8s.io/api/discovery/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	mcsv1beta1 "sigs.k8s.io/mcs-api/pkg/apis/v1beta1"
+
+	"github.com/hansa-mcs/hansa/federation"
+)
+
+const (
+	// markLabel with markValue is our mark on ServiceImports and derived Services; on EndpointSlices
+	// discovery's own managed-by label carries sliceManager (S5).
+	markLabel    = "app.kubernetes.io/managed-by"
+	markValue    = "hansa"
+	sliceManager = "hansa.dev"
+
+	// derivedAnnotation names the derived Service on a ServiceImport; other controllers look for it.
+	derivedAnnotation = "multicluster.kubernetes.io/derived-service"
+
+	// fieldManager owns what this package writes.
+	fieldManager = "hansa-importer"
+)
+
+// DerivedName returns the name of the Service whose ClusterIP is the clusterset IP of a service, by the
+// convention of the MCS API's reference controllers.
+func DerivedName(name federation.ServiceName) string {
+	sum := sha256.Sum256([]byte(name.String()))
+	return "derived-" + strings.ToLower(base32.HexEncoding.EncodeToString(sum[:]))[:10]
+}
+
+// sliceName returns the name of the nth slice of one cluster and address type.
+func sliceName(name federation.ServiceName, cluster federation.ClusterID, family discoveryv1.AddressType, n int) string {
+	return fmt.Sprintf("%s-%s-%s-%d", DerivedName(name), cluster, strings.ToLower(string(family)), n)
+}
+
+// ours reports whether an object bears our mark.
+func ours(o client.Object) bool {
+	if _, ok := o.(*discoveryv1.EndpointSlice); ok {
+		return o.GetLabels()[discoveryv1.LabelManagedBy] == sliceManager
+	}
+	return o.GetLabels()[markLabel] == markValue
+}
+
+// nameOf returns the service that one of our objects belongs to; false for any other object.
+func nameOf(o client.Object) (federation.ServiceName, bool) {
+	name := o.GetLabels()[mcsv1beta1.LabelServiceName]
+	if name == "" || !ours(o) {
+		return federation.ServiceName{}, false
+	}
+	return federation.ServiceName{Namespace: o.GetNamespace(), Name: name}, true
+}
+
+func key(name federation.ServiceName) types.NamespacedName {
+	return types.NamespacedName{Namespace: name.Namespace, Name: name.Name}
+}

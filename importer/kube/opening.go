@@ -1,0 +1,110 @@
+package kube
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	toolscache "k8s.io/client-go/tools/cache"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/hansa-mcs/hansa/federation"
+	"github.com/hansa-mcs/hansa/importer"
+)
+
+// opening feeds the importer what the API server knows, and opens it once that is complete.
+type opening struct {
+	cache    cache.Cache
+	store    *federation.Store
+	importer *importer.Importer
+	log      *slog.Logger
+}
+
+// Start subscribes to the local facts, restores what the slices remember, and opens the importer. The
+// facts go on to come from the cache after it returned.
+func (o *opening) Start(ctx context.Context) error {
+	namespaces, err := o.follow(ctx, &corev1.Namespace{}, o.namespace)
+	if err != nil {
+		return err
+	}
+	services, err := o.follow(ctx, &corev1.Service{}, o.derived)
+	if err != nil {
+		return err
+	}
+	if err := o.restore(ctx); err != nil {
+		return err
+	}
+	if toolscache.WaitForCacheSync(ctx.Done(), namespaces, services) {
+		o.importer.Open()
+	}
+	return nil
+}
+
+// follow calls fact for every object as it is and becomes; gone is true for one that was deleted.
+func (o *opening) follow(ctx context.Context, kind client.Object, fact func(o client.Object, gone bool)) (toolscache.InformerSynced, error) {
+	informer, err := o.cache.GetInformer(ctx, kind)
+	if err != nil {
+		return nil, fmt.Errorf("watching %T: %w", kind, err)
+	}
+	tell := func(obj any, gone bool) {
+		if tombstone, ok := obj.(toolscache.DeletedFinalStateUnknown); ok {
+			obj = tombstone.Obj
+		}
+		if object, ok := obj.(client.Object); ok {
+			fact(object, gone)
+		}
+	}
+	registration, err := informer.AddEventHandler(toolscache.ResourceEventHandlerFuncs{
+		AddFunc:    func(obj any) { tell(obj, false) },
+		UpdateFunc: func(_, obj any) { tell(obj, false) },
+		DeleteFunc: func(obj any) { tell(obj, true) },
+	})
+	if err != nil {
+		return nil, fmt.Errorf("watching %T: %w", kind, err)
+	}
+	return registration.HasSynced, nil
+}
+
+// namespace counts a namespace that terminates as gone: nothing can be created in it.
+func (o *opening) namespace(object client.Object, gone bool) {
+	o.importer.SetNamespace(object.GetName(), !gone && object.GetDeletionTimestamp() == nil)
+}
+
+func (o *opening) derived(object client.Object, gone bool) {
+	service, ok := object.(*corev1.Service)
+	if !ok {
+		return
+	}
+	name, ok := nameOf(service)
+	if !ok || service.Name != DerivedName(name) {
+		return
+	}
+	if gone {
+		o.importer.SetIPs(name, nil)
+		return
+	}
+	o.importer.SetIPs(name, addresses(service))
+}
+
+func (o *opening) restore(ctx context.Context) error {
+	var list discoveryv1.EndpointSliceList
+	if err := o.cache.List(ctx, &list, client.MatchingLabelsSelector{Selector: ourSlices}); err != nil {
+		return fmt.Errorf("listing our EndpointSlices: %w", err)
+	}
+	slices := make([]*discoveryv1.EndpointSlice, len(list.Items))
+	for i := range list.Items {
+		slices[i] = &list.Items[i]
+	}
+	exports, bad := Recall(slices)
+	for _, err := range bad {
+		o.log.Warn("a slice remembers nothing", "error", err)
+	}
+	for cluster, list := range exports {
+		o.store.Restore(cluster, list)
+		o.log.Info("restored", "cluster", cluster, "exports", len(list))
+	}
+	return nil
+}

@@ -1,0 +1,120 @@
+package kube
+
+import (
+	"net/netip"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	mcsv1beta1 "sigs.k8s.io/mcs-api/pkg/apis/v1beta1"
+
+	"github.com/hansa-mcs/hansa/federation"
+	"github.com/hansa-mcs/hansa/importer"
+)
+
+// Current is what the API server holds for one service name; nil and empty where it holds nothing. It
+// may hold objects that are not ours.
+type Current struct {
+	Import  *mcsv1beta1.ServiceImport
+	Derived *corev1.Service
+	Slices  []*discoveryv1.EndpointSlice
+}
+
+// Verb is what a Change does to its object.
+type Verb string
+
+// The verbs of a Change.
+const (
+	Apply       Verb = "apply"
+	ApplyStatus Verb = "apply status"
+	Delete      Verb = "delete"
+)
+
+// Change is one write to the API server. Object holds all that we say of it, except for Delete.
+type Change struct {
+	Verb   Verb
+	Object client.Object
+	// First means that the object did not exist: it must not be taken from anybody.
+	First bool
+}
+
+// Plan returns the writes that make the API server say what the View says of name, in order: want is
+// nil when the View lacks it, synced tells of which clusters a complete set has come. No Change is
+// returned for what already is as it should be.
+//
+// The address comes first, then the endpoints, then the ServiceImport, so that whoever reads an import
+// finds behind it what it names. Removal goes the other way. A ClusterSetIP service without an address
+// yet has no ServiceImport: the next View brings the address that the derived Service was given.
+func Plan(name federation.ServiceName, want *importer.Service, now Current, synced func(federation.ClusterID) bool) []Change {
+	if now.Import != nil && !ours(now.Import) {
+		return nil
+	}
+	if want == nil {
+		return planRemoval(now, synced)
+	}
+	var changes []Change
+	if now.Derived == nil || ours(now.Derived) {
+		changes = append(changes, planDerived(want, now.Derived)...)
+	}
+	changes = append(changes, planSlices(want, ownSlices(now.Slices), synced)...)
+	if want.Type == federation.Headless || len(want.IPs) > 0 {
+		changes = append(changes, planImport(want, now.Import)...)
+	}
+	return changes
+}
+
+// planRemoval removes all that is ours, but nothing that a cluster may still say once it is heard.
+func planRemoval(now Current, synced func(federation.ClusterID) bool) []Change {
+	var changes []Change
+	remove := func(o client.Object) { changes = append(changes, Change{Verb: Delete, Object: o}) }
+	all := true
+	for _, cluster := range clustersOf(now) {
+		all = all && synced(cluster)
+	}
+	if all && now.Import != nil {
+		remove(now.Import)
+	}
+	for _, s := range ownSlices(now.Slices) {
+		if synced(sourceOf(s)) {
+			remove(s)
+		}
+	}
+	if all && now.Derived != nil && ours(now.Derived) {
+		remove(now.Derived)
+	}
+	return changes
+}
+
+// clustersOf returns every cluster that our objects say exports the service.
+func clustersOf(now Current) []federation.ClusterID {
+	var clusters []federation.ClusterID
+	if now.Import != nil {
+		for _, c := range now.Import.Status.Clusters {
+			clusters = append(clusters, federation.ClusterID(c.Cluster))
+		}
+	}
+	for _, s := range ownSlices(now.Slices) {
+		clusters = append(clusters, sourceOf(s))
+	}
+	return clusters
+}
+
+func sourceOf(s *discoveryv1.EndpointSlice) federation.ClusterID {
+	return federation.ClusterID(s.Labels[mcsv1beta1.LabelSourceCluster])
+}
+
+func ownSlices(list []*discoveryv1.EndpointSlice) []*discoveryv1.EndpointSlice {
+	return slices.DeleteFunc(slices.Clone(list), func(s *discoveryv1.EndpointSlice) bool { return !ours(s) })
+}
+
+// addresses parses the clusterset IPs of a derived Service, by family as they stand.
+func addresses(derived *corev1.Service) []netip.Addr {
+	var ips []netip.Addr
+	for _, text := range derived.Spec.ClusterIPs {
+		if ip, err := netip.ParseAddr(text); err == nil {
+			ips = append(ips, ip)
+		}
+	}
+	return ips
+}

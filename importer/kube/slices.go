@@ -1,0 +1,185 @@
+package kube
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+	mcsv1beta1 "sigs.k8s.io/mcs-api/pkg/apis/v1beta1"
+
+	"github.com/hansa-mcs/hansa/federation"
+	"github.com/hansa-mcs/hansa/importer"
+)
+
+// maxEndpoints is how many endpoints a slice holds, as many as Kubernetes' own controller puts in one.
+const maxEndpoints = 100
+
+// group is what may share slices: endpoints of one cluster and address type that serve the same ports
+// (S4).
+type group struct {
+	family    discoveryv1.AddressType
+	ports     []discoveryv1.EndpointPort
+	memory    string // the annotation that remembers the Export
+	endpoints []discoveryv1.Endpoint
+}
+
+// planSlices keeps the slices of every exporting cluster, and removes those of clusters that no longer
+// export. A cluster that was not heard yet loses nothing.
+func planSlices(want *importer.Service, now []*discoveryv1.EndpointSlice, synced func(federation.ClusterID) bool) []Change {
+	current := map[federation.ClusterID][]*discoveryv1.EndpointSlice{}
+	for _, s := range now {
+		current[sourceOf(s)] = append(current[sourceOf(s)], s)
+	}
+	var changes []Change
+	for _, e := range want.Exports {
+		changes = append(changes, planCluster(want, e, current[e.Cluster])...)
+		delete(current, e.Cluster)
+	}
+	for _, cluster := range slices.Sorted(maps.Keys(current)) {
+		if synced(cluster) {
+			changes = append(changes, deletions(current[cluster])...)
+		}
+	}
+	return changes
+}
+
+// planCluster lays the endpoints of one cluster into its slices. An endpoint stays in the slice that
+// has it, so that one change is one write.
+func planCluster(want *importer.Service, e *federation.Export, now []*discoveryv1.EndpointSlice) []Change {
+	slices.SortFunc(now, func(a, b *discoveryv1.EndpointSlice) int { return strings.Compare(a.Name, b.Name) })
+	p := packing{name: want.Name, cluster: e.Cluster, taken: map[string]bool{}}
+	for _, s := range now {
+		p.taken[s.Name] = true
+	}
+	left := now
+	var unplaced []group
+	for _, g := range groups(want, e) {
+		mine, others := split(left, func(s *discoveryv1.EndpointSlice) bool {
+			return s.AddressType == g.family && samePorts(s.Ports, g.ports)
+		})
+		left = others
+		if len(mine) == 0 {
+			unplaced = append(unplaced, g)
+			continue
+		}
+		p.lay(g, mine)
+	}
+	for _, g := range unplaced {
+		mine, others := split(left, func(s *discoveryv1.EndpointSlice) bool { return s.AddressType == g.family })
+		left = others
+		p.lay(g, mine)
+	}
+	return append(p.changes, deletions(left)...)
+}
+
+// groups sorts the endpoints of an export into what may share slices. An export without endpoints is
+// one empty group, so that it is remembered.
+func groups(want *importer.Service, e *federation.Export) []group {
+	var out []group
+	for i := range e.Subsets {
+		subset := &e.Subsets[i]
+		byFamily := map[discoveryv1.AddressType][]discoveryv1.Endpoint{}
+		for _, ep := range subset.Endpoints {
+			byFamily[familyOf(ep)] = append(byFamily[familyOf(ep)], endpoint(ep))
+		}
+		for _, family := range slices.Sorted(maps.Keys(byFamily)) {
+			out = append(out, group{
+				family:    family,
+				ports:     slicePorts(want, e, subset),
+				memory:    remember(e, subset.Ports),
+				endpoints: byFamily[family],
+			})
+		}
+	}
+	if len(out) == 0 {
+		family := discoveryv1.AddressTypeIPv4
+		if len(e.IPFamilies) > 0 && e.IPFamilies[0] == federation.IPv6 {
+			family = discoveryv1.AddressTypeIPv6
+		}
+		out = append(out, group{family: family, ports: []discoveryv1.EndpointPort{}, memory: remember(e, nil)})
+	}
+	return out
+}
+
+// slicePorts lists those merged ports that the cluster exposes, under their merged names.
+func slicePorts(want *importer.Service, e *federation.Export, subset *federation.Subset) []discoveryv1.EndpointPort {
+	ports := []discoveryv1.EndpointPort{}
+	for _, p := range want.Ports {
+		if number, ok := importer.TargetPort(e, subset, p); ok {
+			ports = append(ports, discoveryv1.EndpointPort{
+				Name:        new(p.Name),
+				Protocol:    new(corev1.Protocol(p.Protocol)),
+				Port:        new(int32(number)),
+				AppProtocol: optional(p.AppProtocol),
+			})
+		}
+	}
+	return ports
+}
+
+func samePorts(a, b []discoveryv1.EndpointPort) bool { return equality.Semantic.DeepEqual(a, b) }
+
+func familyOf(ep federation.Endpoint) discoveryv1.AddressType {
+	if ep.Address.Is6() {
+		return discoveryv1.AddressTypeIPv6
+	}
+	return discoveryv1.AddressTypeIPv4
+}
+
+func endpoint(ep federation.Endpoint) discoveryv1.Endpoint {
+	return discoveryv1.Endpoint{
+		Addresses: []string{ep.Address.String()},
+		Conditions: discoveryv1.EndpointConditions{
+			Ready:       new(ep.Conditions.Has(federation.Ready)),
+			Serving:     new(ep.Conditions.Has(federation.Serving)),
+			Terminating: new(ep.Conditions.Has(federation.Terminating)),
+		},
+		Hostname: optional(ep.Hostname),
+		Zone:     optional(ep.Zone),
+	}
+}
+
+func compareEndpoints(a, b discoveryv1.Endpoint) int {
+	return cmp.Or(strings.Compare(a.Addresses[0], b.Addresses[0]), strings.Compare(ptr.Deref(a.Hostname, ""), ptr.Deref(b.Hostname, "")))
+}
+
+func deletions(list []*discoveryv1.EndpointSlice) []Change {
+	var changes []Change
+	for _, s := range list {
+		changes = append(changes, Change{Verb: Delete, Object: s})
+	}
+	return changes
+}
+
+func split(list []*discoveryv1.EndpointSlice, take func(*discoveryv1.EndpointSlice) bool) (taken, rest []*discoveryv1.EndpointSlice) {
+	for _, s := range list {
+		if take(s) {
+			taken = append(taken, s)
+		} else {
+			rest = append(rest, s)
+		}
+	}
+	return taken, rest
+}
+
+// sliceMeta is all that we say of a slice beside its content (S5, S7). It carries the derived Service's
+// name, by which kube-proxy finds it, never that of a local Service.
+func sliceMeta(name federation.ServiceName, cluster federation.ClusterID, sliceName, memory string) metav1.ObjectMeta {
+	return metav1.ObjectMeta{
+		Namespace: name.Namespace,
+		Name:      sliceName,
+		Labels: map[string]string{
+			discoveryv1.LabelManagedBy:    sliceManager,
+			discoveryv1.LabelServiceName:  DerivedName(name),
+			mcsv1beta1.LabelServiceName:   name.Name,
+			mcsv1beta1.LabelSourceCluster: string(cluster),
+		},
+		Annotations: map[string]string{exportAnnotation: memory},
+	}
+}

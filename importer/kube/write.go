@@ -1,0 +1,125 @@
+package kube
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	applycorev1 "k8s.io/client-go/applyconfigurations/core/v1"
+	applydiscoveryv1 "k8s.io/client-go/applyconfigurations/discovery/v1"
+	applymetav1 "k8s.io/client-go/applyconfigurations/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	mcsv1beta1 "sigs.k8s.io/mcs-api/pkg/apis/v1beta1"
+)
+
+// write makes one change. What cannot be because the namespace goes, or because somebody else has the
+// name, is no error: the first solves itself, the second is the other's right.
+func (d *Door) write(ctx context.Context, c Change) error {
+	err := d.send(ctx, c)
+	o := c.Object
+	switch {
+	case err == nil:
+		d.log.Debug("wrote", "verb", c.Verb, "object", fmt.Sprintf("%T", o), "namespace", o.GetNamespace(), "name", o.GetName())
+		return nil
+	case apierrors.IsNotFound(err), apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause):
+		return nil
+	case c.First && apierrors.IsConflict(err):
+		d.log.Warn("an object of somebody else has our name; left alone", "object", fmt.Sprintf("%T", o), "namespace", o.GetNamespace(), "name", o.GetName(), "error", err)
+		return nil
+	}
+	return fmt.Errorf("%s %T %s/%s: %w", c.Verb, o, o.GetNamespace(), o.GetName(), err)
+}
+
+func (d *Door) send(ctx context.Context, c Change) error {
+	if c.Verb == Delete {
+		return d.client.Delete(ctx, c.Object, client.Preconditions{UID: new(c.Object.GetUID())})
+	}
+	config, err := applyConfig(c.Object, c.Verb == ApplyStatus, metav1.NewTime(time.Now()))
+	if err != nil {
+		return err
+	}
+	if c.Verb == ApplyStatus {
+		return d.client.Status().Apply(ctx, config, client.FieldOwner(fieldManager), client.ForceOwnership)
+	}
+	options := []client.ApplyOption{client.FieldOwner(fieldManager)}
+	if !c.First {
+		// A hand edit of what is ours is taken back.
+		options = append(options, client.ForceOwnership)
+	}
+	return d.client.Apply(ctx, config, options...)
+}
+
+// importConfig is the apply configuration of a ServiceImport, which the MCS API has none of.
+type importConfig struct {
+	applymetav1.TypeMetaApplyConfiguration
+	*applymetav1.ObjectMetaApplyConfiguration `json:"metadata,omitempty"`
+	Spec                                      *mcsv1beta1.ServiceImportSpec   `json:"spec,omitempty"`
+	Status                                    *mcsv1beta1.ServiceImportStatus `json:"status,omitempty"`
+}
+
+// IsApplyConfiguration implements runtime.ApplyConfiguration.
+func (*importConfig) IsApplyConfiguration() {}
+
+// applyConfig turns an object into what server-side apply takes: its spec, or its status alone, in which
+// conditions that have no LastTransitionTime changed now.
+func applyConfig(o client.Object, status bool, now metav1.Time) (runtime.ApplyConfiguration, error) {
+	switch o := o.(type) {
+	case *corev1.Service:
+		c := applycorev1.Service(o.Name, o.Namespace)
+		err := convert(o, c)
+		c.Status = nil
+		return c, err
+	case *discoveryv1.EndpointSlice:
+		c := applydiscoveryv1.EndpointSlice(o.Name, o.Namespace)
+		return c, convert(o, c)
+	case *mcsv1beta1.ServiceImport:
+		c := &importConfig{
+			ObjectMetaApplyConfiguration: &applymetav1.ObjectMetaApplyConfiguration{Name: &o.Name, Namespace: &o.Namespace},
+		}
+		c.APIVersion, c.Kind = new(mcsv1beta1.GroupVersion.String()), new("ServiceImport")
+		if !status {
+			c.Labels, c.Annotations, c.Spec = o.Labels, o.Annotations, &o.Spec
+			return c, nil
+		}
+		c.Status = o.Status.DeepCopy()
+		for i := range c.Status.Conditions {
+			if t := &c.Status.Conditions[i].LastTransitionTime; t.IsZero() {
+				*t = now
+			}
+		}
+		return c, nil
+	}
+	return nil, fmt.Errorf("no apply configuration for %T", o)
+}
+
+// convert copies what o says into its apply configuration.
+func convert(o client.Object, config any) error {
+	text, err := json.Marshal(o)
+	if err != nil {
+		return fmt.Errorf("encoding %T: %w", o, err)
+	}
+	if err := json.Unmarshal(text, config); err != nil {
+		return fmt.Errorf("decoding into %T: %w", config, err)
+	}
+	return nil
+}
+
+// get returns an object of the cache, nil when there is none.
+func get[T client.Object](ctx context.Context, c client.Client, key types.NamespacedName, into T) (T, error) {
+	var none T
+	err := c.Get(ctx, key, into)
+	if apierrors.IsNotFound(err) {
+		return none, nil
+	}
+	if err != nil {
+		return none, fmt.Errorf("reading %T %s: %w", into, key, err)
+	}
+	return into, nil
+}
