@@ -1,0 +1,65 @@
+package trust
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"net"
+	"time"
+
+	"github.com/hansa-mcs/hansa/federation"
+)
+
+// The ALPN protocols of the one port.
+const (
+	ProtoGRPC   = "h2"
+	ProtoGossip = "hansa-gossip/1"
+)
+
+// unackedLimit is how long sent data may stay unacknowledged before the connection counts as broken:
+// what a balancer or a partition swallows without a word would else be missed for a quarter of an hour.
+const unackedLimit = 15 * time.Second
+
+// keepAlive finds idle connections that were cut without a word, and keeps balancers from doing so.
+var keepAlive = net.KeepAliveConfig{Enable: true, Idle: 15 * time.Second, Interval: 5 * time.Second, Count: 3}
+
+// Conn is a connection to another member, or to another replica of this one, after its handshake.
+type Conn struct {
+	*tls.Conn
+	peer federation.ClusterID
+}
+
+// Peer returns the cluster that the other end's certificate names.
+func (c *Conn) Peer() federation.ClusterID { return c.peer }
+
+// Dial connects to a member at host:port (a host name is resolved) and demands that its certificate
+// names the cluster want, or any member if want is empty. ctx bounds the connecting, not the connection.
+// By TLS 1.3 the server may still refuse our certificate: then the first read says so.
+func (id *Identity) Dial(ctx context.Context, address string, want federation.ClusterID, proto string) (*Conn, error) {
+	dialer := net.Dialer{KeepAliveConfig: keepAlive, Control: limitUnacked}
+	raw, err := dialer.DialContext(ctx, "tcp", address)
+	if err != nil {
+		return nil, err
+	}
+	conn, err := id.handshake(ctx, tls.Client(raw, id.ClientTLS(want, proto)))
+	if err == nil && conn.ConnectionState().NegotiatedProtocol != proto {
+		err = fmt.Errorf("the peer does not speak %s", proto)
+	}
+	if err != nil {
+		raw.Close()
+		return nil, fmt.Errorf("connect to %s: %w", address, err)
+	}
+	return conn, nil
+}
+
+// handshake completes a connection within ctx. On an error it is for the caller to close it.
+func (id *Identity) handshake(ctx context.Context, conn *tls.Conn) (*Conn, error) {
+	if err := conn.HandshakeContext(ctx); err != nil {
+		return nil, err
+	}
+	peer, err := Peer(conn.ConnectionState(), id.clusterset)
+	if err != nil {
+		return nil, err
+	}
+	return &Conn{Conn: conn, peer: peer}, nil
+}

@@ -1,0 +1,111 @@
+package trust
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/hansa-mcs/hansa/federation"
+)
+
+// Identity is what a member shows to others and how it checks them. All methods may be called from any
+// goroutine.
+type Identity struct {
+	clusterset string
+	cluster    federation.ClusterID
+	files      Files
+	material   atomic.Pointer[material]
+}
+
+// Load reads a member's files. Its errors say which file is wrong, what is wrong with it and what is
+// expected; which option named the file is for the caller to add.
+func Load(clusterset string, cluster federation.ClusterID, files Files) (*Identity, error) {
+	if _, err := ParseClusterset(clusterset); err != nil {
+		return nil, err
+	}
+	if _, err := federation.ParseClusterID(string(cluster)); err != nil {
+		return nil, err
+	}
+	id := &Identity{clusterset: clusterset, cluster: cluster, files: files}
+	if err := id.Reload(); err != nil {
+		return nil, err
+	}
+	return id, nil
+}
+
+// Reload reads the files again. New handshakes use what they hold now; open connections stay. On an
+// error nothing changes.
+func (id *Identity) Reload() error {
+	m, err := id.files.read(id.clusterset, id.cluster, time.Now())
+	if err != nil {
+		return err
+	}
+	id.material.Store(m)
+	return nil
+}
+
+// Cluster returns the cluster that the identity names.
+func (id *Identity) Cluster() federation.ClusterID { return id.cluster }
+
+// Clusterset returns the clusterset that the identity belongs to.
+func (id *Identity) Clusterset() string { return id.clusterset }
+
+// Certificate returns the certificate shown at present, for its times.
+func (id *Identity) Certificate() *x509.Certificate { return id.material.Load().cert.Leaf }
+
+// ServerTLS returns the configuration of a server that speaks the given ALPN protocols with members of
+// the clusterset. A client that offers only other protocols is refused; one that offers none is not,
+// so the caller looks at NegotiatedProtocol.
+func (id *Identity) ServerTLS(protos ...string) *tls.Config {
+	return &tls.Config{
+		MinVersion: tls.VersionTLS13,
+		NextProtos: protos,
+		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+			return &id.material.Load().cert, nil
+		},
+		// VerifyConnection checks the chain, against the CA bundle as it is then.
+		ClientAuth:             tls.RequireAnyClientCert,
+		SessionTicketsDisabled: true,
+		VerifyConnection: func(state tls.ConnectionState) error {
+			_, err := id.verify(state, x509.ExtKeyUsageClientAuth)
+			return err
+		},
+	}
+}
+
+// ClientTLS returns the configuration of a client that speaks one ALPN protocol with the cluster want,
+// or with any member of the clusterset if want is empty. The server's host name does not matter: members
+// are known by cluster, not by address.
+func (id *Identity) ClientTLS(want federation.ClusterID, proto string) *tls.Config {
+	return &tls.Config{
+		MinVersion: tls.VersionTLS13,
+		NextProtos: []string{proto},
+		GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+			return &id.material.Load().cert, nil
+		},
+		// Only the check of the host name is skipped: VerifyConnection checks all else.
+		InsecureSkipVerify:     true,
+		SessionTicketsDisabled: true,
+		VerifyConnection: func(state tls.ConnectionState) error {
+			got, err := id.verify(state, x509.ExtKeyUsageServerAuth)
+			if err == nil && want != "" && got != want {
+				return fmt.Errorf("the peer is cluster %q, want %q", got, want)
+			}
+			return err
+		},
+	}
+}
+
+// verify checks all that a peer's certificate must hold, and returns the cluster it names.
+func (id *Identity) verify(state tls.ConnectionState, usage x509.ExtKeyUsage) (federation.ClusterID, error) {
+	if len(state.PeerCertificates) == 0 {
+		return "", errors.New("the peer showed no certificate")
+	}
+	if err := verifyChain(state.PeerCertificates, id.material.Load().roots, usage, time.Now()); err != nil {
+		return "", fmt.Errorf("the peer's certificate: %w", err)
+	}
+	return Peer(state, id.clusterset)
+}
