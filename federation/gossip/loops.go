@@ -1,0 +1,91 @@
+package gossip
+
+import (
+	"context"
+	"math/rand/v2"
+	"time"
+
+	"github.com/hashicorp/memberlist"
+
+	"github.com/hansa-mcs/hansa/federation"
+)
+
+const (
+	headPause = time.Second
+	firstJoin = 200 * time.Millisecond
+	lastJoin  = 15 * time.Second
+	// noAddress follows a seed's name in a Join, so that memberlist resolves nothing: its own way of
+	// resolving asks for all records over TCP and cannot be interrupted. Our transport dials the name.
+	noAddress = "/0.0.0.0:1"
+)
+
+// announceHeads broadcasts our own head when it advanced, at most once per headPause.
+func (g *Gossip) announceHeads(ctx context.Context) {
+	for {
+		select {
+		case <-g.advanced:
+		case <-ctx.Done():
+			return
+		}
+		if v := g.cfg.Heads()[g.cfg.Cluster]; !v.IsZero() {
+			g.broadcast(g.cfg.Cluster, v)
+		}
+		sleep(ctx, headPause)
+	}
+}
+
+// keepJoined joins a seed whenever it is not among the members: at once at the start, soon after it
+// went, then less and less often, for ever. That is also how a partition ends that outlasted memberlist's
+// memory, and how a seed is found again that changed its address.
+func (g *Gossip) keepJoined(ctx context.Context, list *memberlist.Memberlist, seed string) {
+	wait := firstJoin
+	for ctx.Err() == nil {
+		changed := g.Changed()
+		if g.isJoined(seed) {
+			select {
+			case <-changed:
+			case <-ctx.Done():
+			}
+			wait = firstJoin
+			continue
+		}
+		if _, err := list.Join([]string{seed + noAddress}); err != nil {
+			g.cfg.Log.Debug("cannot join a seed yet", "peer", seed, "error", err)
+		}
+		if !g.isJoined(seed) {
+			sleep(ctx, jitter(wait))
+			wait = min(2*wait, lastJoin)
+		}
+	}
+}
+
+// isJoined reports whether a seed is among the members. A seed that is ourselves never is.
+func (g *Gossip) isJoined(seed string) bool {
+	g.mu.Lock()
+	cluster := g.reached[seed]
+	g.mu.Unlock()
+	for _, m := range g.Members() {
+		if m.Address == seed || m.Cluster == cluster {
+			return true
+		}
+	}
+	return false
+}
+
+func (g *Gossip) noteReached(seed string, cluster federation.ClusterID) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.reached[seed] = cluster
+}
+
+// jitter returns a time between two thirds and four thirds of d.
+func jitter(d time.Duration) time.Duration { return d*2/3 + rand.N(d*2/3) }
+
+func sleep(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}
