@@ -1,0 +1,196 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+
+	"golang.org/x/sync/errgroup"
+	"google.golang.org/grpc/credentials/insecure"
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+
+	"github.com/hansa-mcs/hansa/dns"
+	"github.com/hansa-mcs/hansa/exporter"
+	"github.com/hansa-mcs/hansa/federation"
+	"github.com/hansa-mcs/hansa/federation/gossip"
+	"github.com/hansa-mcs/hansa/federation/stream"
+	"github.com/hansa-mcs/hansa/federation/trust"
+	"github.com/hansa-mcs/hansa/importer"
+	"github.com/hansa-mcs/hansa/importer/kube"
+	"github.com/hansa-mcs/hansa/importer/xds"
+)
+
+// member is everything of one agent that is there before its manager runs.
+type member struct {
+	options  Options
+	log      *slog.Logger
+	rest     *rest.Config
+	store    *federation.Store
+	importer *importer.Importer
+
+	identity *trust.Identity
+	port     *trust.Port
+	gossip   *gossip.Gossip
+	exchange *stream.Exchange
+	dns      *dns.Server // nil without --dns-address
+	xds      *xds.Server // nil without --xds-address
+	http     *httpServer
+
+	api atomic.Bool // the MCS API is served
+}
+
+// Run runs an agent with valid Options until ctx ends, and returns when all of it has ended. A mistake in
+// the Options' files and addresses is returned before anything is announced. It waits for the MCS API to
+// be installed, and says so.
+func Run(ctx context.Context, options Options, log *slog.Logger) error {
+	m, err := newMember(ctx, options, log.With("cluster", options.Cluster))
+	if err != nil {
+		return err
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return m.http.Start(ctx) })
+	group.Go(func() error { return m.run(ctx) })
+	return group.Wait()
+}
+
+// newMember builds and binds everything, in order of how soon a mistake can be told. It is one straight
+// line because nearly every step needs the one before. After an error, what was bound stays so until the
+// process ends.
+func newMember(ctx context.Context, options Options, log *slog.Logger) (m *member, err error) {
+	m = &member{options: options, log: log, store: federation.NewStore(federation.ClusterID(options.Cluster))}
+	m.importer = importer.New(m.store)
+	if m.rest, err = loadREST(options.Kubeconfig, options.Context); err != nil {
+		return nil, err
+	}
+	m.identity, err = trust.Load(options.Clusterset, m.store.Self(), trust.Files{Cert: options.CertFile, Key: options.KeyFile, CA: options.CAFile})
+	if err != nil {
+		return nil, fmt.Errorf("--tls-cert-file, --tls-key-file, --tls-ca-file: %w", err)
+	}
+	if m.port, err = trust.Listen(ctx, options.Listen, m.identity, log); err != nil {
+		return nil, fmt.Errorf("--listen %q: %w", options.Listen, err)
+	}
+	if m.gossip, err = gossip.New(m.gossipConfig()); err != nil {
+		return nil, fmt.Errorf("joining the clusterset: %w", err)
+	}
+	m.exchange = stream.New(m.streamConfig())
+	if options.DNSAddress != "" {
+		m.dns, err = dns.New(dns.Config{
+			Address: options.DNSAddress, Zone: options.DNSZone,
+			View: m.importer.View, Ready: m.importer.Ready(), Log: log,
+		})
+		if err != nil {
+			return nil, fmt.Errorf("--dns-address %q: %w", options.DNSAddress, err)
+		}
+	}
+	if options.XDSAddress != "" {
+		m.xds, err = xds.New(xds.Config{
+			Address: options.XDSAddress, Cluster: m.store.Self(), Domain: options.DNSZone,
+			View: m.importer.View, Ready: m.importer.Ready(), Credentials: insecure.NewCredentials(), Log: log,
+		})
+		if err != nil {
+			return nil, fmt.Errorf("--xds-address %q: %w", options.XDSAddress, err)
+		}
+	}
+	if m.http, err = newHTTPServer(options.HTTPAddress, m.metrics(), m.ready); err != nil {
+		return nil, fmt.Errorf("--http-address %q: %w", options.HTTPAddress, err)
+	}
+	return m, nil
+}
+
+// run waits for the MCS API, then runs the manager with every component.
+func (m *member) run(ctx context.Context) error {
+	if err := waitForCRDs(ctx, m.rest, m.log); err != nil || ctx.Err() != nil {
+		return err
+	}
+	m.api.Store(true)
+	mgr, err := newManager(m.rest, m.log)
+	if err != nil {
+		return err
+	}
+	if _, err := exporter.Add(ctx, mgr, m.store, m.log); err != nil {
+		return err
+	}
+	if err := kube.Add(ctx, mgr, m.store, m.importer, m.log); err != nil {
+		return err
+	}
+	runnables := []manager.Runnable{m.importer, m.port, m.gossip, m.exchange}
+	if m.dns != nil {
+		runnables = append(runnables, m.dns)
+	}
+	if m.xds != nil {
+		runnables = append(runnables, m.xds)
+	}
+	for _, r := range runnables {
+		if err := mgr.Add(r); err != nil {
+			return err
+		}
+	}
+	m.log.Info("starting", "clusterset", m.options.Clusterset, "listen", m.port.Addr().String(), "advertise", m.options.advertised())
+	return mgr.Start(ctx)
+}
+
+func (m *member) gossipConfig() gossip.Config {
+	return gossip.Config{
+		Cluster:   m.store.Self(),
+		Advertise: m.options.advertised(),
+		Seeds:     m.options.Peers,
+		Listener:  m.port.Listener(trust.ProtoGossip),
+		Dial: func(ctx context.Context, address string, want federation.ClusterID) (gossip.Conn, error) {
+			return m.identity.Dial(ctx, address, want, trust.ProtoGossip)
+		},
+		Heads: m.heads,
+		Log:   m.log,
+	}
+}
+
+func (m *member) streamConfig() stream.Config {
+	return stream.Config{
+		Store:    m.store,
+		Listener: m.port.Listener(trust.ProtoGRPC),
+		Dial: func(ctx context.Context, address string, want federation.ClusterID) (stream.Conn, error) {
+			return m.identity.Dial(ctx, address, want, trust.ProtoGRPC)
+		},
+		Members: m.members,
+		Log:     m.log,
+	}
+}
+
+// members tells the streams whom gossip knows.
+func (m *member) members() ([]stream.Member, <-chan struct{}) {
+	changed := m.gossip.Changed()
+	var list []stream.Member
+	for _, peer := range m.gossip.Members() {
+		list = append(list, stream.Member{Cluster: peer.Cluster, Address: peer.Address})
+	}
+	return list, changed
+}
+
+// heads tells gossip at which versions this cluster holds all clusters.
+func (m *member) heads() gossip.Heads {
+	heads := gossip.Heads{}
+	for _, o := range m.store.Owners() {
+		if !o.Version.IsZero() {
+			heads[o.Cluster] = o.Version
+		}
+	}
+	return heads
+}
+
+// ready returns why the agent is not ready yet, or nil. It never waits for a peer.
+func (m *member) ready() error {
+	if !m.api.Load() {
+		return errors.New("waiting for the API server, and for the MCS API in it; the log says more")
+	}
+	select {
+	case <-m.importer.Ready():
+	default:
+		return errors.New("the objects of this cluster have not been read yet")
+	}
+	if m.store.Version(m.store.Self()).IsZero() {
+		return errors.New("the exports of this cluster have not been announced yet")
+	}
+	return nil
+}

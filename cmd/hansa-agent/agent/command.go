@@ -1,0 +1,56 @@
+package agent
+
+import (
+	"errors"
+	"io"
+	"log/slog"
+
+	"github.com/go-logr/logr"
+	"github.com/spf13/cobra"
+	"k8s.io/klog/v2"
+	ctrl "sigs.k8s.io/controller-runtime"
+)
+
+// Command returns the command line of hansa-agent. Errors are returned, not printed.
+func Command() *cobra.Command {
+	options := Defaults()
+	c := &cobra.Command{
+		Use:   "hansa-agent",
+		Short: "Make services of other clusters usable in this one, and this one's in them",
+		Long: `hansa-agent is a cluster's member of a clusterset.
+
+It watches this cluster's ServiceExports, tells the other members what is exported, and makes what they
+export usable here: as ServiceImports with clusterset IPs and EndpointSlices, by DNS, and by xDS.`,
+		Example: `  hansa-agent --cluster west --clusterset acme --kubeconfig west.kubeconfig \
+    --listen 10.0.0.2:8443 --peer 10.0.0.1:8443 \
+    --tls-cert-file west.crt --tls-key-file west.key --tls-ca-file ca.crt`,
+		Args:          cobra.NoArgs,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := options.Validate(); err != nil {
+				return err
+			}
+			log := options.logger(cmd.ErrOrStderr())
+			// The libraries log through one global door each.
+			ctrl.SetLogger(logr.FromSlogHandler(log.Handler()))
+			klog.SetSlogLogger(log)
+			return Run(cmd.Context(), options, log)
+		},
+	}
+	options.AddFlags(c.Flags())
+	c.SetFlagErrorFunc(func(_ *cobra.Command, err error) error {
+		return errors.Join(err, errors.New("see hansa-agent --help"))
+	})
+	return c
+}
+
+// logger returns the logger that valid Options ask for.
+func (o *Options) logger(w io.Writer) *slog.Logger {
+	level, _ := o.level()
+	options := &slog.HandlerOptions{Level: level}
+	if o.LogFormat == "json" {
+		return slog.New(slog.NewJSONHandler(w, options))
+	}
+	return slog.New(slog.NewTextHandler(w, options))
+}

@@ -1,0 +1,5 @@
+// Package agent wires a member together: Options in, Run until the context ends.
+//
+// It owns no rule. Every component is one Runnable of one manager, or runs beside it because it must
+// answer before the manager can start (health and metrics); tests run several agents in one process.
+package agent

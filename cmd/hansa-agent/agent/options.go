@@ -1,0 +1,166 @@
+package agent
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"strconv"
+
+	"github.com/spf13/pflag"
+
+	"github.com/hansa-mcs/hansa/dns"
+	"github.com/hansa-mcs/hansa/federation"
+	"github.com/hansa-mcs/hansa/federation/gossip"
+	"github.com/hansa-mcs/hansa/federation/trust"
+)
+
+// Options are all that a person can say to an agent; every field is one flag.
+type Options struct {
+	Cluster    string // this cluster's ID
+	Clusterset string // the clusterset that it is a member of
+
+	Kubeconfig string // "" inside a pod, whose own account is used
+	Context    string // of the kubeconfig; "" for its current one
+
+	Listen    string   // where other members connect
+	Advertise string   // where they are told to; "" for Listen
+	Peers     []string // members to join
+
+	CertFile, KeyFile, CAFile string // PEM files
+
+	DNSAddress string // "" for no DNS
+	DNSZone    string
+	XDSAddress string // "" for no xDS
+	XDSTLS     string // how xDS is protected
+
+	HTTPAddress string // of health and metrics
+
+	LogLevel  string
+	LogFormat string
+}
+
+// xdsPlain is the value of XDSTLS that says: in the clear, and I mean it.
+const xdsPlain = "none"
+
+// Defaults returns the Options of an agent that is told nothing.
+func Defaults() Options {
+	return Options{
+		Clusterset:  "default",        // one clusterset is the common case
+		Listen:      ":8443",          // unprivileged, so no capability is needed
+		DNSZone:     dns.DefaultZone,  // the only name that the KEP allows (D1)
+		HTTPAddress: "127.0.0.1:8080", // metrics name services: open it on purpose
+		LogLevel:    "info",
+		LogFormat:   "text",
+	}
+}
+
+// AddFlags binds every field to its flag.
+func (o *Options) AddFlags(f *pflag.FlagSet) {
+	f.StringVar(&o.Cluster, "cluster", o.Cluster, "ID of this cluster, unique in the clusterset: an RFC 1123 label of at most 63 characters (required)")
+	f.StringVar(&o.Clusterset, "clusterset", o.Clusterset, "name of the clusterset, as in the members' certificates")
+	f.StringVar(&o.Kubeconfig, "kubeconfig", o.Kubeconfig, "kubeconfig file of this cluster; without it the pod's own service account is used")
+	f.StringVar(&o.Context, "context", o.Context, "context of the kubeconfig; without it its current one")
+	f.StringVar(&o.Listen, "listen", o.Listen, "host:port on which other members connect")
+	f.StringVar(&o.Advertise, "advertise", o.Advertise, "host:port at which other members reach this one; without it that of --listen, which must then name a host")
+	f.StringSliceVar(&o.Peers, "peer", o.Peers, "host:port of a member to join; may be given several times")
+	f.StringVar(&o.CertFile, "tls-cert-file", o.CertFile, "PEM file with this member's certificate, whose one URI SAN is spiffe://<clusterset>/cluster/<cluster> (required)")
+	f.StringVar(&o.KeyFile, "tls-key-file", o.KeyFile, "PEM file with the certificate's private key (required)")
+	f.StringVar(&o.CAFile, "tls-ca-file", o.CAFile, "PEM file with the CA certificates of the clusterset (required)")
+	f.StringVar(&o.DNSAddress, "dns-address", o.DNSAddress, "host:port on which DNS is answered, UDP and TCP; without it there is no DNS")
+	f.StringVar(&o.DNSZone, "dns-zone", o.DNSZone, "zone that DNS is answered for, and domain of the xDS hosts below svc")
+	f.StringVar(&o.XDSAddress, "xds-address", o.XDSAddress, "host:port on which xDS is served; without it there is no xDS")
+	f.StringVar(&o.XDSTLS, "xds-tls", o.XDSTLS, "how xDS is protected; the one value is \"none\": in the clear, so let only clients that may see everything reach --xds-address")
+	f.StringVar(&o.HTTPAddress, "http-address", o.HTTPAddress, "host:port of /healthz, /readyz and /metrics")
+	f.StringVar(&o.LogLevel, "log-level", o.LogLevel, "least level that is logged: debug, info, warn or error")
+	f.StringVar(&o.LogFormat, "log-format", o.LogFormat, "format of the log: text or json")
+}
+
+// Validate returns what is wrong with the Options, each mistake on a line with its flag.
+func (o *Options) Validate() error {
+	var errs []error
+	bad := func(flag, value string, err error) {
+		if err != nil {
+			errs = append(errs, fmt.Errorf("--%s %q: %w", flag, value, err))
+		}
+	}
+	_, err := federation.ParseClusterID(o.Cluster)
+	bad("cluster", o.Cluster, errors.Unwrap(err))
+	_, err = trust.ParseClusterset(o.Clusterset)
+	bad("clusterset", o.Clusterset, err)
+	bad("listen", o.Listen, checkListen(o.Listen))
+	bad("advertise", o.advertised(), o.checkAdvertise())
+	for _, p := range o.Peers {
+		bad("peer", p, gossip.CheckAddress(p))
+	}
+	bad("tls-cert-file", o.CertFile, required(o.CertFile))
+	bad("tls-key-file", o.KeyFile, required(o.KeyFile))
+	bad("tls-ca-file", o.CAFile, required(o.CAFile))
+	bad("http-address", o.HTTPAddress, checkListen(o.HTTPAddress))
+	if o.DNSAddress != "" {
+		bad("dns-address", o.DNSAddress, checkListen(o.DNSAddress))
+	}
+	_, err = dns.ParseZone(o.DNSZone, dns.DefaultTTL)
+	bad("dns-zone", o.DNSZone, err)
+	if o.XDSAddress != "" {
+		bad("xds-address", o.XDSAddress, checkListen(o.XDSAddress))
+		bad("xds-tls", o.XDSTLS, o.checkXDSTLS())
+	}
+	_, err = o.level()
+	bad("log-level", o.LogLevel, err)
+	if o.LogFormat != "text" && o.LogFormat != "json" {
+		bad("log-format", o.LogFormat, errors.New("want text or json"))
+	}
+	return errors.Join(errs...)
+}
+
+// advertised returns the address that other members are told.
+func (o *Options) advertised() string {
+	if o.Advertise != "" {
+		return o.Advertise
+	}
+	return o.Listen
+}
+
+func (o *Options) checkAdvertise() error {
+	if err := gossip.CheckAddress(o.advertised()); err != nil {
+		if o.Advertise == "" {
+			return errors.New("want the host:port at which other members reach this one, as --listen names no host")
+		}
+		return err
+	}
+	return nil
+}
+
+func (o *Options) checkXDSTLS() error {
+	if o.XDSTLS != xdsPlain {
+		return errors.New(`want "none", which says that xDS is served in the clear; TLS is not built yet`)
+	}
+	return nil
+}
+
+func (o *Options) level() (level slog.Level, err error) {
+	if err := level.UnmarshalText([]byte(o.LogLevel)); err != nil {
+		return 0, errors.New("want debug, info, warn or error")
+	}
+	return level, nil
+}
+
+func required(value string) error {
+	if value == "" {
+		return errors.New("is required: want the path of a PEM file")
+	}
+	return nil
+}
+
+// checkListen accepts host:port with an IP, a host name or nothing before the colon.
+func checkListen(address string) error {
+	_, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return errors.New("want host:port, or :port for every address")
+	}
+	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n > 65535 {
+		return fmt.Errorf("port %q: want a number from 0 to 65535", port)
+	}
+	return nil
+}

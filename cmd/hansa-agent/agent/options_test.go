@@ -1,0 +1,205 @@
+package agent
+
+import (
+	"bytes"
+	"context"
+	"flag"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"github.com/hansa-mcs/hansa/federation/trust"
+)
+
+var update = flag.Bool("update", false, "write the reference in docs anew")
+
+// valid returns Options whose files exist, and the directory that they are in.
+func valid(t *testing.T) (Options, string) {
+	t.Helper()
+	dir := t.TempDir()
+	ca, err := trust.NewAuthority("acme", time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	files, err := ca.WriteMember(dir, "west", time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	kubeconfig := filepath.Join(dir, "kubeconfig")
+	text := `{apiVersion: v1, kind: Config, current-context: west,
+		contexts: [{name: west, context: {cluster: west, user: west}}],
+		clusters: [{name: west, cluster: {server: "https://127.0.0.1:1"}}], users: [{name: west}]}`
+	if err := os.WriteFile(kubeconfig, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	o := Defaults()
+	o.Cluster, o.Clusterset, o.Kubeconfig = "west", "acme", kubeconfig
+	o.Listen, o.HTTPAddress = "127.0.0.1:0", "127.0.0.1:0"
+	o.Advertise = "west.example.org:8443"
+	o.CertFile, o.KeyFile, o.CAFile = files.Cert, files.Key, files.CA
+	return o, dir
+}
+
+// flags returns the command line of Options.
+func (o Options) flags() []string {
+	f := pflag.NewFlagSet("", pflag.ContinueOnError)
+	o.AddFlags(f)
+	var args []string
+	f.VisitAll(func(flag *pflag.Flag) {
+		if flag.Name == "peer" {
+			for _, p := range o.Peers {
+				args = append(args, "--peer", p)
+			}
+			return
+		}
+		args = append(args, "--"+flag.Name+"="+flag.Value.String())
+	})
+	return args
+}
+
+// Each mistake ends the agent within seconds, with a line that names the flag and what is expected.
+func TestMistakesEndTheAgentWithAClearLine(t *testing.T) {
+	garbage := func(dir string) string {
+		path := filepath.Join(dir, "garbage")
+		if err := os.WriteFile(path, []byte("garbage"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	busy := taken.Addr().String()
+	for _, test := range []struct {
+		name string
+		make func(o *Options, dir string)
+		want []string
+	}{
+		{"no cluster", func(o *Options, _ string) { o.Cluster = "" }, []string{"--cluster", "RFC 1123 label"}},
+		{"cluster of two labels", func(o *Options, _ string) { o.Cluster = "west.eu" }, []string{`--cluster "west.eu"`, "RFC 1123 label"}},
+		{"cluster too long", func(o *Options, _ string) { o.Cluster = strings.Repeat("w", 64) }, []string{"--cluster", "1 to 63"}},
+		{"clusterset", func(o *Options, _ string) { o.Clusterset = "Ac me" }, []string{`--clusterset "Ac me"`}},
+		{"peer without port", func(o *Options, _ string) { o.Peers = []string{"10.0.0.1"} }, []string{`--peer "10.0.0.1"`, "host:port"}},
+		{"peer with words for a port", func(o *Options, _ string) { o.Peers = []string{"10.0.0.1:https"} }, []string{`--peer "10.0.0.1:https"`, "port"}},
+		{"listen", func(o *Options, _ string) { o.Listen = "8443" }, []string{`--listen "8443"`, "host:port"}},
+		{"port out of range", func(o *Options, _ string) { o.HTTPAddress = "127.0.0.1:70000" }, []string{"--http-address", "0 to 65535"}},
+		{"advertise", func(o *Options, _ string) { o.Advertise, o.Listen = "", ":8443" }, []string{"--advertise", "host:port"}},
+		{"no certificate", func(o *Options, _ string) { o.CertFile = "" }, []string{"--tls-cert-file", "is required"}},
+		{"certificate missing", func(o *Options, d string) { o.CertFile = filepath.Join(d, "absent.crt") }, []string{"--tls-cert-file", "absent.crt", "no such file"}},
+		{"certificate garbage", func(o *Options, d string) { o.CertFile = garbage(d) }, []string{"--tls-cert-file", "garbage", "PEM"}},
+		{"key garbage", func(o *Options, d string) { o.KeyFile = garbage(d) }, []string{"--tls-key-file", "garbage", "PEM"}},
+		{"CA garbage", func(o *Options, d string) { o.CAFile = garbage(d) }, []string{"--tls-ca-file", "garbage", "PEM"}},
+		{"certificate of another cluster", func(o *Options, _ string) { o.Cluster = "east" }, []string{"--tls-cert-file", "west", "east"}},
+		{"certificate of another clusterset", func(o *Options, _ string) { o.Clusterset = "other" }, []string{"--tls-cert-file", "acme", "other"}},
+		{"kubeconfig missing", func(o *Options, d string) { o.Kubeconfig = filepath.Join(d, "absent") }, []string{"--kubeconfig", "absent"}},
+		{"kubeconfig malformed", func(o *Options, d string) { o.Kubeconfig = garbage(d) }, []string{"--kubeconfig", "garbage"}},
+		{"context missing", func(o *Options, _ string) { o.Context = "absent" }, []string{"--context", "absent"}},
+		{"dns address", func(o *Options, _ string) { o.DNSAddress = "dns" }, []string{`--dns-address "dns"`, "host:port"}},
+		{"dns zone", func(o *Options, _ string) { o.DNSZone = "cluster..set" }, []string{`--dns-zone "cluster..set"`}},
+		{"xds without a word on TLS", func(o *Options, _ string) { o.XDSAddress = "127.0.0.1:0" }, []string{"--xds-tls", "none"}},
+		{"xds address in use", func(o *Options, _ string) { o.XDSAddress, o.XDSTLS = busy, "none" }, []string{"--xds-address", busy, "in use"}},
+		{"log level", func(o *Options, _ string) { o.LogLevel = "loud" }, []string{`--log-level "loud"`, "debug, info, warn or error"}},
+		{"log format", func(o *Options, _ string) { o.LogFormat = "xml" }, []string{`--log-format "xml"`, "text or json"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			o, dir := valid(t)
+			test.make(&o, dir)
+			err := execute(t, o.flags()...)
+			if err == nil {
+				t.Fatal("no error")
+			}
+			for _, want := range test.want {
+				if !strings.Contains(err.Error(), want) {
+					t.Errorf("error %q does not say %q", err, want)
+				}
+			}
+			if strings.Count(err.Error(), "\n") > 0 {
+				t.Errorf("more than one line: %q", err)
+			}
+		})
+	}
+}
+
+// Nothing listens where the kubeconfig points to: the agent waits, and ends when it is told to.
+func TestAnAgentWithoutAnAPIServerWaitsAndEndsWhenTold(t *testing.T) {
+	o, _ := valid(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- Run(ctx, o, slog.New(slog.DiscardHandler)) }()
+	select {
+	case err := <-ended:
+		t.Fatalf("ended with %v", err)
+	case <-time.After(500 * time.Millisecond): // long enough for a mistake to show
+	}
+	cancel()
+	select {
+	case err := <-ended:
+		if err != nil {
+			t.Errorf("ended with %v", err)
+		}
+	case <-time.After(5 * time.Second):
+		buf := make([]byte, 1<<20)
+		t.Fatalf("still running 5 s after it was told to end\n%s", buf[:runtime.Stack(buf, true)])
+	}
+}
+
+func TestAnUnknownFlagPointsToTheHelp(t *testing.T) {
+	err := execute(t, "--clutser", "west")
+	if err == nil || !strings.Contains(err.Error(), "--clutser") || !strings.Contains(err.Error(), "--help") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// execute runs the command line for a few seconds at most.
+func execute(t *testing.T, args ...string) error {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	c := Command()
+	c.SetArgs(args)
+	c.SetErr(&bytes.Buffer{})
+	c.SetOut(&bytes.Buffer{})
+	return c.ExecuteContext(ctx)
+}
+
+// docs/hansa-agent.md is made of the flags, so it is true.
+func TestTheReferenceListsEveryFlag(t *testing.T) {
+	const path = "../../../docs/hansa-agent.md"
+	want := reference()
+	if *update {
+		if err := os.WriteFile(path, []byte(want), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(got) != want {
+		t.Errorf("%s is stale: run go test ./cmd/hansa-agent/agent -update", path)
+	}
+}
+
+func reference() string {
+	c := Command()
+	var b strings.Builder
+	fmt.Fprintf(&b, "# hansa-agent\n\n%s\n\n```\n%s\n```\n\n| flag | default | meaning |\n|---|---|---|\n", c.Long, c.Example)
+	c.Flags().VisitAll(func(f *pflag.Flag) {
+		value := ""
+		if f.DefValue != "" && f.DefValue != "[]" {
+			value = "`" + f.DefValue + "`"
+		}
+		fmt.Fprintf(&b, "| `--%s` | %s | %s |\n", f.Name, value, strings.ReplaceAll(f.Usage, "|", "\\|"))
+	})
+	return b.String()
+}

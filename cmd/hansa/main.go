@@ -1,0 +1,20 @@
+// Command hansa is the command line for people who run a clusterset. Installed as kubectl-hansa it is
+// also "kubectl hansa".
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := command().ExecuteContext(ctx); err != nil {
+		fmt.Fprintln(os.Stderr, "hansa:", err)
+		os.Exit(1)
+	}
+}
