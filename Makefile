@@ -1,0 +1,63 @@
+# Hansa. `make help` lists what there is.
+
+SHELL := bash
+.DEFAULT_GOAL := help
+
+GOLANGCI_LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+
+# KEEP=1 leaves the clusters of the demo up.
+KEEP ?=
+
+.PHONY: help
+help: ## List the targets.
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## Build hansa-agent and hansa into bin/.
+	go build -o bin/ ./cmd/...
+
+.PHONY: demo
+demo: ## Show the whole way: three real clusters, one service. KEEP=1 leaves them up.
+	go run ./integration/demo $(if $(KEEP),-keep)
+
+.PHONY: demo-down
+demo-down: ## End a demo that KEEP=1 left up.
+	@go run ./integration/demo -down
+
+.PHONY: check
+check: format vet lint generated test ## All that must be green in every commit.
+
+.PHONY: format
+format: ## Fail if a file is not formatted by gofmt.
+	@files=$$(gofmt -l $$(git ls-files -co --exclude-standard '*.go')); if [ -n "$$files" ]; then echo "run gofmt -w on:"; echo "$$files"; exit 1; fi
+
+.PHONY: vet
+vet: ## Run go vet.
+	go vet ./...
+
+.PHONY: lint
+lint: ## Run golangci-lint, at the version that is pinned above.
+	go run $(GOLANGCI_LINT) run ./...
+
+.PHONY: lab
+lab: ## Build the control planes that the tests start, once; about five minutes on two cores.
+	go run ./integration/lab/cmd/lab build
+
+.PHONY: test
+test: lab ## Run every test, with the race detector, real API servers included.
+	go test -race -timeout 40m ./...
+
+.PHONY: bench
+bench: ## Measure the way of one change through real clusters, beside a floor.
+	go run ./integration/bench
+
+.PHONY: generate
+generate: ## Make the generated code anew.
+	go generate ./...
+
+.PHONY: generated
+generated: ## Fail if the generated code is not what make generate makes.
+	@before=$$(git ls-files -s -- '*.pb.go' | sha256sum; cat $$(git ls-files -co --exclude-standard '*.pb.go') | sha256sum); \
+	go generate ./... && \
+	after=$$(git ls-files -s -- '*.pb.go' | sha256sum; cat $$(git ls-files -co --exclude-standard '*.pb.go') | sha256sum); \
+	if [ "$$before" != "$$after" ]; then echo "generated code was stale; commit what make generate made"; exit 1; fi

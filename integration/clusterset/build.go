@@ -1,0 +1,31 @@
+package clusterset
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os/exec"
+	"path/filepath"
+	"time"
+
+	"github.com/hansa-mcs/hansa/integration/lab"
+)
+
+// buildAgent builds hansa-agent into the lab's cache and returns its path. Go's own cache makes it quick
+// when nothing changed.
+func buildAgent(ctx context.Context, out io.Writer) (string, error) {
+	dir, err := lab.CacheDir()
+	if err != nil {
+		return "", err
+	}
+	binary := filepath.Join(dir, "hansa-agent")
+	began := time.Now()
+	cmd := exec.CommandContext(ctx, "go", "build", "-o", binary, "github.com/hansa-mcs/hansa/cmd/hansa-agent")
+	if text, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("building hansa-agent: %w\n%s", err, text)
+	}
+	if out != nil {
+		fmt.Fprintf(out, "built hansa-agent in %s\n", time.Since(began).Round(100*time.Millisecond))
+	}
+	return binary, nil
+}

@@ -1,0 +1,238 @@
+package clusterset
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/hansa-mcs/hansa/cmd/hansa-agent/agent"
+	"github.com/hansa-mcs/hansa/federation/trust"
+	"github.com/hansa-mcs/hansa/integration/lab"
+)
+
+// Member is one cluster with its agent.
+type Member struct {
+	Name string
+	// Client reads and writes at the API server itself, without a cache.
+	Client client.WithWatch
+	// REST is how Client reaches it.
+	REST *rest.Config
+	// Federation, DNS, XDS and HTTP are the host:port that the agent listens on.
+	Federation, DNS, XDS, HTTP string
+
+	cluster *lab.Cluster
+	dir     string
+	binary  string // of the agent; "" to run it in this process
+	files   trust.Files
+	peer    string
+	ended   <-chan struct{} // closes when the agent ended
+	process *lab.Process    // the agent, if it is a process
+	stop    func() error    // the agent, if it runs in this process
+}
+
+func newMember(c *lab.Cluster, dir, binary string) (*Member, error) {
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		return nil, err
+	}
+	m := &Member{Name: c.Name, REST: c.RESTConfig(), cluster: c, dir: dir, binary: binary}
+	m.REST.QPS = -1
+	var err error
+	if m.Client, err = client.NewWithWatch(m.REST, client.Options{Scheme: scheme}); err != nil {
+		return nil, fmt.Errorf("making a client for cluster %s: %w", c.Name, err)
+	}
+	for _, address := range []*string{&m.Federation, &m.DNS, &m.XDS, &m.HTTP} {
+		if *address, err = freeAddress(); err != nil {
+			return nil, err
+		}
+	}
+	return m, nil
+}
+
+// freeAddress returns an address of loopback on which nothing listens, neither by TCP nor by UDP.
+func freeAddress() (string, error) {
+	for range 20 {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return "", fmt.Errorf("looking for a free port: %w", err)
+		}
+		address := l.Addr().String()
+		u, err := net.ListenPacket("udp", address)
+		_ = l.Close()
+		if err == nil {
+			return address, u.Close()
+		}
+	}
+	return "", errors.New("no port of 127.0.0.1 is free for both TCP and UDP")
+}
+
+// options are the agent's.
+func (m *Member) options() agent.Options {
+	o := agent.Defaults()
+	o.Cluster, o.Clusterset = m.Name, Name
+	o.Kubeconfig = m.cluster.Kubeconfig
+	o.Listen = m.Federation
+	o.CertFile, o.KeyFile, o.CAFile = m.files.Cert, m.files.Key, m.files.CA
+	o.DNSAddress, o.XDSAddress, o.XDSTLS, o.HTTPAddress = m.DNS, m.XDS, "none", m.HTTP
+	if m.peer != "" {
+		o.Peers = []string{m.peer}
+	}
+	return o
+}
+
+// StartAgent starts the agent and waits until it is ready.
+func (m *Member) StartAgent(ctx context.Context) error {
+	if err := m.LaunchAgent(); err != nil {
+		return err
+	}
+	return m.AwaitReady(ctx)
+}
+
+// LaunchAgent starts the agent.
+func (m *Member) LaunchAgent() (err error) {
+	if m.binary == "" {
+		m.ended, err = m.startHere()
+	} else {
+		m.ended, err = m.startProcess()
+	}
+	if err != nil {
+		return fmt.Errorf("starting the agent of %s: %w", m.Name, err)
+	}
+	return nil
+}
+
+// LogFile returns where the agent logs.
+func (m *Member) LogFile() string { return filepath.Join(m.dir, "agent.log") }
+
+func (m *Member) startProcess() (<-chan struct{}, error) {
+	o := m.options()
+	args := []string{
+		"--cluster", o.Cluster, "--clusterset", o.Clusterset, "--kubeconfig", o.Kubeconfig,
+		"--listen", o.Listen, "--tls-cert-file", o.CertFile, "--tls-key-file", o.KeyFile, "--tls-ca-file", o.CAFile,
+		"--dns-address", o.DNSAddress, "--xds-address", o.XDSAddress, "--xds-tls", o.XDSTLS, "--http-address", o.HTTPAddress,
+	}
+	for _, p := range o.Peers {
+		args = append(args, "--peer", p)
+	}
+	process, err := lab.StartProcess(lab.ProcessConfig{
+		Name: "hansa-agent of " + m.Name, Path: m.binary, Args: args, Dir: m.dir, LogFile: m.LogFile(),
+	})
+	if err != nil {
+		return nil, err
+	}
+	m.process = process
+	return process.Done(), nil
+}
+
+func (m *Member) startHere() (<-chan struct{}, error) {
+	log, file, err := agentLog(m.LogFile())
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan struct{})
+	var failed error
+	go func() {
+		defer close(ended)
+		failed = errors.Join(agent.Run(ctx, m.options(), log), file.Close())
+	}()
+	m.stop = func() error {
+		cancel()
+		<-ended
+		return failed
+	}
+	return ended, nil
+}
+
+// AwaitReady asks /readyz until it says yes, the agent ends, or ctx does. There is no event to wait for:
+// the agent is another process.
+func (m *Member) AwaitReady(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	for {
+		_, err := m.Get(ctx, "/readyz")
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-m.ended:
+			return fmt.Errorf("the agent of %s ended: %s", m.Name, m.lastLine())
+		case <-ctx.Done():
+			return fmt.Errorf("the agent of %s, whose log is %s, is not ready: %w", m.Name, m.LogFile(), err)
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+func (m *Member) lastLine() string {
+	text, err := os.ReadFile(m.LogFile())
+	if err != nil {
+		return err.Error()
+	}
+	lines := strings.Split(strings.TrimSpace(string(text)), "\n")
+	return lines[len(lines)-1]
+}
+
+// Get asks the agent's HTTP port for a path, and returns the body of a 200.
+func (m *Member) Get(ctx context.Context, path string) (string, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+m.HTTP+path, nil)
+	if err != nil {
+		return "", err
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return "", err
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err == nil && response.StatusCode != http.StatusOK {
+		err = fmt.Errorf("%s: %s", response.Status, body)
+	}
+	return string(body), err
+}
+
+// KillAgent ends the agent, which must be a process, by SIGKILL.
+func (m *Member) KillAgent() error {
+	if err := m.process.Signal(syscall.SIGKILL); err != nil {
+		return err
+	}
+	<-m.process.Done()
+	return nil
+}
+
+// StopAgent ends the agent and waits for it.
+func (m *Member) StopAgent() error {
+	if m.process != nil {
+		return m.process.Stop(10 * time.Second)
+	}
+	if m.stop != nil {
+		return m.stop()
+	}
+	return nil
+}
+
+// Memory returns the agent's resident memory in bytes; the agent must be a process.
+func (m *Member) Memory() (int64, error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", m.process.Pid()))
+	if err != nil {
+		return 0, err
+	}
+	for line := range strings.Lines(string(text)) {
+		if rest, ok := strings.CutPrefix(line, "VmRSS:"); ok {
+			kb, err := strconv.ParseInt(strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(rest), "kB")), 10, 64)
+			return kb << 10, err
+		}
+	}
+	return 0, errors.New("no VmRSS in /proc")
+}

@@ -1,0 +1,217 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	discoveryv1 "k8s.io/api/discovery/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	mcsv1beta1 "sigs.k8s.io/mcs-api/pkg/apis/v1beta1"
+	"sigs.k8s.io/yaml"
+
+	"github.com/hansa-mcs/hansa/integration/clusterset"
+	"github.com/hansa-mcs/hansa/integration/probe"
+)
+
+// steps are shown in this order; each builds on those before.
+var steps = []step{
+	{"(a) a Service without a ServiceExport is invisible elsewhere", (*demo).private},
+	{"(b) a ServiceExport in east makes it usable in west and north", (*demo).export},
+	{"(c) a proxyless gRPC client in west is answered from east", (*demo).call},
+	{"(d) exported from north too, both answer", (*demo).both},
+	{"(e) an endpoint added in east is seen in west", (*demo).grow},
+	{"(f) the ServiceExports deleted, it is gone everywhere", (*demo).withdraw},
+	{"(g) the agent of west dies and comes back under load", (*demo).restart},
+}
+
+// private makes web in east without exporting it, and then exports lighthouse: once that is seen
+// elsewhere, web would be too.
+func (d *demo) private(ctx context.Context) error {
+	for _, m := range d.set.Members() {
+		if _, err := d.kubectl(ctx, m.Name, "create", "namespace", "shop"); err != nil {
+			return err
+		}
+	}
+	if err := d.deploy(ctx, "east", web, "east"); err != nil {
+		return err
+	}
+	if err := d.deploy(ctx, "east", lighthouse, "east-lighthouse"); err != nil {
+		return err
+	}
+	if err := d.apply(ctx, "east", "export-lighthouse.yaml", lighthouse.export()); err != nil {
+		return err
+	}
+	for _, name := range []string{"west", "north"} {
+		m := d.set.Member(name)
+		if _, err := d.imported(ctx, m, lighthouse, 1); err != nil {
+			return fmt.Errorf("lighthouse in %s: %w", name, err)
+		}
+		out, err := d.kubectl(ctx, name, "-n", "shop", "get", "serviceimports,services,endpointslices", "-o", "name")
+		if err != nil {
+			return err
+		}
+		d.check(!strings.Contains(out, "/web"), "%s: Kubernetes has nothing of web", name)
+		d.invisible(ctx, m, web)
+	}
+	return nil
+}
+
+// export exports web and looks at it through every door.
+func (d *demo) export(ctx context.Context) error {
+	if err := d.apply(ctx, "east", "export-web.yaml", web.export()); err != nil {
+		return err
+	}
+	for _, name := range []string{"west", "north"} {
+		m := d.set.Member(name)
+		si, err := d.imported(ctx, m, web, 1)
+		if err != nil {
+			return fmt.Errorf("web in %s: %w", name, err)
+		}
+		if _, err := d.kubectl(ctx, name, "-n", "shop", "get", "serviceimport", "web"); err != nil {
+			return err
+		}
+		d.ok("%s: ServiceImport web has the clusterset IP %s", name, strings.Join(si.Spec.IPs, ", "))
+		if err := d.objects(ctx, m); err != nil {
+			return err
+		}
+		d.dig(ctx, m, web, probe.DNS{Rcode: "NOERROR", Records: si.Spec.IPs})
+		if err := d.assigned(ctx, m, web, 1); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// objects looks at the imported slices of web, and calls the endpoint that they name.
+func (d *demo) objects(ctx context.Context, m *clusterset.Member) error {
+	out, err := d.kubectl(ctx, m.Name, "-n", "shop", "get", "endpointslices", "-l", mcsv1beta1.LabelServiceName+"=web",
+		"-o", `jsonpath={range .items[*]}{.endpoints[0].addresses[0]}:{.ports[?(@.name=="http")].port}{"\n"}{end}`)
+	if err != nil {
+		return err
+	}
+	address := strings.TrimSpace(out)
+	d.command("curl http://%s", address)
+	answer, err := fetch(ctx, "http://"+address)
+	d.output(answer)
+	d.check(err == nil && answer == "east\n", "%s: the EndpointSlice leads to the backend in east", m.Name)
+	return nil
+}
+
+// call sends one request from a proxyless gRPC client in west.
+func (d *demo) call(ctx context.Context) error {
+	return d.answers(ctx, "east")
+}
+
+// both exports web from north as well.
+func (d *demo) both(ctx context.Context) error {
+	if err := d.deploy(ctx, "north", web, "north"); err != nil {
+		return err
+	}
+	if err := d.apply(ctx, "north", "export-web.yaml", web.export()); err != nil {
+		return err
+	}
+	si, err := d.imported(ctx, d.set.Member("west"), web, 2)
+	if err != nil {
+		return err
+	}
+	d.ok("west: ServiceImport web lists the clusters %v", clusters(si))
+	return d.answers(ctx, "east", "north")
+}
+
+// grow adds an endpoint in east and measures until a client in west has it, and until it is answered by
+// it. The write goes straight to the API server, as kubectl's own start would drown what is measured.
+func (d *demo) grow(ctx context.Context) error {
+	b, err := d.backend("east-2")
+	if err != nil {
+		return err
+	}
+	west := d.set.Member("west")
+	caller, err := probe.NewCaller(west.XDS, d.target(web))
+	if err != nil {
+		return err
+	}
+	defer caller.Close()
+	if _, err := caller.Call(ctx); err != nil {
+		return err
+	}
+	ads, err := probe.OpenAssignment(ctx, west.XDS, web.host(), grpcPort)
+	if err != nil {
+		return err
+	}
+	defer ads.Close()
+	if _, err := ads.NextAssignment(); err != nil {
+		return err
+	}
+	d.command("kubectl --context east apply -f east-2.yaml")
+	d.output(web.slice(b))
+	var slice discoveryv1.EndpointSlice
+	if err := yaml.Unmarshal([]byte(web.slice(b)), &slice); err != nil {
+		return err
+	}
+	began := time.Now()
+	if err := d.set.Member("east").Client.Create(ctx, &slice); err != nil {
+		return err
+	}
+	for addresses := []netip.AddrPort(nil); !slices.Contains(addresses, b.GRPC); {
+		if addresses, err = ads.NextAssignment(); err != nil {
+			return err
+		}
+	}
+	seen := time.Since(began)
+	for answer := ""; answer != b.Name; {
+		if answer, err = caller.Call(ctx); err != nil {
+			return err
+		}
+	}
+	d.check(seen < 50*time.Millisecond, "west has the new endpoint %s after the write in east began (limit 50ms)", milliseconds(seen))
+	d.ok("the gRPC client in west was answered by it after %s", milliseconds(time.Since(began)))
+	return nil
+}
+
+// withdraw deletes both exports of web.
+func (d *demo) withdraw(ctx context.Context) error {
+	for _, cluster := range []string{"east", "north"} {
+		if _, err := d.kubectl(ctx, cluster, "-n", "shop", "delete", "serviceexport", "web"); err != nil {
+			return err
+		}
+	}
+	for _, m := range d.set.Members() {
+		mine := client.MatchingLabels{mcsv1beta1.LabelServiceName: web.name}
+		err := clusterset.AwaitGone(ctx, m.Client, &mcsv1beta1.ServiceImportList{}, client.InNamespace("shop"), mine)
+		if err == nil {
+			err = clusterset.AwaitGone(ctx, m.Client, &discoveryv1.EndpointSliceList{}, client.InNamespace("shop"), mine)
+		}
+		d.check(err == nil, "%s: ServiceImport and EndpointSlices of web are gone%s", m.Name, because(err))
+		d.invisible(ctx, m, web)
+	}
+	return nil
+}
+
+func fetch(ctx context.Context, url string) (string, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return "", err
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return "", err
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	return string(body), err
+}
+
+// deploy makes a service with one backend in a cluster.
+func (d *demo) deploy(ctx context.Context, cluster string, s service, backend string) error {
+	b, err := d.backend(backend)
+	if err != nil {
+		return err
+	}
+	return d.apply(ctx, cluster, s.name+".yaml", s.manifest()+"---\n"+s.slice(b))
+}

@@ -1,0 +1,198 @@
+package integration
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/hansa-mcs/hansa"
+
+// listed is what these tests need of `go list -json`.
+type listed struct {
+	ImportPath string
+	Doc        string
+	Name       string
+	Imports    []string
+}
+
+// room returns the package's path below the module.
+func (p listed) room() string {
+	return strings.TrimPrefix(strings.TrimPrefix(p.ImportPath, module), "/")
+}
+
+func packages(t *testing.T) []listed {
+	t.Helper()
+	cmd := exec.Command("go", "list", "-json=ImportPath,Doc,Name,Imports", module+"/...")
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd.Stderr = os.Stderr
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	var list []listed
+	for d := json.NewDecoder(out); ; {
+		var p listed
+		if err := d.Decode(&p); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		list = append(list, p)
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	if len(list) < 15 {
+		t.Fatalf("go list names %d packages, want the whole house", len(list))
+	}
+	return list
+}
+
+// arrows say which other rooms of the house a room may import; what is not listed may import nothing of
+// it. Rooms below one that ends in /… share its row.
+var arrows = map[string][]string{
+	"federation":              nil,
+	"federation/gossip":       {"federation"},
+	"federation/stream":       {"federation", "federation/stream/wire"},
+	"federation/stream/wire…": nil,
+	"federation/trust":        {"federation"},
+	"exporter":                {"federation"},
+	"importer":                {"federation"},
+	"importer/kube":           {"federation", "importer"},
+	"importer/xds":            {"federation", "importer"},
+	"dns":                     {"federation", "importer"},
+	"cmd…":                    {"…"},
+	"integration…":            {"…"},
+}
+
+// doors say which room alone may know a foreign family of packages; cmd and integration wire and probe,
+// so they may know all.
+var doors = map[string][]string{
+	"k8s.io/":                                   {"exporter", "importer/kube"},
+	"sigs.k8s.io/":                              {"exporter", "importer/kube"},
+	"github.com/envoyproxy/":                    {"importer/xds"},
+	"github.com/miekg/dns":                      {"dns"},
+	"github.com/hashicorp/memberlist":           {"federation/gossip"},
+	"google.golang.org/grpc":                    {"federation/stream", "federation/stream/wire…", "importer/xds"},
+	"google.golang.org/protobuf":                {"federation/stream", "federation/stream/wire…", "importer/xds"},
+	"github.com/prometheus/":                    nil,
+	"github.com/spf13/":                         nil,
+	module + "/cmd/":                            nil,
+	module + "/federation/stream/wire":          {"federation/stream"},
+	"google.golang.org/genproto/googleapis/rpc": {"importer/xds"},
+}
+
+// matches reports whether a room is the one of a row, or below it where the row ends in ….
+func matches(row, room string) bool {
+	prefix, below := strings.CutSuffix(row, "…")
+	return room == prefix || below && strings.HasPrefix(room, prefix)
+}
+
+func TestImportArrowsPointOneWay(t *testing.T) {
+	for _, p := range packages(t) {
+		row := ""
+		for r := range arrows {
+			if matches(r, p.room()) {
+				row = r
+			}
+		}
+		if row == "" {
+			t.Errorf("%s has no row in arrows: say what it may import", p.room())
+			continue
+		}
+		for _, imported := range p.Imports {
+			other, ours := strings.CutPrefix(imported, module+"/")
+			if ours && !slices.ContainsFunc(arrows[row], func(allowed string) bool { return matches(allowed, other) }) {
+				t.Errorf("%s imports %s", p.room(), other)
+			}
+		}
+	}
+}
+
+func TestForeignTypesHaveOneDoor(t *testing.T) {
+	for _, p := range packages(t) {
+		if matches("cmd…", p.room()) || matches("integration…", p.room()) {
+			continue
+		}
+		for _, imported := range p.Imports {
+			for family, rooms := range doors {
+				allowed := slices.ContainsFunc(rooms, func(r string) bool { return matches(r, p.room()) })
+				if strings.HasPrefix(imported, family) && !allowed {
+					t.Errorf("%s imports %s, whose door is %v", p.room(), imported, rooms)
+				}
+			}
+		}
+	}
+}
+
+// federation and importer carry the meaning, and need nothing but the standard library for it.
+func TestTheHeartImportsTheStandardLibraryAlone(t *testing.T) {
+	for _, p := range packages(t) {
+		if p.room() != "federation" && p.room() != "importer" {
+			continue
+		}
+		for _, imported := range p.Imports {
+			if strings.Contains(strings.SplitN(imported, "/", 2)[0], ".") && imported != module+"/federation" {
+				t.Errorf("%s imports %s", p.room(), imported)
+			}
+		}
+	}
+}
+
+func TestEveryPackageSaysWhatItIs(t *testing.T) {
+	for _, p := range packages(t) {
+		if len(strings.Fields(p.Doc)) < 5 {
+			t.Errorf("%s has no doc comment that says what it is: %q", p.ImportPath, p.Doc)
+		}
+	}
+}
+
+// A file that nobody reads whole hides things.
+func TestFilesAreShort(t *testing.T) {
+	const most = 400
+	eachFile(t, func(path string, lines []string) {
+		if strings.HasSuffix(path, ".go") && !strings.HasSuffix(path, ".pb.go") && len(lines) > most {
+			t.Errorf("%s has %d lines, want at most %d", path, len(lines), most)
+		}
+	})
+}
+
+// eachFile calls see for every text file of the source tree that is not ignored.
+func eachFile(t *testing.T, see func(path string, lines []string)) {
+	t.Helper()
+	root := ".."
+	out, err := exec.Command("git", "-C", root, "ls-files", "-co", "--exclude-standard").Output()
+	if err != nil {
+		t.Fatalf("listing the tree: %v", err)
+	}
+	for path := range strings.Lines(string(out)) {
+		path = strings.TrimSpace(path)
+		f, err := os.Open(filepath.Join(root, path))
+		if errors.Is(err, os.ErrNotExist) {
+			continue // deleted, and not committed yet
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		var lines []string
+		scanner := bufio.NewScanner(f)
+		scanner.Buffer(nil, 16<<20)
+		for scanner.Scan() {
+			lines = append(lines, scanner.Text())
+		}
+		_ = f.Close()
+		if scanner.Err() == nil {
+			see(path, lines)
+		}
+	}
+}
