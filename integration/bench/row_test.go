@@ -1,0 +1,82 @@
+package main
+
+import (
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+)
+
+func TestPercentileIsOfTheNearestRank(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		samples int // 1 ms, 2 ms, 3 ms, …, shuffled
+		p       float64
+		want    time.Duration
+	}{
+		{"of one sample every percentile is that one", 1, 50, 1},
+		{"of one sample, high", 1, 99, 1},
+		{"the median of an odd number is the middle", 5, 50, 3},
+		{"the median of an even number is the lower middle", 4, 50, 2},
+		{"99 of 100", 100, 99, 99},
+		{"99 of 200 leaves two above", 200, 99, 198},
+		{"99 of 300 leaves three above", 300, 99, 297},
+		{"99 of fewer than 100 is the greatest", 99, 99, 99},
+		{"100 is the greatest", 200, 100, 200},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			samples := make([]time.Duration, c.samples)
+			for i, rank := range rand.Perm(c.samples) {
+				samples[i] = time.Duration(rank+1) * time.Millisecond
+			}
+			before := slices.Clone(samples)
+			if got := percentile(samples, c.p); got != c.want*time.Millisecond {
+				t.Errorf("percentile %g of %d samples is %s, want %s", c.p, c.samples, got, c.want*time.Millisecond)
+			}
+			if !slices.Equal(samples, before) {
+				t.Error("percentile reordered its samples")
+			}
+		})
+	}
+}
+
+func TestRowsArePrintedAsOneLine(t *testing.T) {
+	for _, c := range []struct {
+		row  row
+		want string
+	}{
+		{row{id: "memory/east", value: 41.256, unit: "MB"}, "bench memory/east 41.26 MB"},
+		{row{id: "endpoint/xds/p50", value: 3, unit: "ms", floor: 2}, "bench endpoint/xds/p50 3.00 ms floor=2.00 ratio=1.50"},
+		{
+			row{id: "dns/rate", value: 50000, unit: "queries/s", baseline: baseline{"coredns", 40000}},
+			"bench dns/rate 50000.00 queries/s baseline=coredns ratio=1.25",
+		},
+		{
+			row{id: "a", value: 6, unit: "ms", floor: 2, baseline: baseline{"other", 60}},
+			"bench a 6.00 ms floor=2.00 ratio=3.00 baseline=other ratio=0.10",
+		},
+	} {
+		if got := c.row.String(); got != c.want {
+			t.Errorf("got  %s\nwant %s", got, c.want)
+		}
+	}
+}
+
+func TestLatenciesCompareTheSamePercentileOfTheFloor(t *testing.T) {
+	samples := []time.Duration{4 * time.Millisecond, 2 * time.Millisecond, 9 * time.Millisecond}
+	floor := []time.Duration{3 * time.Millisecond, time.Millisecond, 2 * time.Millisecond}
+	var got, ids []string
+	for _, r := range latencies("way", samples, floor) {
+		got, ids = append(got, r.String()), append(ids, r.id)
+	}
+	want := []string{"bench way/p50 4.00 ms floor=2.00 ratio=2.00", "bench way/p99 9.00 ms floor=3.00 ratio=3.00"}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if !slices.Equal(ids, seriesIDs("way")) {
+		t.Errorf("the rows are %v, announced were %v", ids, seriesIDs("way"))
+	}
+	if r := latencies("floor", floor, nil)[0].String(); r != "bench floor/p50 2.00 ms" {
+		t.Errorf("a floor alone is printed as %q", r)
+	}
+}
