@@ -146,7 +146,7 @@ func (d *demo) report() {
 			d.check(false, "memory of the agent of %s: %v", m.Name, err)
 			continue
 		}
-		d.check(memory < 100<<20, "the agent of %s has %d MB resident (limit 100)", m.Name, memory>>20)
+		d.check(memory < 100e6, "the agent of %s has %d MB resident (limit 100)", m.Name, memory/1e6)
 	}
 	fmt.Fprintf(d.out, "the demo took %s\n", time.Since(d.began).Round(100*time.Millisecond))
 }

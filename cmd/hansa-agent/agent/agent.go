@@ -116,7 +116,7 @@ func (m *member) run(ctx context.Context) error {
 	if err := kube.Add(ctx, mgr, m.store, m.importer, m.log); err != nil {
 		return err
 	}
-	runnables := []manager.Runnable{m.importer, m.port, m.gossip, m.exchange}
+	runnables := []manager.Runnable{m.importer, m.port, m.gossip, m.exchange, manager.RunnableFunc(m.tellHeads)}
 	if m.dns != nil {
 		runnables = append(runnables, m.dns)
 	}
@@ -166,6 +166,19 @@ func (m *member) members() ([]stream.Member, <-chan struct{}) {
 		list = append(list, stream.Member{Cluster: peer.Cluster, Address: peer.Address})
 	}
 	return list, changed
+}
+
+// tellHeads lets gossip spread our version whenever it moves: evidence for others of how far they lag.
+func (m *member) tellHeads(ctx context.Context) error {
+	for {
+		advanced := m.store.Advanced(m.store.Self())
+		m.gossip.Advance()
+		select {
+		case <-advanced:
+		case <-ctx.Done():
+			return nil
+		}
+	}
 }
 
 // heads tells gossip at which versions this cluster holds all clusters.

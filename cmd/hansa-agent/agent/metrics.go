@@ -21,6 +21,7 @@ var (
 	exports      = prometheus.NewDesc("hansa_cluster_exports", "Exports held of a cluster, its own included.", []string{"cluster"}, nil)
 	heard        = prometheus.NewDesc("hansa_cluster_last_heard_timestamp_seconds", "When a cluster was last heard, in Unix seconds.", []string{"cluster"}, nil)
 	restored     = prometheus.NewDesc("hansa_cluster_restored", "1 while what is held of a cluster is remembered from before the start, 0 once it was heard.", []string{"cluster"}, nil)
+	behind       = prometheus.NewDesc("hansa_cluster_versions_behind", "Changes of a cluster that others have seen and this member lacks.", []string{"cluster"}, nil)
 	members      = prometheus.NewDesc("hansa_members", "Other members that gossip knows.", nil, nil)
 	dropped      = prometheus.NewDesc("hansa_gossip_packets_dropped_total", "Gossip packets that were not sent.", nil, nil)
 	accepted     = prometheus.NewDesc("hansa_federation_connections_accepted_total", "Connections of members that were accepted.", nil, nil)
@@ -30,7 +31,7 @@ var (
 
 // Describe implements prometheus.Collector.
 func (c *collector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{viewRevision, exports, heard, restored, members, dropped, accepted, refused, xdsRefusals} {
+	for _, d := range []*prometheus.Desc{viewRevision, exports, heard, restored, behind, members, dropped, accepted, refused, xdsRefusals} {
 		ch <- d
 	}
 }
@@ -44,6 +45,7 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 		ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(v))
 	}
 	m := c.m
+	seen := m.gossip.Seen()
 	gauge(viewRevision, float64(m.importer.View().Revision))
 	for _, o := range m.store.Owners() {
 		id := string(o.Cluster)
@@ -52,6 +54,11 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 			continue
 		}
 		gauge(restored, bit(o.Restored), id)
+		if s := seen[o.Cluster]; s.Term == o.Version.Term && s.Seq > o.Version.Seq {
+			gauge(behind, float64(s.Seq-o.Version.Seq), id)
+		} else {
+			gauge(behind, 0, id)
+		}
 		if !o.Heard.IsZero() {
 			gauge(heard, float64(o.Heard.UnixMilli())/1000, id)
 		}
