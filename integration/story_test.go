@@ -91,7 +91,7 @@ func (s *story) awaitGone(cluster, name string) {
 	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
 	defer cancel()
 	mine := client.MatchingLabels{mcsv1beta1.LabelServiceName: name}
-	for _, list := range []client.ObjectList{&mcsv1beta1.ServiceImportList{}, &discoveryv1.EndpointSliceList{}, &corev1.ServiceList{}} {
+	for _, list := range clusterset.Kinds() {
 		if err := clusterset.AwaitGone(ctx, s.Member(cluster).Client, list, client.InNamespace("shop"), mine); err != nil {
 			s.t.Fatalf("%s: %v", cluster, err)
 		}

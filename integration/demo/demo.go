@@ -90,6 +90,17 @@ func (d *demo) command(format string, args ...any) {
 	fmt.Fprintf(d.out, "  $ %s\n", fmt.Sprintf(format, args...))
 }
 
+// quote joins arguments as a shell would take them.
+func quote(args []string) string {
+	quoted := make([]string, len(args))
+	for i, a := range args {
+		if quoted[i] = a; strings.ContainsAny(a, " {}[]()*?@\"") {
+			quoted[i] = "'" + a + "'"
+		}
+	}
+	return strings.Join(quoted, " ")
+}
+
 // output prints what a command answered.
 func (d *demo) output(text string) {
 	for line := range strings.Lines(strings.TrimSpace(text)) {
@@ -99,7 +110,7 @@ func (d *demo) output(text string) {
 
 // kubectl prints and runs kubectl in a cluster, and returns what it printed.
 func (d *demo) kubectl(ctx context.Context, cluster string, args ...string) (string, error) {
-	d.command("kubectl --context %s %s", cluster, strings.Join(args, " "))
+	d.command("kubectl --context %s %s", cluster, quote(args))
 	return d.runKubectl(ctx, cluster, "", args...)
 }
 

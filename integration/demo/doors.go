@@ -31,9 +31,9 @@ func clusters(si *mcsv1beta1.ServiceImport) []string {
 
 // dig asks a member's DNS for a service's address, as dig would, and checks the answer.
 func (d *demo) dig(ctx context.Context, m *clusterset.Member, s service, want probe.DNS) {
-	d.command("dig @%s -p %s +short %s A", host(m.DNS), port(m.DNS), s.host())
+	d.command("dig @%s -p %s %s A", host(m.DNS), port(m.DNS), s.host())
 	got, err := probe.Query(ctx, m.DNS, s.host(), "A")
-	d.output(got.String())
+	d.output(fmt.Sprintf("status: %s %s", got.Rcode, strings.Join(got.Records, " ")))
 	d.check(err == nil && got.Rcode == want.Rcode && slices.Equal(got.Records, want.Records), "%s: DNS answers %s%s", m.Name, want, because(err))
 }
 
@@ -65,7 +65,7 @@ func (d *demo) answers(ctx context.Context, want ...string) error {
 		return err
 	}
 	defer caller.Close()
-	d.command("a gRPC client dials %s", d.target(web))
+	fmt.Fprintf(d.out, "  a gRPC client in west dials %s\n", d.target(web))
 	count := map[string]int{}
 	for calls := 0; len(count) < len(want) || calls < 10; calls++ {
 		answer, err := caller.Call(ctx)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -148,8 +149,9 @@ func (d *demo) grow(ctx context.Context) error {
 	if _, err := ads.NextAssignment(); err != nil {
 		return err
 	}
-	d.command("kubectl --context east apply -f east-2.yaml")
+	d.command("cat east-2.yaml")
 	d.output(web.slice(b))
+	d.command("kubectl --context east apply -f east-2.yaml")
 	var slice discoveryv1.EndpointSlice
 	if err := yaml.Unmarshal([]byte(web.slice(b)), &slice); err != nil {
 		return err
@@ -182,12 +184,12 @@ func (d *demo) withdraw(ctx context.Context) error {
 		}
 	}
 	for _, m := range d.set.Members() {
-		mine := client.MatchingLabels{mcsv1beta1.LabelServiceName: web.name}
-		err := clusterset.AwaitGone(ctx, m.Client, &mcsv1beta1.ServiceImportList{}, client.InNamespace("shop"), mine)
-		if err == nil {
-			err = clusterset.AwaitGone(ctx, m.Client, &discoveryv1.EndpointSliceList{}, client.InNamespace("shop"), mine)
+		var err error
+		for _, list := range clusterset.Kinds() {
+			mine := client.MatchingLabels{mcsv1beta1.LabelServiceName: web.name}
+			err = errors.Join(err, clusterset.AwaitGone(ctx, m.Client, list, client.InNamespace("shop"), mine))
 		}
-		d.check(err == nil, "%s: ServiceImport and EndpointSlices of web are gone%s", m.Name, because(err))
+		d.check(err == nil, "%s: ServiceImport, derived Service and EndpointSlices of web are gone%s", m.Name, because(err))
 		d.invisible(ctx, m, web)
 	}
 	return nil
