@@ -103,10 +103,13 @@ func (ep Endpoint) check() error {
 }
 
 // Reachable reports whether an address can mean the same host in every cluster. Loopback, link-local,
-// multicast, unspecified and zoned addresses, and IPv4 in IPv6's clothes, cannot.
+// multicast, unspecified, reserved and zoned addresses, and IPv4 in IPv6's clothes, cannot.
 func Reachable(a netip.Addr) bool {
-	return a.IsValid() && a.Zone() == "" && !a.Is4In6() && !a.IsUnspecified() && !a.IsLoopback() &&
-		!a.IsMulticast() && !a.IsLinkLocalUnicast() && a != netip.AddrFrom4([4]byte{255, 255, 255, 255})
+	if !a.IsValid() || a.Zone() != "" || a.Is4In6() || a.IsUnspecified() || a.IsLoopback() || a.IsMulticast() || a.IsLinkLocalUnicast() {
+		return false
+	}
+	first := a.AsSlice()[0]
+	return a.Is6() || first != 0 && first < 240 // 0/8 is "this network", 240/4 is reserved (RFC 6890)
 }
 
 func checkPort(name string, protocol Protocol, number uint16) error {

@@ -25,10 +25,13 @@ func (s *Store) owner(id ClusterID) *owner {
 
 // begin takes a complete set at version v, but for what is to keep. Whoever has less than v of this owner needs the whole set.
 func (s *Store) begin(o *owner, v Version, exports []*Export, keep []ServiceName) {
+	known, revision := o.version == v, s.revision
 	o.version, o.restored = v, false
 	s.replace(o, exports, keep)
 	o.journal.reset(v.Seq)
-	s.publish(o)
+	if !known || s.revision != revision {
+		s.publish(o)
+	}
 }
 
 // replace makes exports, and what is held of the names to keep, all that the owner says. What is equal

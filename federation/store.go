@@ -1,6 +1,7 @@
 package federation
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"sync"
@@ -18,6 +19,7 @@ type Store struct {
 	revision uint64
 	journal  journal // of names at revisions, over all owners
 	changed  signal
+	outbid   uint64 // the greatest term that any peer holds of us, if it is not of this process
 }
 
 // Owner tells how much is known of one cluster.
@@ -44,11 +46,33 @@ func NewStore(self ClusterID) *Store {
 func (s *Store) Self() ClusterID { return s.self }
 
 // Announce begins a term of this cluster's leader with the complete set of its exports. Until the
-// first call this cluster has said nothing. The exports must be normalized and pass Check.
+// first call this cluster has said nothing. The term is the greater of the one given and what is beyond
+// all that is known of us, so a version never goes back. The exports must be normalized and pass Check.
 func (s *Store) Announce(term uint64, exports []*Export) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.begin(s.owner(s.self), Version{Term: term, Seq: 1}, exports, nil)
+	o := s.owner(s.self)
+	s.begin(o, Version{Term: max(term, s.outbid+1, o.version.Term+1), Seq: 1}, exports, nil)
+}
+
+// maxAhead is how far ahead of the clock a term of ours may be that others report: who holds more holds
+// what no leader of ours can have said.
+const maxAhead = 24 * time.Hour
+
+// Outbid makes this cluster speak in a greater term than one that a peer holds of it, as after its state
+// was restored from a backup: what the peer holds would else refuse all that we say. It returns an error
+// for a term that is more than a day ahead of now, which no clock of ours can have given.
+func (s *Store) Outbid(term uint64, now time.Time) error {
+	if most := NextTerm(0, now.Add(maxAhead)); term > most {
+		return fmt.Errorf("term %d of %s: want one up to %d, a day ahead of the clock", term, s.self, most)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.outbid = max(s.outbid, term)
+	if o := s.owner(s.self); !o.version.IsZero() && o.version.Term <= term {
+		s.begin(o, Version{Term: term + 1, Seq: 1}, slices.Collect(maps.Values(o.exports)), nil)
+	}
+	return nil
 }
 
 // Set says that this cluster exports e, normalized; a no-op when it already says so. Announce must have
@@ -92,6 +116,7 @@ func (s *Store) Apply(u *Update) error {
 		s.begin(o, u.To, u.Put, u.Unread)
 		return nil
 	}
+	known, revision := o.version == u.To, s.revision
 	o.version = u.To
 	for _, e := range u.Put {
 		s.put(o, e)
@@ -99,7 +124,9 @@ func (s *Store) Apply(u *Update) error {
 	for _, name := range u.Withdrawn {
 		s.drop(o, name)
 	}
-	s.publish(o)
+	if !known || s.revision != revision {
+		s.publish(o)
+	}
 	return nil
 }
 

@@ -28,10 +28,13 @@ func encodeUpdate(u *federation.Update) ([]byte, error) {
 }
 
 // decodeUpdate returns what data says, normalized and checked. A record that cannot be taken is left
-// out, named in Unread where its name can be read, and reported in refused; err means that nothing of
-// the update can be used.
+// out, named in Unread where its name can be read, and reported in refused, the first few of them; err
+// means that nothing of the update can be used.
 func decodeUpdate(data []byte) (u *federation.Update, refused []error, err error) {
 	var m wire.Update
+	if err := checkParts(data); err != nil {
+		return nil, nil, fmt.Errorf("decoding an update: %w", err)
+	}
 	if err := proto.Unmarshal(data, &m); err != nil {
 		return nil, nil, fmt.Errorf("decoding an update: %w", err)
 	}
@@ -46,7 +49,9 @@ func decodeUpdate(data []byte) (u *federation.Update, refused []error, err error
 			u.Put = append(u.Put, e)
 			continue
 		}
-		refused = append(refused, fmt.Errorf("record %.130q of %s: %w", decodeName(r.GetName()).String(), owner, err))
+		if len(refused) < maxReported {
+			refused = append(refused, fmt.Errorf("record %.130q of %s: %w", decodeName(r.GetName()).String(), owner, err))
+		}
 		if name := decodeName(r.GetName()); name.Check() == nil {
 			u.Unread = append(u.Unread, name)
 		}

@@ -140,6 +140,7 @@ func (x *Exchange) dialMembers(ctx context.Context) {
 // dials when there is none, with back-off.
 func (x *Exchange) keepDialing(ctx context.Context, m Member) {
 	var wait backoff
+	told := ""
 	for ctx.Err() == nil {
 		if ended := x.links.wait(m.Cluster); ended != nil {
 			select {
@@ -153,7 +154,12 @@ func (x *Exchange) keepDialing(ctx context.Context, m Member) {
 		if ctx.Err() != nil {
 			return
 		}
-		x.config.Log.Debug("stream ended", "peer", m.Cluster, "address", m.Address, "error", err)
+		// The same failure again and again is told once.
+		level := slog.LevelDebug
+		if err.Error() != told && !errors.Is(err, errReplaced) {
+			level, told = slog.LevelWarn, err.Error()
+		}
+		x.config.Log.Log(ctx, level, "no stream", "peer", m.Cluster, "address", m.Address, "error", err)
 		if time.Since(began) > backoffReset {
 			wait = backoff{}
 		}

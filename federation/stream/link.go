@@ -97,8 +97,8 @@ func (l *link) handle(f *wire.Frame) error {
 	return err
 }
 
-// write says hello, then sends what the peer lacks. In each turn one of four things happens: our records advanced, the
-// reader changed the session, a heartbeat is due, or we are stopping.
+// write says hello, then sends what the peer lacks. In each turn one of four things happens: our records
+// advanced, the reader changed the session, a heartbeat is due, or we are stopping.
 func (l *link) write(ctx context.Context) error {
 	if err := l.stream.Send(l.session.Hello()); err != nil {
 		return err

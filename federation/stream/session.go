@@ -61,7 +61,7 @@ func (s *Session) Greeted() bool { return s.greeted }
 func (s *Session) Handle(f *wire.Frame, now time.Time) (reply *wire.Frame, refused []error, err error) {
 	s.heard = now
 	if hello := f.GetHello(); hello != nil {
-		return nil, nil, s.greet(hello)
+		return nil, nil, s.greet(hello, now)
 	}
 	if !s.greeted {
 		return nil, nil, errors.New("the first frame is not a hello")
@@ -71,7 +71,7 @@ func (s *Session) Handle(f *wire.Frame, now time.Time) (reply *wire.Frame, refus
 	case *wire.Frame_Chunk:
 		return s.receive(kind.Chunk)
 	case *wire.Frame_Have:
-		return nil, nil, s.resume(kind.Have)
+		return nil, nil, s.resume(kind.Have, now)
 	}
 	return nil, nil, nil // a heartbeat, or what a later minor version says
 }
@@ -114,7 +114,7 @@ func (s *Session) have() *wire.Have {
 	return &wire.Have{Owner: string(s.peer), Version: encodeVersion(s.store.Version(s.peer))}
 }
 
-func (s *Session) greet(hello *wire.Hello) error {
+func (s *Session) greet(hello *wire.Hello, now time.Time) error {
 	if s.greeted {
 		return errors.New("a second hello")
 	}
@@ -126,16 +126,20 @@ func (s *Session) greet(hello *wire.Hello) error {
 		return fmt.Errorf("peer says that it is %.64q, its certificate names %q", hello.GetCluster(), s.peer)
 	}
 	s.greeted = true
-	return s.resume(hello.GetHave())
+	return s.resume(hello.GetHave(), now)
 }
 
-// resume goes on from what the peer has. It may ask for nothing but our own records.
-func (s *Session) resume(have *wire.Have) error {
+// resume goes on from what the peer has. It may ask for nothing but our own records. A peer that has a
+// greater version of ours than we do makes us take a greater term.
+func (s *Session) resume(have *wire.Have, now time.Time) error {
 	if have.GetOwner() != string(s.store.Self()) {
 		return fmt.Errorf("peer asks for records of %.64q, which this member does not speak for", have.GetOwner())
 	}
 	s.sent = decodeVersion(have.GetVersion())
 	s.outbox = nil
+	if s.sent.Compare(s.store.Version(s.store.Self())) > 0 {
+		return s.store.Outbid(s.sent.Term, now)
+	}
 	return nil
 }
 

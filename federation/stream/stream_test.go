@@ -3,7 +3,6 @@ package stream
 import (
 	"context"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -18,7 +17,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-var quiet = slog.New(slog.NewTextHandler(io.Discard, nil))
+var quiet = slog.New(slog.DiscardHandler)
 
 // export returns a normalized export of cluster with one endpoint for each address.
 func export(cluster federation.ClusterID, name string, addresses ...string) *federation.Export {
@@ -295,4 +294,24 @@ func TestSilenceWithdrawsNothing(t *testing.T) {
 	again.store.Announce(federation.NextTerm(west.store.Version("east").Term, time.Now()), []*federation.Export{next})
 	n.run(t, again, "west")
 	west.holds(t, next)
+}
+
+// A member that comes back with a clock, or a state, that is older than what its peers hold of it is heard
+// all the same: it takes a greater term.
+func TestAMemberWhoseTermWentBackIsHeard(t *testing.T) {
+	n := newNetwork()
+	west := n.start(t, "west")
+	later := export("east", "web", "10.0.0.1")
+	term := federation.NextTerm(0, time.Now().Add(time.Hour))
+	held := &federation.Update{Owner: "east", To: federation.Version{Term: term, Seq: 7}, Put: []*federation.Export{later}}
+	if err := west.store.Apply(held); err != nil {
+		t.Fatal(err)
+	}
+	east := n.start(t, "east", "west")
+	now := export("east", "web", "10.0.0.2")
+	east.store.Set(now)
+	west.holds(t, now)
+	if v := west.store.Version("east"); v.Term <= term {
+		t.Errorf("held at %s, want a term greater than %d", v, term)
+	}
 }

@@ -1,0 +1,156 @@
+package federation
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+)
+
+func text(n int) string { return strings.Repeat("x", n) }
+
+func ports(n int) (list []Port) {
+	for i := range n {
+		list = append(list, Port{Name: fmt.Sprintf("p-%d", i), Protocol: TCP, Number: uint16(i + 1)})
+	}
+	return list
+}
+
+func targets(n int) (list []TargetPort) {
+	for _, p := range ports(n) {
+		list = append(list, TargetPort{p.Name, p.Protocol, p.Number})
+	}
+	return list
+}
+
+func endpoints(n int) (list []Endpoint) {
+	for i := range n {
+		list = append(list, Endpoint{Address: netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)})})
+	}
+	return list
+}
+
+// pairs returns n pairs of size bytes altogether.
+func pairs(n, size int) map[string]string {
+	m := map[string]string{}
+	for i := range n {
+		k := fmt.Sprintf("k%03d", i)
+		m[k] = text(size/n - len(k))
+	}
+	m["k000"] += text(size - size/n*n)
+	return m
+}
+
+// Every bound holds to the last one allowed, and refuses the next.
+func TestEveryLimitHoldsAndIsTheLimit(t *testing.T) {
+	for _, c := range []struct {
+		what string
+		most int
+		set  func(e *Export, n int)
+	}{
+		{"ports", MaxPorts, func(e *Export, n int) { e.Ports = ports(n) }},
+		{"target ports", MaxPorts, func(e *Export, n int) { e.Subsets[0].Ports = targets(n) }},
+		{"endpoints", MaxEndpoints, func(e *Export, n int) { e.Subsets[0].Endpoints = endpoints(n) }},
+		{"endpoints over all subsets", MaxEndpoints, func(e *Export, n int) {
+			e.Subsets = []Subset{{Endpoints: endpoints(n / 2)}, {Endpoints: endpoints(n - n/2)}}
+		}},
+		{"empty subsets", MaxEndpoints, func(e *Export, n int) { e.Subsets = make([]Subset, n) }},
+		{"labels", MaxPairs, func(e *Export, n int) { e.Labels = pairs(n, 1000) }},
+		{"annotations", MaxPairs, func(e *Export, n int) { e.Annotations = pairs(n, 1000) }},
+		{"bytes of labels", MaxPairBytes, func(e *Export, n int) { e.Labels = pairs(3, n) }},
+		{"bytes of annotations", MaxPairBytes, func(e *Export, n int) { e.Annotations = pairs(3, n) }},
+		{"affinity timeout", 86400, func(e *Export, n int) { e.SessionAffinitySeconds = int32(n) }},
+		{"IP families", 2, func(e *Export, n int) { e.IPFamilies = []IPFamily{IPv4, IPv6, IPv4}[:n] }},
+		{"internal traffic policy", maxText, func(e *Export, n int) { e.InternalTrafficPolicy = text(n) }},
+		{"traffic distribution", maxText, func(e *Export, n int) { e.TrafficDistribution = text(n) }},
+		{"network", maxText, func(e *Export, n int) { e.Network = text(n) }},
+		{"app protocol", maxText, func(e *Export, n int) { e.Ports[0].AppProtocol = text(n) }},
+		{"zone", maxText, func(e *Export, n int) { e.Subsets[0].Endpoints[0].Zone = text(n) }},
+		{"region", maxText, func(e *Export, n int) { e.Subsets[0].Endpoints[0].Region = text(n) }},
+		{"host name", maxLabel, func(e *Export, n int) { e.Subsets[0].Endpoints[0].Hostname = text(n) }},
+		{"port name", maxLabel, func(e *Export, n int) { e.Ports[0].Name = text(n) }},
+		{"target port name", maxLabel, func(e *Export, n int) { e.Subsets[0].Ports[0].Name = text(n) }},
+		{"cluster", maxLabel, func(e *Export, n int) { e.Cluster = ClusterID(text(n)) }},
+		{"namespace", maxLabel, func(e *Export, n int) { e.Name.Namespace = text(n) }},
+		{"name", maxLabel, func(e *Export, n int) { e.Name.Name = text(n) }},
+		{"year of creation", 9999, func(e *Export, n int) { e.Created = time.Date(n, 1, 1, 0, 0, 0, 0, time.UTC) }},
+	} {
+		e := web("east", "web", "10.0.0.1")
+		c.set(e, c.most)
+		if err := e.Check(); err != nil {
+			t.Errorf("%s of %d: %v", c.what, c.most, err)
+		}
+		c.set(e, c.most+1)
+		if err := e.Check(); err == nil || len(err.Error()) > 500 {
+			t.Errorf("%s of %d: error %.600v", c.what, c.most+1, err)
+		}
+	}
+}
+
+// Words that are not known, and numbers that mean nothing, are refused.
+func TestUnknownWordsAreRefused(t *testing.T) {
+	for what, spoil := range map[string]func(*Export){
+		"no type":                func(e *Export) { e.Type = "" },
+		"another type":           func(e *Export) { e.Type = "ExternalName" },
+		"no affinity":            func(e *Export) { e.SessionAffinity = "" },
+		"another affinity":       func(e *Export) { e.SessionAffinity = "Cookie" },
+		"a negative timeout":     func(e *Export) { e.SessionAffinitySeconds = -1 },
+		"no protocol":            func(e *Export) { e.Ports[0].Protocol = "" },
+		"a lower-case protocol":  func(e *Export) { e.Ports[0].Protocol = "tcp" },
+		"another target's":       func(e *Export) { e.Subsets[0].Ports[0].Protocol = "QUIC" },
+		"another family":         func(e *Export) { e.IPFamilies = []IPFamily{"IPv5"} },
+		"one family twice":       func(e *Export) { e.IPFamilies = []IPFamily{IPv4, IPv4} },
+		"port 0":                 func(e *Export) { e.Ports[0].Number = 0 },
+		"target port 0":          func(e *Export) { e.Subsets[0].Ports[0].Number = 0 },
+		"a port name twice":      func(e *Export) { e.Ports = append(ports(2), ports(1)...) },
+		"two unnamed ports":      func(e *Export) { e.Ports = []Port{{"", TCP, "", 1}, {"", TCP, "", 2}} },
+		"a port name by grammar": func(e *Export) { e.Ports[0].Name = "Http" },
+		"a host name of two":     func(e *Export) { e.Subsets[0].Endpoints[0].Hostname = "web-0.shop" },
+		"no cluster":             func(e *Export) { e.Cluster = "" },
+		"no name":                func(e *Export) { e.Name = ServiceName{} },
+		"a time before 1970":     func(e *Export) { e.Created = time.Unix(-1, 0).UTC() },
+		"no time":                func(e *Export) { e.Created = time.Time{} },
+	} {
+		e := web("east", "web", "10.0.0.1")
+		if err := e.Check(); err != nil {
+			t.Fatal(err)
+		}
+		if spoil(e); e.Check() == nil {
+			t.Errorf("%s: taken", what)
+		}
+	}
+}
+
+// An address that means another host in every cluster would let a peer point at us or at our neighbours.
+func TestHostileAddressesAreRefused(t *testing.T) {
+	for what, address := range map[string]netip.Addr{
+		"none":                  {},
+		"loopback":              netip.MustParseAddr("127.0.0.1"),
+		"loopback's far end":    netip.MustParseAddr("127.255.255.254"),
+		"IPv6 loopback":         netip.MustParseAddr("::1"),
+		"metadata service":      netip.MustParseAddr("169.254.169.254"),
+		"link-local":            netip.MustParseAddr("fe80::1"),
+		"zoned link-local":      netip.MustParseAddr("fe80::1%eth0"),
+		"zoned":                 netip.MustParseAddr("fd00::1%eth0"),
+		"multicast":             netip.MustParseAddr("224.0.0.1"),
+		"IPv6 multicast":        netip.MustParseAddr("ff02::1"),
+		"global IPv6 multicast": netip.MustParseAddr("ff0e::1"),
+		"unspecified":           netip.MustParseAddr("0.0.0.0"),
+		"IPv6 unspecified":      netip.MustParseAddr("::"),
+		"broadcast":             netip.MustParseAddr("255.255.255.255"),
+		"IPv4-mapped":           netip.MustParseAddr("::ffff:10.0.0.1"),
+		"IPv4-mapped loopback":  netip.MustParseAddr("::ffff:127.0.0.1"),
+	} {
+		e := web("east", "web", "10.0.0.1")
+		e.Subsets[0].Endpoints[0].Address = address
+		if Reachable(address) || e.Check() == nil {
+			t.Errorf("%s: %s is taken", what, address)
+		}
+	}
+	for _, address := range []string{"10.0.0.1", "192.168.1.1", "100.64.0.1", "8.8.8.8", "fd00::1", "2001:db8::1"} {
+		if !Reachable(netip.MustParseAddr(address)) {
+			t.Errorf("%s is refused", address)
+		}
+	}
+}
