@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -20,6 +18,7 @@ import (
 	"github.com/hansa-mcs/hansa/cmd/hansa-agent/agent"
 	"github.com/hansa-mcs/hansa/federation/trust"
 	"github.com/hansa-mcs/hansa/integration/lab"
+	"github.com/hansa-mcs/hansa/integration/probe"
 )
 
 // Member is one cluster with its agent.
@@ -186,20 +185,7 @@ func (m *Member) lastLine() string {
 
 // Get asks the agent's HTTP port for a path, and returns the body of a 200.
 func (m *Member) Get(ctx context.Context, path string) (string, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+m.HTTP+path, nil)
-	if err != nil {
-		return "", err
-	}
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		return "", err
-	}
-	defer response.Body.Close()
-	body, err := io.ReadAll(response.Body)
-	if err == nil && response.StatusCode != http.StatusOK {
-		err = fmt.Errorf("%s: %s", response.Status, body)
-	}
-	return string(body), err
+	return probe.Fetch(ctx, "http://"+m.HTTP+path)
 }
 
 // KillAgent ends the agent, which must be a process, by SIGKILL.

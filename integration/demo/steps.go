@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"net/http"
 	"net/netip"
 	"slices"
 	"strings"
@@ -98,7 +96,7 @@ func (d *demo) objects(ctx context.Context, m *clusterset.Member) error {
 	}
 	address := strings.TrimSpace(out)
 	d.command("curl http://%s", address)
-	answer, err := fetch(ctx, "http://"+address)
+	answer, err := probe.Fetch(ctx, "http://"+address)
 	d.output(answer)
 	d.check(err == nil && answer == "east\n", "%s: the EndpointSlice leads to the backend in east", m.Name)
 	return nil
@@ -193,20 +191,6 @@ func (d *demo) withdraw(ctx context.Context) error {
 		d.invisible(ctx, m, web)
 	}
 	return nil
-}
-
-func fetch(ctx context.Context, url string) (string, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-	if err != nil {
-		return "", err
-	}
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		return "", err
-	}
-	defer response.Body.Close()
-	body, err := io.ReadAll(response.Body)
-	return string(body), err
 }
 
 // deploy makes a service with one backend in a cluster.
