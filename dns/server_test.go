@@ -85,7 +85,7 @@ func TestServerTruncatesOverUDPAndIsWholeOverTCP(t *testing.T) {
 
 func TestServerConcludesNothingFromAViewTooEarly(t *testing.T) {
 	ready, settled := make(chan struct{}), make(chan struct{})
-	s, err := New(Config{Address: "127.0.0.1:0", View: shop().importer(t).View, Ready: ready})
+	s, err := New(Config{Address: "127.0.0.1:0", View: shop().importer(t).View, Ready: ready, Settled: settled})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -41,7 +41,7 @@ func ParseZone(name string, ttl time.Duration) (Zone, error) {
 		return Zone{}, fmt.Errorf("DNS zone of %d characters: want at most %d", len(name), maxZone)
 	}
 	for label := range strings.SplitSeq(origin, ".") {
-		if label == "" || strings.Trim(label, "abcdefghijklmnopqrstuvwxyz0123456789-") != "" {
+		if label == "" || strings.Trim(label, "-") != label || strings.Trim(label, "abcdefghijklmnopqrstuvwxyz0123456789-") != "" {
 			return Zone{}, fmt.Errorf("DNS zone %q: want letters, digits and '-' between dots, as in %s", name, DefaultZone)
 		}
 	}

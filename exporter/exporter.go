@@ -10,12 +10,12 @@ import (
 	discoveryv1 "k8s.io/api/discovery/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/util/workqueue"
 	ctrl "sigs.k8s.io/controller-runtime"
-	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
-	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	mcsv1beta1 "sigs.k8s.io/mcs-api/pkg/apis/v1beta1"
 
 	"github.com/hansa-mcs/hansa/federation"
@@ -24,8 +24,17 @@ import (
 // byService finds the EndpointSlices of a Service in the cache.
 const byService = "service"
 
-// Exporter keeps this cluster's part of a Store equal to its API server.
-type Exporter struct {
+// workers is how many services are described at once: one whose status is being written holds up no other.
+const workers = 8
+
+// termPause is the least time between two terms, so that no peer can make us begin them without end.
+const termPause = 10 * time.Second
+
+// retryMost bounds how long a failed write waits: an API server that is back is not waited for.
+const retryMost = 10 * time.Second
+
+// exporter keeps this cluster's part of a Store equal to its API server.
+type exporter struct {
 	client    client.Client
 	store     *federation.Store
 	log       *slog.Logger
@@ -34,30 +43,35 @@ type Exporter struct {
 
 // Add makes mgr run an exporter for store. The manager's scheme must know the core, discovery and MCS
 // API types, and the API server must serve ServiceExports.
-func Add(ctx context.Context, mgr manager.Manager, store *federation.Store, log *slog.Logger) (*Exporter, error) {
-	x := &Exporter{client: mgr.GetClient(), store: store, log: log, announced: make(chan struct{})}
+func Add(ctx context.Context, mgr manager.Manager, store *federation.Store, log *slog.Logger) error {
+	x := &exporter{client: mgr.GetClient(), store: store, log: log, announced: make(chan struct{})}
 	err := mgr.GetFieldIndexer().IndexField(ctx, &discoveryv1.EndpointSlice{}, byService, func(o client.Object) []string {
 		return []string{o.GetLabels()[discoveryv1.LabelServiceName]}
 	})
 	if err != nil {
-		return nil, fmt.Errorf("indexing EndpointSlices: %w", err)
+		return fmt.Errorf("indexing EndpointSlices: %w", err)
 	}
 	err = ctrl.NewControllerManagedBy(mgr).
 		Named("exporter").
 		For(&mcsv1beta1.ServiceExport{}).
 		Watches(&corev1.Service{}, &handler.EnqueueRequestForObject{}).
-		Watches(&discoveryv1.EndpointSlice{}, handler.EnqueueRequestsFromMapFunc(serviceOf), builder.WithPredicates(localSlices)).
+		Watches(&discoveryv1.EndpointSlice{}, handler.EnqueueRequestsFromMapFunc(serviceOf)).
+		WithOptions(controller.Options{
+			MaxConcurrentReconciles: workers,
+			RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[ctrl.Request](5*time.Millisecond, retryMost),
+		}).
 		Complete(x)
 	if err != nil {
-		return nil, fmt.Errorf("building the exporter: %w", err)
+		return fmt.Errorf("building the exporter: %w", err)
 	}
 	// The manager starts x once its caches are complete.
-	return x, mgr.Add(x)
+	return mgr.Add(x)
 }
 
 // Start announces the complete set of exports, and only then lets Reconcile change it: a leader speaks
-// when it knows everything, so that what it does not say is really gone. It returns at once.
-func (x *Exporter) Start(ctx context.Context) error {
+// when it knows everything, so that what it does not say is really gone. Until ctx ends it begins another
+// term whenever a peer holds a greater one of this cluster.
+func (x *exporter) Start(ctx context.Context) error {
 	var list mcsv1beta1.ServiceExportList
 	if err := x.client.List(ctx, &list); err != nil {
 		return fmt.Errorf("listing ServiceExports: %w", err)
@@ -72,18 +86,37 @@ func (x *Exporter) Start(ctx context.Context) error {
 			exports = append(exports, e)
 		}
 	}
-	term := federation.NextTerm(x.store.Version(x.store.Self()).Term, time.Now())
-	x.store.Announce(term, exports)
-	x.log.Info("announced", "exports", len(exports), "version", x.store.Version(x.store.Self()))
+	x.store.Announce(federation.NextTerm(0, time.Now()), exports)
+	x.log.Info("announced", "exports", len(exports), "version", x.version())
 	close(x.announced)
+	x.keepTerm(ctx)
 	return nil
 }
 
-// Announced returns a channel that closes once this cluster has spoken.
-func (x *Exporter) Announced() <-chan struct{} { return x.announced }
+// keepTerm renews the term whenever it is contested, until ctx ends.
+func (x *exporter) keepTerm(ctx context.Context) {
+	for ctx.Err() == nil {
+		contested, changed := x.store.Contested()
+		if !contested {
+			select {
+			case <-changed:
+			case <-ctx.Done():
+			}
+			continue
+		}
+		x.store.Renew(federation.NextTerm(0, time.Now()))
+		x.log.Warn("a peer held a greater term of this cluster; began another", "version", x.version())
+		select {
+		case <-time.After(termPause):
+		case <-ctx.Done():
+		}
+	}
+}
+
+func (x *exporter) version() federation.Version { return x.store.Version(x.store.Self()) }
 
 // Reconcile makes the Store and the status say what is true of one service.
-func (x *Exporter) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+func (x *exporter) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
 	select {
 	case <-x.announced:
 	case <-ctx.Done():
@@ -110,7 +143,8 @@ func (x *Exporter) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result
 	return ctrl.Result{}, x.writeStatus(ctx, export, status)
 }
 
-func (x *Exporter) describe(ctx context.Context, export *mcsv1beta1.ServiceExport) (*federation.Export, Status, error) {
+// describe returns what to say of an export, nil for nothing, and its status.
+func (x *exporter) describe(ctx context.Context, export *mcsv1beta1.ServiceExport) (*federation.Export, Status, error) {
 	service, err := get(ctx, x.client, client.ObjectKeyFromObject(export), &corev1.Service{})
 	if err != nil {
 		return nil, Status{}, err
@@ -124,6 +158,10 @@ func (x *Exporter) describe(ctx context.Context, export *mcsv1beta1.ServiceExpor
 		endpoints[i] = &list.Items[i]
 	}
 	e, status := Describe(x.store.Self(), export, service, endpoints)
+	if status.Ready.Reason == string(mcsv1beta1.ServiceExportReasonFailed) {
+		// Nothing is lost by what cannot be said: what was said last stays.
+		e = x.store.Export(x.store.Self(), federation.ServiceName{Namespace: export.Namespace, Name: export.Name})
+	}
 	return e, status, nil
 }
 
@@ -140,17 +178,12 @@ func get[T client.Object](ctx context.Context, c client.Client, key types.Namesp
 	return into, nil
 }
 
-// serviceOf maps a slice to the service that it belongs to.
+// serviceOf maps a slice to the service that it belongs to. An imported one wakes nobody; one that became
+// imported does, as both what it was and what it is are asked.
 func serviceOf(_ context.Context, o client.Object) []ctrl.Request {
 	name := o.GetLabels()[discoveryv1.LabelServiceName]
-	if name == "" {
+	if slice, ok := o.(*discoveryv1.EndpointSlice); !ok || name == "" || imported(slice) {
 		return nil
 	}
 	return []ctrl.Request{{NamespacedName: types.NamespacedName{Namespace: o.GetNamespace(), Name: name}}}
 }
-
-// localSlices keeps imported slices from waking the exporter.
-var localSlices = predicate.NewPredicateFuncs(func(o client.Object) bool {
-	slice, ok := o.(*discoveryv1.EndpointSlice)
-	return ok && !imported(slice)
-})

@@ -16,7 +16,7 @@ const fieldManager = "hansa-exporter"
 
 // writeStatus applies the two conditions when they differ from what the ServiceExport says. A condition
 // keeps its LastTransitionTime while its status stays.
-func (x *Exporter) writeStatus(ctx context.Context, export *mcsv1beta1.ServiceExport, status Status) error {
+func (x *exporter) writeStatus(ctx context.Context, export *mcsv1beta1.ServiceExport, status Status) error {
 	valid, a := settle(export, status.Valid)
 	ready, b := settle(export, status.Ready)
 	if !a && !b {

@@ -23,6 +23,12 @@ func (s *Store) owner(id ClusterID) *owner {
 	return o
 }
 
+// lead begins a term of this cluster with a complete set.
+func (s *Store) lead(term uint64, exports []*Export) {
+	o := s.owner(s.self)
+	s.begin(o, Version{Term: max(term, s.rival+1, o.version.Term+1), Seq: 1}, exports, nil)
+}
+
 // begin takes a complete set at version v, but for what is to keep. Whoever has less than v of this owner needs the whole set.
 func (s *Store) begin(o *owner, v Version, exports []*Export, keep []ServiceName) {
 	known, revision := o.version == v, s.revision

@@ -19,7 +19,9 @@ type Store struct {
 	revision uint64
 	journal  journal // of names at revisions, over all owners
 	changed  signal
-	outbid   uint64 // the greatest term that any peer holds of us, if it is not of this process
+
+	rival     uint64 // the greatest term that a peer holds of us
+	contested signal
 }
 
 // Owner tells how much is known of one cluster.
@@ -39,6 +41,8 @@ func NewStore(self ClusterID) *Store {
 		owners:  map[ClusterID]*owner{},
 		names:   nameIndex{},
 		changed: newSignal(),
+
+		contested: newSignal(),
 	}
 }
 
@@ -51,28 +55,39 @@ func (s *Store) Self() ClusterID { return s.self }
 func (s *Store) Announce(term uint64, exports []*Export) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	o := s.owner(s.self)
-	s.begin(o, Version{Term: max(term, s.outbid+1, o.version.Term+1), Seq: 1}, exports, nil)
+	s.lead(term, exports)
 }
 
-// maxAhead is how far ahead of the clock a term of ours may be that others report: who holds more holds
-// what no leader of ours can have said.
-const maxAhead = 24 * time.Hour
-
-// Outbid makes this cluster speak in a greater term than one that a peer holds of it, as after its state
-// was restored from a backup: what the peer holds would else refuse all that we say. It returns an error
-// for a term that is more than a day ahead of now, which no clock of ours can have given.
-func (s *Store) Outbid(term uint64, now time.Time) error {
-	if most := NextTerm(0, now.Add(maxAhead)); term > most {
-		return fmt.Errorf("term %d of %s: want one up to %d, a day ahead of the clock", term, s.self, most)
+// Contest records that a peer holds a version of this cluster in that term, of another leader or from
+// before a restart: the peer refuses all that we say in a lower one. Contested wakes whoever may begin
+// another term. An error is returned for a term beyond MaxTerm, which changes nothing.
+func (s *Store) Contest(term uint64, now time.Time) error {
+	if most := MaxTerm(now); term > most {
+		return fmt.Errorf("term %d of %s: want at most %d, a day ahead of the clock", term, s.self, most)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.outbid = max(s.outbid, term)
-	if o := s.owner(s.self); !o.version.IsZero() && o.version.Term <= term {
-		s.begin(o, Version{Term: term + 1, Seq: 1}, slices.Collect(maps.Values(o.exports)), nil)
+	if term > s.rival {
+		s.rival = term
+		s.contested.broadcast()
 	}
 	return nil
+}
+
+// Contested reports whether a peer holds a greater term of this cluster than it speaks in, and returns a
+// channel that closes when that may have changed. Renew ends it.
+func (s *Store) Contested() (bool, <-chan struct{}) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	o := s.owners[s.self]
+	return o != nil && !o.version.IsZero() && s.rival > o.version.Term, s.contested.ch
+}
+
+// Renew begins another term, as Announce does, with what this cluster says already.
+func (s *Store) Renew(term uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.lead(term, slices.Collect(maps.Values(s.owner(s.self).exports)))
 }
 
 // Set says that this cluster exports e, normalized; a no-op when it already says so. Announce must have
@@ -157,6 +172,16 @@ func (s *Store) Version(cluster ClusterID) Version {
 		return o.version
 	}
 	return Version{}
+}
+
+// Export returns what a cluster says of a service, nil if nothing.
+func (s *Store) Export(cluster ClusterID, name ServiceName) *Export {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if o := s.owners[cluster]; o != nil {
+		return o.exports[name]
+	}
+	return nil
 }
 
 // Synced returns the clusters of which a complete set came since the start, by cluster ID. Nothing of

@@ -28,3 +28,10 @@ func (v Version) String() string { return fmt.Sprintf("%d.%d", v.Term, v.Seq) }
 func NextTerm(last uint64, now time.Time) uint64 {
 	return max(last+1, uint64(max(0, now.UnixMilli())))
 }
+
+// maxAhead is how far ahead of the clock a term may be: terms are made from clocks.
+const maxAhead = 24 * time.Hour
+
+// MaxTerm returns the greatest term that any leader can have taken by now. Who reports more is wrong, or
+// has a clock that is.
+func MaxTerm(now time.Time) uint64 { return NextTerm(0, now.Add(maxAhead)) }

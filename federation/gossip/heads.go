@@ -15,8 +15,6 @@ import (
 const (
 	headsFormat = 1
 	maxHeads    = 1024
-	// maxAhead is how far ahead of our clock a term may be: terms are made from clocks.
-	maxAhead = 24 * time.Hour
 )
 
 // Heads are versions of clusters.
@@ -104,7 +102,7 @@ func (b *board) note(report Heads, now time.Time) Heads {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	news := Heads{}
-	latest := uint64(max(0, now.Add(maxAhead).UnixMilli()))
+	latest := federation.MaxTerm(now)
 	for id, v := range report {
 		old, known := b.seen[id]
 		if v.Compare(old) > 0 && v.Term <= latest && (known || len(b.seen) < maxHeads) {

@@ -2,6 +2,7 @@ package gossip
 
 import (
 	"context"
+	"log/slog"
 	"math/rand/v2"
 	"time"
 
@@ -39,6 +40,7 @@ func (g *Gossip) announceHeads(ctx context.Context) {
 // memory, and how a seed is found again that changed its address.
 func (g *Gossip) keepJoined(ctx context.Context, list *memberlist.Memberlist, seed string) {
 	wait := firstJoin
+	var told time.Time
 	for ctx.Err() == nil {
 		changed := g.Changed()
 		if g.isJoined(seed) {
@@ -46,11 +48,15 @@ func (g *Gossip) keepJoined(ctx context.Context, list *memberlist.Memberlist, se
 			case <-changed:
 			case <-ctx.Done():
 			}
-			wait = firstJoin
+			wait, told = firstJoin, time.Time{}
 			continue
 		}
 		if _, err := list.Join([]string{seed + noAddress}); err != nil {
-			g.cfg.Log.Debug("cannot join a seed yet", "peer", seed, "error", err)
+			level := slog.LevelDebug
+			if time.Since(told) > time.Minute {
+				level, told = slog.LevelWarn, time.Now()
+			}
+			g.cfg.Log.Log(ctx, level, "cannot join a seed yet; trying for ever", "peer", seed, "error", err)
 		}
 		if !g.isJoined(seed) {
 			sleep(ctx, jitter(wait))

@@ -132,7 +132,7 @@ func TestTheLargestStateFits(t *testing.T) {
 
 func TestBoardKeepsTheGreatest(t *testing.T) {
 	now := time.UnixMilli(1_000_000)
-	tooFar := uint64(now.Add(maxAhead).UnixMilli()) + 1
+	tooFar := federation.MaxTerm(now) + 1
 	b := board{seen: Heads{}}
 	for _, step := range []struct{ report, news Heads }{
 		{Heads{"a": {Term: 1, Seq: 5}, "b": {Term: 2}}, Heads{"a": {Term: 1, Seq: 5}, "b": {Term: 2}}},

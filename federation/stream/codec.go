@@ -146,6 +146,9 @@ func decodeExport(owner federation.ClusterID, m *wire.Export) (*federation.Expor
 		}
 		e.Ports = append(e.Ports, federation.Port{Name: p.GetName(), Protocol: protocols.decode(p.GetProtocol()), AppProtocol: p.GetAppProtocol(), Number: number})
 	}
+	if n := len(m.GetIpFamilies()); n > 2 {
+		return nil, fmt.Errorf("%d IP families: want at most 2", n)
+	}
 	for _, f := range m.GetIpFamilies() {
 		e.IPFamilies = append(e.IPFamilies, families.decode(f))
 	}

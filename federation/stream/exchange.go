@@ -63,6 +63,7 @@ func (x *Exchange) Start(ctx context.Context) error {
 		grpc.Creds(handshaken{}),
 		grpc.MaxRecvMsgSize(maxFrame),
 		grpc.MaxConcurrentStreams(4),
+		grpc.WaitForHandlers(true),
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: silence, Timeout: silence}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: silence / 2, PermitWithoutStream: true}),
 	)
@@ -77,12 +78,13 @@ func (x *Exchange) Start(ctx context.Context) error {
 	case <-ctx.Done():
 	case err = <-served:
 	}
+	ended := ctx.Err() != nil
 	cancel()
 	server.Stop()
 	<-dialed
 	x.moving.Wait()
-	if errors.Is(err, grpc.ErrServerStopped) {
-		return nil
+	if ended || errors.Is(err, grpc.ErrServerStopped) {
+		return nil // who ended us may have closed the listener first
 	}
 	return err
 }
@@ -100,6 +102,9 @@ func (x *Exchange) Exchange(stream grpc.BidiStreamingServer[wire.Frame, wire.Fra
 	ctx, cancel := context.WithCancelCause(stream.Context())
 	defer cancel(nil)
 	err := x.move(ctx, newLink(stream, x.config.Store, auth.cluster, auth.cluster, x.config.Log, cancel))
+	if errors.Is(err, errReplaced) {
+		return status.Error(codes.AlreadyExists, err.Error())
+	}
 	return status.Error(codes.Aborted, errorText(err))
 }
 
@@ -140,13 +145,14 @@ func (x *Exchange) dialMembers(ctx context.Context) {
 // dials when there is none, with back-off.
 func (x *Exchange) keepDialing(ctx context.Context, m Member) {
 	var wait backoff
-	told := ""
+	var told time.Time
 	for ctx.Err() == nil {
 		if ended := x.links.wait(m.Cluster); ended != nil {
 			select {
 			case <-ended:
 			case <-ctx.Done():
 			}
+			wait, told = backoff{}, time.Time{}
 			continue
 		}
 		began := time.Now()
@@ -154,20 +160,25 @@ func (x *Exchange) keepDialing(ctx context.Context, m Member) {
 		if ctx.Err() != nil {
 			return
 		}
-		// The same failure again and again is told once.
+		if time.Since(began) > backoffReset {
+			wait, told = backoff{}, time.Time{}
+		}
+		// What goes on failing is told each minute; a second stream that was not needed is no failure.
 		level := slog.LevelDebug
-		if err.Error() != told && !errors.Is(err, errReplaced) {
-			level, told = slog.LevelWarn, err.Error()
+		if time.Since(told) > time.Minute && !replaced(err) {
+			level, told = slog.LevelWarn, time.Now()
 		}
 		x.config.Log.Log(ctx, level, "no stream", "peer", m.Cluster, "address", m.Address, "error", err)
-		if time.Since(began) > backoffReset {
-			wait = backoff{}
-		}
 		select {
 		case <-time.After(wait.next()):
 		case <-ctx.Done():
 		}
 	}
+}
+
+// replaced reports whether a stream ended because there is a better one, as this side or the other says.
+func replaced(err error) bool {
+	return errors.Is(err, errReplaced) || status.Code(err) == codes.AlreadyExists
 }
 
 // dial opens a stream to m and moves its frames until it ends.

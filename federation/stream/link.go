@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hansa-mcs/hansa/federation"
@@ -27,6 +28,8 @@ type link struct {
 	log    *slog.Logger
 	cancel context.CancelCauseFunc // ends the stream
 
+	heard atomic.Int64 // when the last frame came, in Unix nanoseconds
+
 	mu      sync.Mutex
 	session *Session
 	reply   *wire.Frame   // to send next, if any; a newer one says all that an older one did
@@ -34,16 +37,19 @@ type link struct {
 }
 
 func newLink(stream frames, store *federation.Store, peer, dialer federation.ClusterID, log *slog.Logger, cancel context.CancelCauseFunc) *link {
-	return &link{
+	now := time.Now()
+	l := &link{
 		stream:  stream,
 		store:   store,
 		peer:    peer,
 		dialer:  dialer,
 		log:     log,
 		cancel:  cancel,
-		session: NewSession(store, peer, time.Now()),
+		session: NewSession(store, peer, now),
 		wake:    make(chan struct{}, 1),
 	}
+	l.heard.Store(now.UnixNano())
+	return l
 }
 
 // errReplaced is why a link ends for which a better one to the same peer stands in.
@@ -81,6 +87,7 @@ func (l *link) read(greeted chan<- struct{}) error {
 }
 
 func (l *link) handle(f *wire.Frame) error {
+	l.heard.Store(time.Now().UnixNano())
 	l.mu.Lock()
 	reply, refused, err := l.session.Handle(f, time.Now())
 	if reply != nil {
@@ -163,9 +170,7 @@ func (l *link) beat(now time.Time) error {
 	return l.stream.Send(f)
 }
 
-// healthy reports whether the peer was heard lately enough for the link to be kept.
+// healthy reports whether the peer was heard lately enough for the link to be kept. It waits for nothing.
 func (l *link) healthy(now time.Time) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return now.Sub(l.session.heard) < 3*heartbeat
+	return now.Sub(time.Unix(0, l.heard.Load())) < 3*heartbeat
 }

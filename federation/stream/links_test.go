@@ -38,7 +38,7 @@ func TestBetterOfTwoStreamsStays(t *testing.T) {
 			if err := ls.add(old); err != nil {
 				t.Fatal(err)
 			}
-			old.session.heard = time.Now().Add(-c.silent)
+			old.heard.Store(time.Now().Add(-c.silent).UnixNano())
 			ended := ls.wait(side[1])
 			next, _ := fresh(side[0], side[1], c.new)
 			err := ls.add(next)

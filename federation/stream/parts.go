@@ -10,9 +10,11 @@ import (
 )
 
 const (
-	// maxParts bounds how many messages, at every depth, one update is made of: a part of two bytes on the
-	// wire takes a hundred in memory.
+	// maxParts bounds of how many parts, at every depth, one update is made: a part of two bytes on the wire
+	// takes a hundred in memory. Most messages and each packed number are one part.
 	maxParts = 1 << 20
+	// exportParts is what a record counts, whose memory is that of as many endpoints.
+	exportParts = 8
 	// maxReported bounds how many refused records of one update are told of.
 	maxReported = 16
 )
@@ -27,8 +29,8 @@ func checkParts(data []byte) error {
 	return err
 }
 
-// countParts adds to n the messages inside an encoded message; it may stop beyond maxParts. The depth is
-// that of the schema, which does not nest itself.
+// countParts adds to n the parts of an encoded message; it may stop beyond maxParts. The depth is that of
+// the schema, which does not nest itself.
 func countParts(schema protoreflect.MessageDescriptor, data []byte, n int) (int, error) {
 	for len(data) > 0 && n <= maxParts {
 		number, kind, length := protowire.ConsumeTag(data)
@@ -40,10 +42,10 @@ func countParts(schema protoreflect.MessageDescriptor, data []byte, n int) (int,
 		if length = protowire.ConsumeFieldValue(number, kind, data); length < 0 {
 			return n, protowire.ParseError(length)
 		}
-		if field != nil && field.Message() != nil && kind == protowire.BytesType {
+		if field != nil && kind == protowire.BytesType {
 			inner, _ := protowire.ConsumeBytes(data)
 			var err error
-			if n, err = countParts(field.Message(), inner, n+1); err != nil {
+			if n, err = countField(field, inner, n); err != nil {
 				return n, err
 			}
 		}
@@ -51,3 +53,20 @@ func countParts(schema protoreflect.MessageDescriptor, data []byte, n int) (int,
 	}
 	return n, nil
 }
+
+// countField adds to n what a field with bytes is made of: a message, packed numbers, or a text, which
+// takes no more memory than it has bytes.
+func countField(field protoreflect.FieldDescriptor, inner []byte, n int) (int, error) {
+	switch schema := field.Message(); {
+	case schema == nil && field.IsPacked():
+		return n + len(inner), nil
+	case schema == nil:
+		return n, nil
+	case schema == exportSchema:
+		return countParts(schema, inner, n+exportParts)
+	default:
+		return countParts(schema, inner, n+1)
+	}
+}
+
+var exportSchema = (&wire.Export{}).ProtoReflect().Descriptor()

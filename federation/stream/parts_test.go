@@ -18,14 +18,20 @@ func TestAnUpdateOfTooManyPartsIsRefused(t *testing.T) {
 		subset := protowire.AppendBytes(protowire.AppendTag(nil, 13, protowire.BytesType), endpoints)
 		return protowire.AppendBytes(protowire.AppendTag(nil, 4, protowire.BytesType), subset)
 	}
+	packed := func(n int) []byte { // one record with n IP families
+		families := protowire.AppendBytes(protowire.AppendTag(nil, 5, protowire.BytesType), make([]byte, n))
+		return protowire.AppendBytes(protowire.AppendTag(nil, 4, protowire.BytesType), families)
+	}
 	for name, test := range map[string]struct {
 		data []byte
 		good bool
 	}{
-		"as many records as may be":       {records(maxParts), true},
-		"one record more":                 {records(maxParts + 1), false},
-		"as many endpoints as may be":     {nested(maxParts - 2), true},
-		"one endpoint more":               {nested(maxParts - 1), false},
+		"as many records as may be":       {records(maxParts / exportParts), true},
+		"one record more":                 {records(maxParts/exportParts + 1), false},
+		"as many endpoints as may be":     {nested(maxParts - 1 - exportParts), true},
+		"one endpoint more":               {nested(maxParts - exportParts), false},
+		"as many numbers as may be":       {packed(maxParts - exportParts), true},
+		"one number more":                 {packed(maxParts - exportParts + 1), false},
 		"a tag that ends in the middle":   {[]byte{0x80}, false},
 		"a value that ends in the middle": {[]byte{0x22, 0x05, 0x00}, false},
 		"nothing":                         {nil, true},
@@ -34,7 +40,7 @@ func TestAnUpdateOfTooManyPartsIsRefused(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if _, _, err := decodeUpdate(records(maxParts + 1)); err == nil || !strings.Contains(err.Error(), "parts") {
+	if _, _, err := decodeUpdate(records(maxParts)); err == nil || !strings.Contains(err.Error(), "parts") {
 		t.Errorf("decoding too many parts: %v", err)
 	}
 }

@@ -61,7 +61,7 @@ func (s *Session) Greeted() bool { return s.greeted }
 func (s *Session) Handle(f *wire.Frame, now time.Time) (reply *wire.Frame, refused []error, err error) {
 	s.heard = now
 	if hello := f.GetHello(); hello != nil {
-		return nil, nil, s.greet(hello, now)
+		return s.answer(s.greet(hello, now))
 	}
 	if !s.greeted {
 		return nil, nil, errors.New("the first frame is not a hello")
@@ -69,9 +69,9 @@ func (s *Session) Handle(f *wire.Frame, now time.Time) (reply *wire.Frame, refus
 	s.store.Heard(s.peer, now)
 	switch kind := f.GetKind().(type) {
 	case *wire.Frame_Chunk:
-		return s.receive(kind.Chunk)
+		return s.receive(kind.Chunk, now)
 	case *wire.Frame_Have:
-		return nil, nil, s.resume(kind.Have, now)
+		return s.answer(s.resume(kind.Have, now))
 	}
 	return nil, nil, nil // a heartbeat, or what a later minor version says
 }
@@ -114,37 +114,45 @@ func (s *Session) have() *wire.Have {
 	return &wire.Have{Owner: string(s.peer), Version: encodeVersion(s.store.Version(s.peer))}
 }
 
-func (s *Session) greet(hello *wire.Hello, now time.Time) error {
+func (s *Session) greet(hello *wire.Hello, now time.Time) (refused, err error) {
 	if s.greeted {
-		return errors.New("a second hello")
+		return nil, errors.New("a second hello")
 	}
 	if hello.GetMinVersion() > wireVersion || hello.GetMaxVersion() < wireVersion {
-		return fmt.Errorf("peer speaks wire versions %d to %d, this member speaks %d: upgrade the older one",
+		return nil, fmt.Errorf("peer speaks wire versions %d to %d, this member speaks %d: upgrade the older one",
 			hello.GetMinVersion(), hello.GetMaxVersion(), wireVersion)
 	}
 	if hello.GetCluster() != string(s.peer) {
-		return fmt.Errorf("peer says that it is %.64q, its certificate names %q", hello.GetCluster(), s.peer)
+		return nil, fmt.Errorf("peer says that it is %.64q, its certificate names %q", hello.GetCluster(), s.peer)
 	}
 	s.greeted = true
 	return s.resume(hello.GetHave(), now)
 }
 
-// resume goes on from what the peer has. It may ask for nothing but our own records. A peer that has a
-// greater version of ours than we do makes us take a greater term.
-func (s *Session) resume(have *wire.Have, now time.Time) error {
+// answer makes the outcome of a hello or of a have that of Handle.
+func (s *Session) answer(refused, err error) (*wire.Frame, []error, error) {
+	if refused != nil {
+		return nil, []error{refused}, err
+	}
+	return nil, nil, err
+}
+
+// resume goes on from what the peer has. It may ask for nothing but our own records. That a peer
+// has a greater term of ours than we do is for our leader to know; a term that nobody can have is refused.
+func (s *Session) resume(have *wire.Have, now time.Time) (refused, err error) {
 	if have.GetOwner() != string(s.store.Self()) {
-		return fmt.Errorf("peer asks for records of %.64q, which this member does not speak for", have.GetOwner())
+		return nil, fmt.Errorf("peer asks for records of %.64q, which this member does not speak for", have.GetOwner())
 	}
 	s.sent = decodeVersion(have.GetVersion())
 	s.outbox = nil
-	if s.sent.Compare(s.store.Version(s.store.Self())) > 0 {
-		return s.store.Outbid(s.sent.Term, now)
+	if s.sent.Term > s.store.Version(s.store.Self()).Term {
+		return s.store.Contest(s.sent.Term, now), nil
 	}
-	return nil
+	return nil, nil
 }
 
 // receive takes a piece of an update, and applies the update when it is whole.
-func (s *Session) receive(chunk *wire.Chunk) (*wire.Frame, []error, error) {
+func (s *Session) receive(chunk *wire.Chunk, now time.Time) (*wire.Frame, []error, error) {
 	if chunk.GetFirst() {
 		s.inbox = nil
 	}
@@ -162,6 +170,9 @@ func (s *Session) receive(chunk *wire.Chunk) (*wire.Frame, []error, error) {
 	}
 	if update.Owner != s.peer {
 		return nil, nil, fmt.Errorf("peer speaks for %s, its certificate names %q", update.Owner, s.peer)
+	}
+	if most := federation.MaxTerm(now); update.To.Term > most {
+		return nil, []error{fmt.Errorf("update of %s to %s: want a term of at most %d, a day ahead of our clock", s.peer, update.To, most)}, nil
 	}
 	err = s.store.Apply(update)
 	if errors.Is(err, federation.ErrGap) {

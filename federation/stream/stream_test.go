@@ -310,6 +310,13 @@ func TestAMemberWhoseTermWentBackIsHeard(t *testing.T) {
 	east := n.start(t, "east", "west")
 	now := export("east", "web", "10.0.0.2")
 	east.store.Set(now)
+	for contested := false; !contested; { // as the leader does
+		var changed <-chan struct{}
+		if contested, changed = east.store.Contested(); !contested {
+			<-changed
+		}
+	}
+	east.store.Renew(federation.NextTerm(0, time.Now()))
 	west.holds(t, now)
 	if v := west.store.Version("east"); v.Term <= term {
 		t.Errorf("held at %s, want a term greater than %d", v, term)

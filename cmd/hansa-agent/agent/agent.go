@@ -52,6 +52,9 @@ func Run(ctx context.Context, options Options, log *slog.Logger) error {
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return m.http.Start(ctx) })
+	if m.dns != nil {
+		group.Go(func() error { return m.dns.Start(ctx) })
+	}
 	group.Go(func() error { return m.run(ctx) })
 	return group.Wait()
 }
@@ -110,16 +113,13 @@ func (m *member) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if _, err := exporter.Add(ctx, mgr, m.store, m.log); err != nil {
+	if err := exporter.Add(ctx, mgr, m.store, m.log); err != nil {
 		return err
 	}
 	if err := kube.Add(ctx, mgr, m.store, m.importer, m.log); err != nil {
 		return err
 	}
 	runnables := []manager.Runnable{m.importer, m.port, m.gossip, m.exchange, manager.RunnableFunc(m.tellHeads)}
-	if m.dns != nil {
-		runnables = append(runnables, m.dns)
-	}
 	if m.xds != nil {
 		runnables = append(runnables, m.xds)
 	}

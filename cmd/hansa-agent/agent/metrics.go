@@ -4,6 +4,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
+
+	"github.com/hansa-mcs/hansa/federation"
 )
 
 // metrics returns everything that /metrics shows: of this member, and of the libraries in this process.
@@ -54,13 +56,15 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 			continue
 		}
 		gauge(restored, bit(o.Restored), id)
-		if s := seen[o.Cluster]; s.Term == o.Version.Term && s.Seq > o.Version.Seq {
-			gauge(behind, float64(s.Seq-o.Version.Seq), id)
-		} else {
-			gauge(behind, 0, id)
-		}
+		gauge(behind, lag(o.Version, seen[o.Cluster]), id)
+		delete(seen, o.Cluster)
 		if !o.Heard.IsZero() {
 			gauge(heard, float64(o.Heard.UnixMilli())/1000, id)
+		}
+	}
+	for id, v := range seen { // clusters of which we hold nothing at all
+		if id != m.store.Self() {
+			gauge(behind, lag(federation.Version{}, v), string(id))
 		}
 	}
 	gauge(members, float64(len(m.gossip.Members())))
@@ -70,6 +74,18 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	if m.xds != nil {
 		counter(xdsRefusals, m.xds.Refusals())
 	}
+}
+
+// lag returns how many changes what is held is behind what others have seen: at least one when they have
+// seen another term.
+func lag(held, seen federation.Version) float64 {
+	switch {
+	case seen.Compare(held) <= 0:
+		return 0
+	case seen.Term == held.Term:
+		return float64(seen.Seq - held.Seq)
+	}
+	return float64(max(1, seen.Seq))
 }
 
 func bit(b bool) float64 {

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"strconv"
+	"strings"
 
 	"github.com/spf13/pflag"
 
@@ -100,8 +101,7 @@ func (o *Options) Validate() error {
 	if o.DNSAddress != "" {
 		bad("dns-address", o.DNSAddress, checkListen(o.DNSAddress))
 	}
-	_, err = dns.ParseZone(o.DNSZone, dns.DefaultTTL)
-	bad("dns-zone", o.DNSZone, err)
+	bad("dns-zone", o.DNSZone, o.checkZone())
 	if o.XDSAddress != "" {
 		bad("xds-address", o.XDSAddress, checkListen(o.XDSAddress))
 		bad("xds-tls", o.XDSTLS, o.checkXDSTLS())
@@ -130,6 +130,15 @@ func (o *Options) checkAdvertise() error {
 		return err
 	}
 	return nil
+}
+
+// checkZone wants the spelling that DNS and xDS share.
+func (o *Options) checkZone() error {
+	zone, err := dns.ParseZone(o.DNSZone, dns.DefaultTTL)
+	if err == nil && zone.String() != o.DNSZone+"." {
+		return fmt.Errorf("want %q", strings.TrimSuffix(zone.String(), "."))
+	}
+	return err
 }
 
 func (o *Options) checkXDSTLS() error {

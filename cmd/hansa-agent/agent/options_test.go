@@ -106,6 +106,7 @@ func TestMistakesEndTheAgentWithAClearLine(t *testing.T) {
 		{"context missing", func(o *Options, _ string) { o.Context = "absent" }, []string{"--context", "absent"}},
 		{"dns address", func(o *Options, _ string) { o.DNSAddress = "dns" }, []string{`--dns-address "dns"`, "host:port"}},
 		{"dns zone", func(o *Options, _ string) { o.DNSZone = "cluster..set" }, []string{`--dns-zone "cluster..set"`}},
+		{"dns zone in capitals", func(o *Options, _ string) { o.DNSZone = "Clusterset.Local" }, []string{`--dns-zone "Clusterset.Local"`, `want "clusterset.local"`}},
 		{"xds without a word on TLS", func(o *Options, _ string) { o.XDSAddress = "127.0.0.1:0" }, []string{"--xds-tls", "none"}},
 		{"xds address in use", func(o *Options, _ string) { o.XDSAddress, o.XDSTLS = busy, "none" }, []string{"--xds-address", busy, "in use"}},
 		{"log level", func(o *Options, _ string) { o.LogLevel = "loud" }, []string{`--log-level "loud"`, "debug, info, warn or error"}},
