@@ -20,7 +20,7 @@ func planDerived(want *importer.Service, now *corev1.Service) []Change {
 	if want.Type == federation.Headless {
 		return nil
 	}
-	s := derivedService(want)
+	s := derivedService(want, now)
 	if now != nil && sameDerived(s, now) {
 		return nil
 	}
@@ -28,7 +28,7 @@ func planDerived(want *importer.Service, now *corev1.Service) []Change {
 }
 
 // derivedService is all that we say of it: no selector, and no address, which the API server allocates.
-func derivedService(want *importer.Service) *corev1.Service {
+func derivedService(want *importer.Service, now *corev1.Service) *corev1.Service {
 	s := &corev1.Service{
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace: want.Name.Namespace,
@@ -39,16 +39,10 @@ func derivedService(want *importer.Service) *corev1.Service {
 			Type:                  corev1.ServiceTypeClusterIP,
 			SessionAffinity:       corev1.ServiceAffinity(want.SessionAffinity),
 			SessionAffinityConfig: affinityConfig(want),
-			IPFamilyPolicy:        new(corev1.IPFamilyPolicySingleStack),
 			TrafficDistribution:   optional(want.TrafficDistribution),
 		},
 	}
-	for _, f := range want.IPFamilies {
-		s.Spec.IPFamilies = append(s.Spec.IPFamilies, corev1.IPFamily(f))
-	}
-	if len(want.IPFamilies) > 1 {
-		s.Spec.IPFamilyPolicy = new(corev1.IPFamilyPolicyPreferDualStack)
-	}
+	setFamilies(&s.Spec, want.IPFamilies, now)
 	if want.InternalTrafficPolicy != "" {
 		s.Spec.InternalTrafficPolicy = new(corev1.ServiceInternalTrafficPolicy(want.InternalTrafficPolicy))
 	}
@@ -80,15 +74,24 @@ func sameDerived(want, now *corev1.Service) bool {
 		ptr.Equal(want.Spec.TrafficDistribution, now.Spec.TrafficDistribution)
 }
 
-// sameFamilies allows that a cluster with one family has only that of the two that are preferred.
+// setFamilies asks for one family by name, and for two by preference alone: the API server refuses by name a
+// family that its cluster lacks, and which of two comes first is its own choice. The first family is the
+// address and can never change (I7), so where that is another than the one wanted, the wanted one is added.
+func setFamilies(spec *corev1.ServiceSpec, want []federation.IPFamily, now *corev1.Service) {
+	keeps := now == nil || len(now.Spec.IPFamilies) == 0 || len(want) == 0 || now.Spec.IPFamilies[0] == corev1.IPFamily(want[0])
+	if len(want) > 1 || !keeps {
+		spec.IPFamilyPolicy = new(corev1.IPFamilyPolicyPreferDualStack)
+		return
+	}
+	spec.IPFamilyPolicy = new(corev1.IPFamilyPolicySingleStack)
+	for _, f := range want {
+		spec.IPFamilies = append(spec.IPFamilies, corev1.IPFamily(f))
+	}
+}
+
 func sameFamilies(want, now corev1.ServiceSpec) bool {
-	if !ptr.Equal(want.IPFamilyPolicy, now.IPFamilyPolicy) {
-		return false
-	}
-	if *want.IPFamilyPolicy == corev1.IPFamilyPolicyPreferDualStack && len(now.IPFamilies) == 1 {
-		return slices.Contains(want.IPFamilies, now.IPFamilies[0])
-	}
-	return len(want.IPFamilies) == 0 || slices.Equal(want.IPFamilies, now.IPFamilies)
+	return ptr.Equal(want.IPFamilyPolicy, now.IPFamilyPolicy) &&
+		(len(want.IPFamilies) == 0 || slices.Equal(want.IPFamilies, now.IPFamilies))
 }
 
 // affinityConfig gives the timeout that Kubernetes would, where the owner gave none.

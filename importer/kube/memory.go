@@ -115,7 +115,7 @@ func recallSlice(name federation.ServiceName, s *discoveryv1.EndpointSlice) (*fe
 	e := &federation.Export{
 		Cluster:                federation.ClusterID(s.Labels[mcsv1beta1.LabelSourceCluster]),
 		Name:                   name,
-		Created:                m.Created,
+		Created:                m.Created.UTC(), // so that Check sees the year that remember will write
 		Type:                   m.Type,
 		IPFamilies:             m.IPFamilies,
 		SessionAffinity:        m.SessionAffinity,

@@ -57,25 +57,35 @@ func planCluster(want *importer.Service, e *federation.Export, now []*discoveryv
 	for _, s := range now {
 		p.taken[s.Name] = true
 	}
-	left := now
-	var unplaced []group
-	for _, g := range groups(want, e) {
-		mine, others := split(left, func(s *discoveryv1.EndpointSlice) bool {
-			return s.AddressType == g.family && samePorts(s.Ports, g.ports)
-		})
-		left = others
-		if len(mine) == 0 {
-			unplaced = append(unplaced, g)
-			continue
-		}
-		p.lay(g, mine)
-	}
-	for _, g := range unplaced {
-		mine, others := split(left, func(s *discoveryv1.EndpointSlice) bool { return s.AddressType == g.family })
-		left = others
-		p.lay(g, mine)
+	all := groups(want, e)
+	homes, left := assign(all, now)
+	for i, g := range all {
+		p.lay(g, homes[i])
 	}
 	return append(p.changes, deletions(left)...)
+}
+
+// assign returns which slices each group goes on with, and which are left. A slice stays with the group
+// that it remembers: two groups may differ by nothing else, where a target port of a conflicting port is in
+// no slice. Then with one of the same ports; and a group that has none yet takes all of its family.
+func assign(all []group, now []*discoveryv1.EndpointSlice) (homes [][]*discoveryv1.EndpointSlice, left []*discoveryv1.EndpointSlice) {
+	homes, left = make([][]*discoveryv1.EndpointSlice, len(all)), now
+	take := func(i int, fits func(*discoveryv1.EndpointSlice) bool) {
+		mine, others := split(left, func(s *discoveryv1.EndpointSlice) bool { return s.AddressType == all[i].family && fits(s) })
+		homes[i], left = append(homes[i], mine...), others
+	}
+	for i, g := range all {
+		take(i, func(s *discoveryv1.EndpointSlice) bool { return s.Annotations[exportAnnotation] == g.memory })
+	}
+	for i, g := range all {
+		take(i, func(s *discoveryv1.EndpointSlice) bool { return samePorts(s.Ports, g.ports) })
+	}
+	for i := range all {
+		if len(homes[i]) == 0 {
+			take(i, func(*discoveryv1.EndpointSlice) bool { return true })
+		}
+	}
+	return homes, left
 }
 
 // groups sorts the endpoints of an export into what may share slices. An export without endpoints is

@@ -13,7 +13,6 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	applycorev1 "k8s.io/client-go/applyconfigurations/core/v1"
-	applydiscoveryv1 "k8s.io/client-go/applyconfigurations/discovery/v1"
 	applymetav1 "k8s.io/client-go/applyconfigurations/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	mcsv1beta1 "sigs.k8s.io/mcs-api/pkg/apis/v1beta1"
@@ -67,6 +66,19 @@ type importConfig struct {
 // IsApplyConfiguration implements runtime.ApplyConfiguration.
 func (*importConfig) IsApplyConfiguration() {}
 
+// sliceConfig is the apply configuration of an EndpointSlice. Unlike client-go's it says that there are no
+// endpoints and no ports, so that what somebody put into an empty slice goes.
+type sliceConfig struct {
+	applymetav1.TypeMetaApplyConfiguration
+	*applymetav1.ObjectMetaApplyConfiguration `json:"metadata,omitempty"`
+	AddressType                               discoveryv1.AddressType    `json:"addressType"`
+	Endpoints                                 []discoveryv1.Endpoint     `json:"endpoints"`
+	Ports                                     []discoveryv1.EndpointPort `json:"ports"`
+}
+
+// IsApplyConfiguration implements runtime.ApplyConfiguration.
+func (*sliceConfig) IsApplyConfiguration() {}
+
 // applyConfig turns an object into what server-side apply takes: its spec, or its status alone, in which
 // conditions that have no LastTransitionTime changed now.
 func applyConfig(o client.Object, status bool, now metav1.Time) (runtime.ApplyConfiguration, error) {
@@ -77,8 +89,14 @@ func applyConfig(o client.Object, status bool, now metav1.Time) (runtime.ApplyCo
 		c.Status = nil
 		return c, err
 	case *discoveryv1.EndpointSlice:
-		c := applydiscoveryv1.EndpointSlice(o.Name, o.Namespace)
-		return c, convert(o, c)
+		c := &sliceConfig{
+			ObjectMetaApplyConfiguration: &applymetav1.ObjectMetaApplyConfiguration{Name: &o.Name, Namespace: &o.Namespace, Labels: o.Labels, Annotations: o.Annotations},
+			AddressType:                  o.AddressType,
+			Endpoints:                    append([]discoveryv1.Endpoint{}, o.Endpoints...),
+			Ports:                        append([]discoveryv1.EndpointPort{}, o.Ports...),
+		}
+		c.APIVersion, c.Kind = new(discoveryv1.SchemeGroupVersion.String()), new("EndpointSlice")
+		return c, nil
 	case *mcsv1beta1.ServiceImport:
 		c := &importConfig{
 			ObjectMetaApplyConfiguration: &applymetav1.ObjectMetaApplyConfiguration{Name: &o.Name, Namespace: &o.Namespace},
