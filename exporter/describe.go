@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
@@ -172,9 +173,20 @@ func endpoint(ep *discoveryv1.Endpoint) (federation.Endpoint, bool) {
 	return federation.Endpoint{
 		Address:    address,
 		Hostname:   ptr.Deref(ep.Hostname, ""),
-		Zone:       ptr.Deref(ep.Zone, ""),
+		Zone:       zone(ep.Zone),
 		Conditions: conditions(ep.Conditions),
 	}, true
+}
+
+// maxZone is the longest label value, which a node's zone is.
+const maxZone = 63
+
+// zone leaves out what cannot be a zone: a hand-made slice may say anything, and costs others nothing.
+func zone(z *string) string {
+	if s := ptr.Deref(z, ""); len(s) <= maxZone && utf8.ValidString(s) {
+		return s
+	}
+	return ""
 }
 
 // conditions reads an open Ready as ready, and an open Serving as Ready, as the API says.

@@ -78,6 +78,9 @@ func (x *exporter) Start(ctx context.Context) error {
 	}
 	var exports []*federation.Export
 	for i := range list.Items {
+		if list.Items[i].DeletionTimestamp != nil {
+			continue
+		}
 		e, _, err := x.describe(ctx, &list.Items[i])
 		if err != nil {
 			return err

@@ -4,8 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"regexp"
 	"slices"
 	"time"
+	"unicode/utf8"
 )
 
 // The bounds of one record. An Export beyond them is refused whole, at the door.
@@ -13,8 +15,8 @@ const (
 	MaxPorts     = 100     // as many as an EndpointSlice may list
 	MaxEndpoints = 100_000 // of one service in one cluster
 	MaxPairs     = 64      // labels, and annotations
-	MaxPairBytes = 32 << 10
-	maxText      = 253 // host names, zones, regions, policies, protocols
+	MaxPairBytes = 16 << 10
+	maxText      = 253 // zones, regions, policies, protocols
 )
 
 // Check returns what is wrong with an Export that came from outside, or nil. It holds for every record
@@ -40,7 +42,7 @@ func (e *Export) checkShape() error {
 	if s := e.SessionAffinitySeconds; s < 0 || s > 86400 {
 		return fmt.Errorf("session affinity timeout %d: want 0 to 86400 seconds", s)
 	}
-	if y := e.Created.Year(); y < 1970 || y > 9999 {
+	if y := e.Created.UTC().Year(); y < 1970 || y > 9999 {
 		return fmt.Errorf("creation time %s: want a year from 1970 to 9999", e.Created.Format(time.RFC3339))
 	}
 	if len(e.IPFamilies) > 2 || len(e.IPFamilies) == 2 && e.IPFamilies[0] == e.IPFamilies[1] {
@@ -49,7 +51,10 @@ func (e *Export) checkShape() error {
 	if i := slices.IndexFunc(e.IPFamilies, func(f IPFamily) bool { return f != IPv4 && f != IPv6 }); i >= 0 {
 		return fmt.Errorf("IP family %q: want %s or %s", clip(string(e.IPFamilies[i])), IPv4, IPv6)
 	}
-	return checkTexts(e.InternalTrafficPolicy, e.TrafficDistribution, e.Network)
+	if p := e.InternalTrafficPolicy; p != "" && p != "Cluster" && p != "Local" {
+		return fmt.Errorf("internal traffic policy %q: want Cluster or Local", clip(p))
+	}
+	return errors.Join(checkText("traffic distribution", e.TrafficDistribution), checkText("network", e.Network))
 }
 
 func (e *Export) checkPorts() error {
@@ -60,8 +65,8 @@ func (e *Export) checkPorts() error {
 		if err := checkPort(p.Name, p.Protocol, p.Number); err != nil {
 			return err
 		}
-		if err := checkTexts(p.AppProtocol); err != nil {
-			return err
+		if p.AppProtocol != "" && (len(p.AppProtocol) > maxText || !appProtocols.MatchString(p.AppProtocol)) {
+			return fmt.Errorf("application protocol %q of port %q: want a name, or one with a domain and '/' before it", clip(p.AppProtocol), p.Name)
 		}
 		if slices.ContainsFunc(e.Ports[:i], func(o Port) bool { return o.Name == p.Name }) {
 			return fmt.Errorf("port name %q: given twice", p.Name)
@@ -99,7 +104,7 @@ func (ep Endpoint) check() error {
 			return fmt.Errorf("endpoint host name %q: %w", clip(ep.Hostname), err)
 		}
 	}
-	return checkTexts(ep.Zone, ep.Region)
+	return errors.Join(checkText("zone", ep.Zone), checkText("region", ep.Region))
 }
 
 // Reachable reports whether an address can mean the same host in every cluster. Loopback, link-local,
@@ -111,6 +116,9 @@ func Reachable(a netip.Addr) bool {
 	first := a.AsSlice()[0]
 	return a.Is6() || first != 0 && first < 240 // 0/8 is "this network", 240/4 is reserved (RFC 6890)
 }
+
+// appProtocols is the grammar of Kubernetes' qualified names.
+var appProtocols = regexp.MustCompile(`^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$`)
 
 func checkPort(name string, protocol Protocol, number uint16) error {
 	if name != "" {
@@ -130,7 +138,9 @@ func checkPort(name string, protocol Protocol, number uint16) error {
 func checkPairs(what string, pairs map[string]string) error {
 	size := 0
 	for k, v := range pairs {
-		size += len(k) + len(v)
+		if size += len(k) + len(v); !utf8.ValidString(k) || !utf8.ValidString(v) {
+			return fmt.Errorf("%s %q: want UTF-8", what, clip(k))
+		}
 	}
 	if len(pairs) > MaxPairs || size > MaxPairBytes {
 		return fmt.Errorf("%d %s of %d bytes: want at most %d of %d bytes", len(pairs), what, size, MaxPairs, MaxPairBytes)
@@ -138,11 +148,9 @@ func checkPairs(what string, pairs map[string]string) error {
 	return nil
 }
 
-func checkTexts(texts ...string) error {
-	for _, s := range texts {
-		if len(s) > maxText {
-			return fmt.Errorf("%q: want at most %d characters", clip(s), maxText)
-		}
+func checkText(what, s string) error {
+	if len(s) > maxText || !utf8.ValidString(s) {
+		return fmt.Errorf("%s %q: want at most %d bytes of UTF-8", what, clip(s), maxText)
 	}
 	return nil
 }

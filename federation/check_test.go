@@ -62,7 +62,6 @@ func TestEveryLimitHoldsAndIsTheLimit(t *testing.T) {
 		{"bytes of annotations", MaxPairBytes, func(e *Export, n int) { e.Annotations = pairs(3, n) }},
 		{"affinity timeout", 86400, func(e *Export, n int) { e.SessionAffinitySeconds = int32(n) }},
 		{"IP families", 2, func(e *Export, n int) { e.IPFamilies = []IPFamily{IPv4, IPv6, IPv4}[:n] }},
-		{"internal traffic policy", maxText, func(e *Export, n int) { e.InternalTrafficPolicy = text(n) }},
 		{"traffic distribution", maxText, func(e *Export, n int) { e.TrafficDistribution = text(n) }},
 		{"network", maxText, func(e *Export, n int) { e.Network = text(n) }},
 		{"app protocol", maxText, func(e *Export, n int) { e.Ports[0].AppProtocol = text(n) }},

@@ -15,6 +15,7 @@ type View struct {
 
 	namespaces map[string]*namespace
 	synced     []federation.ClusterID // sorted
+	epoch      uint64                 // of synced
 	replaced   chan struct{}
 }
 
@@ -42,8 +43,8 @@ func (v *View) Synced(cluster federation.ClusterID) bool {
 	return found
 }
 
-// SyncedCount returns of how many clusters a complete set has come since the start.
-func (v *View) SyncedCount() int { return len(v.synced) }
+// SyncedEpoch changes, and grows, whenever Synced would answer otherwise for some cluster.
+func (v *View) SyncedEpoch() uint64 { return v.epoch }
 
 // All yields every Service, in no particular order.
 func (v *View) All() iter.Seq[*Service] {
@@ -138,7 +139,11 @@ func (d *edit) view() *View {
 		Revision:   d.from.Revision + 1,
 		namespaces: maps.Clone(d.from.namespaces),
 		synced:     d.synced,
+		epoch:      d.from.epoch,
 		replaced:   make(chan struct{}),
+	}
+	if !slices.Equal(d.synced, d.from.synced) {
+		next.epoch++
 	}
 	if next.namespaces == nil {
 		next.namespaces = map[string]*namespace{}

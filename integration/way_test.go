@@ -24,7 +24,11 @@ func TestTheWholeWay(t *testing.T) {
 	t.Run("I1 a namespace that appears later brings the import", s.in(lateNamespace))
 	t.Run("a derived Service keeps its address, and what is edited by hand is repaired", s.in(repairs))
 	t.Run("I10 what has no mark of ours is left alone", s.in(foreignObjects))
+	t.Run("an endpoint with a zone that is none costs nothing else", s.in(badEndpoints))
+	t.Run("S7 edited labels of a slice are repaired", s.in(editedSlice))
+	t.Run("a derived Service that lost its mark is let go, and comes back", s.in(lostMark))
 	t.Run("an agent that starts again rewrites nothing and forgets nothing", s.in(restartOfAnAgent))
+	t.Run("I12 imports come back when their CRD does", s.in(lostDefinition))
 }
 
 // in runs a part of the story as a subtest.

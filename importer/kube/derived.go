@@ -39,7 +39,7 @@ func derivedService(want *importer.Service, now *corev1.Service) *corev1.Service
 			Type:                  corev1.ServiceTypeClusterIP,
 			SessionAffinity:       corev1.ServiceAffinity(want.SessionAffinity),
 			SessionAffinityConfig: affinityConfig(want),
-			TrafficDistribution:   optional(want.TrafficDistribution),
+			TrafficDistribution:   knownDistribution(want.TrafficDistribution),
 		},
 	}
 	setFamilies(&s.Spec, want.IPFamilies, now)
@@ -104,6 +104,16 @@ func affinityConfig(want *importer.Service) *corev1.SessionAffinityConfig {
 		seconds = corev1.DefaultClientIPServiceAffinitySeconds
 	}
 	return &corev1.SessionAffinityConfig{ClientIP: &corev1.ClientIPConfig{TimeoutSeconds: &seconds}}
+}
+
+// knownDistribution leaves out a value that the API server would refuse with all the rest: the address comes
+// first.
+func knownDistribution(s string) *string {
+	switch s {
+	case corev1.ServiceTrafficDistributionPreferClose, corev1.ServiceTrafficDistributionPreferSameZone, corev1.ServiceTrafficDistributionPreferSameNode:
+		return &s
+	}
+	return nil
 }
 
 // marks are the labels of a ServiceImport and of a derived Service.

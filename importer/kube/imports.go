@@ -1,6 +1,8 @@
 package kube
 
 import (
+	"slices"
+
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -12,9 +14,9 @@ import (
 )
 
 // planImport keeps the ServiceImport, spec and status apart, as the API server takes them.
-func planImport(want *importer.Service, now *mcsv1beta1.ServiceImport) []Change {
+func planImport(want *importer.Service, current Current, synced func(federation.ClusterID) bool) []Change {
 	var changes []Change
-	si := serviceImport(want)
+	si, now := serviceImport(want), current.Import
 	if now == nil || !sameLabels(si.Labels, now.Labels) || !sameLabels(si.Annotations, now.Annotations) || !equality.Semantic.DeepEqual(si.Spec, now.Spec) {
 		changes = append(changes, Change{Verb: Apply, Object: si, First: now == nil})
 	}
@@ -22,7 +24,7 @@ func planImport(want *importer.Service, now *mcsv1beta1.ServiceImport) []Change 
 	if now != nil {
 		before = now.Status
 	}
-	if si.Status = importStatus(want, before); !equality.Semantic.DeepEqual(si.Status, before) {
+	if si.Status = importStatus(want, unheard(current, synced), before); !equality.Semantic.DeepEqual(si.Status, before) {
 		changes = append(changes, Change{Verb: ApplyStatus, Object: si})
 	}
 	return changes
@@ -79,9 +81,15 @@ func setAddresses(spec *mcsv1beta1.ServiceImportSpec, want *importer.Service) {
 	}
 }
 
-// importStatus lists the exporting clusters (I6) and says that there are EndpointSlices (S2). A condition
+// unheard returns the clusters that our objects name and that may still export the service: no complete set
+// of theirs has come.
+func unheard(now Current, synced func(federation.ClusterID) bool) []federation.ClusterID {
+	return slices.DeleteFunc(clustersOf(now), synced)
+}
+
+// importStatus lists the exporting clusters (I6), those that were not heard yet included, and says that there are EndpointSlices (S2). A condition
 // whose status changes has no LastTransitionTime: the writer stamps it.
-func importStatus(want *importer.Service, before mcsv1beta1.ServiceImportStatus) mcsv1beta1.ServiceImportStatus {
+func importStatus(want *importer.Service, unheard []federation.ClusterID, before mcsv1beta1.ServiceImportStatus) mcsv1beta1.ServiceImportStatus {
 	ready := metav1.Condition{
 		Type:    string(mcsv1beta1.ServiceImportConditionReady),
 		Status:  metav1.ConditionTrue,
@@ -95,8 +103,13 @@ func importStatus(want *importer.Service, before mcsv1beta1.ServiceImportStatus)
 		EndpointSliceObjects: mcsv1beta1.EndpointSliceObjectsPresent,
 		Conditions:           []metav1.Condition{ready},
 	}
+	clusters := unheard
 	for _, e := range want.Exports {
-		status.Clusters = append(status.Clusters, mcsv1beta1.ClusterStatus{Cluster: string(e.Cluster)})
+		clusters = append(clusters, e.Cluster)
+	}
+	slices.Sort(clusters)
+	for _, c := range slices.Compact(clusters) {
+		status.Clusters = append(status.Clusters, mcsv1beta1.ClusterStatus{Cluster: string(c)})
 	}
 	return status
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	discoveryv1 "k8s.io/api/discovery/v1"
@@ -67,11 +68,13 @@ func remember(e *federation.Export, ports []federation.TargetPort) string {
 	for _, p := range ports {
 		m.TargetPorts = append(m.TargetPorts, rememberedTargetPort(p))
 	}
-	text, err := json.Marshal(m)
-	if err != nil { // no field can fail
-		panic(fmt.Sprintf("encoding an export: %v", err))
+	var text strings.Builder
+	encoder := json.NewEncoder(&text)
+	encoder.SetEscapeHTML(false) // six bytes for one would reach the API server's limit
+	if err := encoder.Encode(m); err != nil {
+		return "" // remembers nothing; no field of an Export that passed Check can fail
 	}
-	return string(text)
+	return strings.TrimSuffix(text.String(), "\n")
 }
 
 // Recall rebuilds from our slices what every cluster said last. A slice that cannot be read is left out
@@ -84,8 +87,12 @@ func Recall(list []*discoveryv1.EndpointSlice) (map[federation.ClusterID][]*fede
 	exports := map[id]*federation.Export{}
 	var bad []error
 	for _, s := range list {
-		name, ok := nameOf(s)
-		if !ok {
+		if !ours(s) {
+			continue
+		}
+		name, _ := nameOf(s)
+		if derivedOf(s.Name) != DerivedName(name) {
+			bad = append(bad, fmt.Errorf("EndpointSlice %s/%s: label %s does not belong to its name", s.Namespace, s.Name, mcsv1beta1.LabelServiceName))
 			continue
 		}
 		e, err := recallSlice(name, s)
@@ -113,7 +120,7 @@ func recallSlice(name federation.ServiceName, s *discoveryv1.EndpointSlice) (*fe
 		return nil, fmt.Errorf("annotation %s: %w", exportAnnotation, err)
 	}
 	e := &federation.Export{
-		Cluster:                federation.ClusterID(s.Labels[mcsv1beta1.LabelSourceCluster]),
+		Cluster:                sourceOf(s),
 		Name:                   name,
 		Created:                m.Created.UTC(), // so that Check sees the year that remember will write
 		Type:                   m.Type,

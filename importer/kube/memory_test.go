@@ -70,7 +70,7 @@ func exampleExport(t testing.TB) *federation.Export {
 func slicesOf(t testing.TB, exports ...*federation.Export) []*discoveryv1.EndpointSlice {
 	t.Helper()
 	var list []*discoveryv1.EndpointSlice
-	for _, c := range planSlices(importer.Merge(exports), nil, nil) {
+	for _, c := range planSlices(importer.Merge(exports), nil, func(federation.ClusterID) bool { return true }) {
 		slice, ok := c.Object.(*discoveryv1.EndpointSlice)
 		if !ok {
 			t.Fatalf("planned is a %T", c.Object)
@@ -90,8 +90,6 @@ func TestADamagedSliceIsLeftOutAndReported(t *testing.T) {
 		"cut short": func(s *discoveryv1.EndpointSlice) {
 			s.Annotations[exportAnnotation] = s.Annotations[exportAnnotation][:99]
 		},
-		"no cluster":       func(s *discoveryv1.EndpointSlice) { delete(s.Labels, mcsv1beta1.LabelSourceCluster) },
-		"no cluster ID":    func(s *discoveryv1.EndpointSlice) { s.Labels[mcsv1beta1.LabelSourceCluster] = "A_B" },
 		"no service name":  func(s *discoveryv1.EndpointSlice) { s.Labels[mcsv1beta1.LabelServiceName] = "A_B" },
 		"loopback":         func(s *discoveryv1.EndpointSlice) { s.Endpoints[0].Addresses = []string{"127.0.0.1"} },
 		"host name":        func(s *discoveryv1.EndpointSlice) { s.Endpoints[0].Hostname = new("a b") },
@@ -133,8 +131,8 @@ func replace(old, with string) func(*discoveryv1.EndpointSlice) {
 func TestASliceOfSomebodyElseIsNotRecalled(t *testing.T) {
 	list := slicesOf(t, exampleExport(t))
 	list[0].Labels[discoveryv1.LabelManagedBy] = "somebody"
-	delete(list[1].Labels, mcsv1beta1.LabelServiceName)
-	if got, bad := Recall(list); len(got) > 0 || len(bad) > 0 {
+	delete(list[1].Labels, mcsv1beta1.LabelServiceName) // ours, but nobody can tell of which service
+	if got, bad := Recall(list); len(got) > 0 || len(bad) != 1 {
 		t.Fatalf("got %v, errors %v", got, bad)
 	}
 }
@@ -195,4 +193,14 @@ func FuzzRecall(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestAnEditedSourceIsNotBelieved: a slice's name tells whose endpoints it holds; its labels can be edited.
+func TestAnEditedSourceIsNotBelieved(t *testing.T) {
+	list := slicesOf(t, exampleExport(t))
+	list[0].Labels[mcsv1beta1.LabelSourceCluster] = "b"
+	got, bad := Recall(list)
+	if len(bad) != 0 || len(got) != 1 || len(got["a"]) != 1 || !exampleExport(t).Equal(got["a"][0]) {
+		t.Errorf("got %+v, reported is %v", got, bad)
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/base32"
 	"fmt"
+	"regexp"
 	"strings"
 
 	discoveryv1 "k8s.io/api/discovery/v1"
@@ -15,10 +16,11 @@ import (
 )
 
 const (
-	// markLabel with markValue is our mark on ServiceImports and derived Services; on EndpointSlices
-	// discovery's own managed-by label carries sliceManager (S5).
-	markLabel    = "app.kubernetes.io/managed-by"
-	markValue    = "hansa"
+	// markLabel with markValue is our mark on ServiceImports and derived Services: a label of our own, as
+	// tools that deploy things overwrite the common one. On EndpointSlices discovery's managed-by label
+	// carries sliceManager (S5).
+	markLabel    = "hansa.dev/managed-by"
+	markValue    = "hansa-agent"
 	sliceManager = "hansa.dev"
 
 	// derivedAnnotation names the derived Service on a ServiceImport; other controllers look for it.
@@ -35,9 +37,28 @@ func DerivedName(name federation.ServiceName) string {
 	return "derived-" + strings.ToLower(base32.HexEncoding.EncodeToString(sum[:]))[:10]
 }
 
-// sliceName returns the name of the nth slice of one cluster and address type.
+// sliceName returns the name of the nth slice of one cluster and address type. Labels can be edited, a name
+// cannot: derivedOf and sourceOf read it.
 func sliceName(name federation.ServiceName, cluster federation.ClusterID, family discoveryv1.AddressType, n int) string {
 	return fmt.Sprintf("%s-%s-%s-%d", DerivedName(name), cluster, strings.ToLower(string(family)), n)
+}
+
+var sliceNames = regexp.MustCompile(`^(derived-[0-9a-v]{10})-([a-z0-9-]+)-ipv[46]-[0-9]+$`)
+
+// derivedOf returns the derived Service's name that a slice's name begins with, "" if none.
+func derivedOf(sliceName string) string {
+	if m := sliceNames.FindStringSubmatch(sliceName); m != nil {
+		return m[1]
+	}
+	return ""
+}
+
+// sourceOf returns the cluster whose endpoints one of our slices holds, "" where its name tells none.
+func sourceOf(s *discoveryv1.EndpointSlice) federation.ClusterID {
+	if m := sliceNames.FindStringSubmatch(s.Name); m != nil {
+		return federation.ClusterID(m[2])
+	}
+	return ""
 }
 
 // ours reports whether an object bears our mark.

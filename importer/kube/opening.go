@@ -7,6 +7,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
+	"k8s.io/apimachinery/pkg/labels"
 	toolscache "k8s.io/client-go/tools/cache"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -43,7 +44,8 @@ func (o *opening) Start(ctx context.Context) error {
 	return nil
 }
 
-// follow calls fact for every object as it is and becomes; gone is true for one that was deleted.
+// follow calls fact for every object as it is and becomes. An object that was deleted, or is no longer what
+// it was, is told as gone before.
 func (o *opening) follow(ctx context.Context, kind client.Object, fact func(o client.Object, gone bool)) (toolscache.InformerSynced, error) {
 	informer, err := o.cache.GetInformer(ctx, kind)
 	if err != nil {
@@ -58,8 +60,13 @@ func (o *opening) follow(ctx context.Context, kind client.Object, fact func(o cl
 		}
 	}
 	registration, err := informer.AddEventHandler(toolscache.ResourceEventHandlerFuncs{
-		AddFunc:    func(obj any) { tell(obj, false) },
-		UpdateFunc: func(_, obj any) { tell(obj, false) },
+		AddFunc: func(obj any) { tell(obj, false) },
+		UpdateFunc: func(old, obj any) {
+			if was, ok := old.(client.Object); ok && ours(was) && !ours(obj.(client.Object)) {
+				tell(old, true)
+			}
+			tell(obj, false)
+		},
 		DeleteFunc: func(obj any) { tell(obj, true) },
 	})
 	if err != nil {
@@ -73,20 +80,17 @@ func (o *opening) namespace(object client.Object, gone bool) {
 	o.importer.SetNamespace(object.GetName(), !gone && object.GetDeletionTimestamp() == nil)
 }
 
+// derived tells the addresses of derived Services that are ours.
 func (o *opening) derived(object client.Object, gone bool) {
-	service, ok := object.(*corev1.Service)
-	if !ok {
-		return
-	}
-	name, ok := nameOf(service)
-	if !ok || service.Name != DerivedName(name) {
-		return
-	}
-	if gone {
+	name, ok := nameOf(object)
+	service, isService := object.(*corev1.Service)
+	switch {
+	case !ok || !isService || service.Name != DerivedName(name):
+	case gone:
 		o.importer.SetIPs(name, nil)
-		return
+	default:
+		o.importer.SetIPs(name, addresses(service))
 	}
-	o.importer.SetIPs(name, addresses(service))
 }
 
 func (o *opening) restore(ctx context.Context) error {
@@ -108,3 +112,6 @@ func (o *opening) restore(ctx context.Context) error {
 	}
 	return nil
 }
+
+// ourSlices selects what Recall reads.
+var ourSlices = labels.SelectorFromSet(labels.Set{discoveryv1.LabelManagedBy: sliceManager})

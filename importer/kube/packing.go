@@ -13,6 +13,7 @@ import (
 type packing struct {
 	name    federation.ServiceName
 	cluster federation.ClusterID
+	heard   bool            // its complete set came; until then nothing that a slice holds may go
 	taken   map[string]bool // slice names in use
 	changes []Change
 }
@@ -39,7 +40,7 @@ func (p *packing) lay(g group, now []*discoveryv1.EndpointSlice) {
 		case len(bin) > 0 || !filled && i == 0:
 			p.write(g, now[i].Name, bin, now[i])
 		default:
-			p.changes = append(p.changes, Change{Verb: Delete, Object: now[i]})
+			p.remove(now[i])
 		}
 	}
 }
@@ -83,10 +84,23 @@ func (p *packing) write(g group, name string, endpoints []discoveryv1.Endpoint, 
 		Ports:       g.ports,
 		Endpoints:   endpoints,
 	}
-	if now != nil && sameSlice(s, now) {
+	if now != nil && (sameSlice(s, now) || !p.heard && loses(now, s)) {
 		return
 	}
 	p.changes = append(p.changes, Change{Verb: Apply, Object: s, First: now == nil})
+}
+
+func (p *packing) remove(now *discoveryv1.EndpointSlice) {
+	if p.heard {
+		p.changes = append(p.changes, Change{Verb: Delete, Object: now})
+	}
+}
+
+// loses reports whether now has an endpoint that want lacks.
+func loses(now, want *discoveryv1.EndpointSlice) bool {
+	return slices.ContainsFunc(now.Endpoints, func(ep discoveryv1.Endpoint) bool {
+		return !slices.ContainsFunc(want.Endpoints, func(o discoveryv1.Endpoint) bool { return identity(o) == identity(ep) })
+	})
 }
 
 func sameSlice(want, now *discoveryv1.EndpointSlice) bool {

@@ -35,7 +35,8 @@ const (
 type Change struct {
 	Verb   Verb
 	Object client.Object
-	// First means that the object did not exist: it must not be taken from anybody.
+	// First means that our cache has no such object: an apply without force, which meets what somebody
+	// else said of one that came meanwhile.
 	First bool
 }
 
@@ -46,22 +47,29 @@ type Change struct {
 // The address comes first, then the endpoints, then the ServiceImport, so that whoever reads an import
 // finds behind it what it names. Removal goes the other way. A ClusterSetIP service without an address
 // yet has no ServiceImport: the next View brings the address that the derived Service was given.
+//
+// A ServiceImport or a derived Service that is somebody else's makes the whole name theirs: what is ours
+// goes, as slices behind a foreign Service would take its traffic.
 func Plan(name federation.ServiceName, want *importer.Service, now Current, synced func(federation.ClusterID) bool) []Change {
-	if now.Import != nil && !ours(now.Import) {
-		return nil
-	}
-	if want == nil {
+	if want == nil || now.foreign() != nil {
 		return planRemoval(now, synced)
 	}
-	var changes []Change
-	if now.Derived == nil || ours(now.Derived) {
-		changes = append(changes, planDerived(want, now.Derived)...)
-	}
-	changes = append(changes, planSlices(want, ownSlices(now.Slices), synced)...)
+	changes := append(planDerived(want, now.Derived), planSlices(want, now.Slices, synced)...)
 	if want.Type == federation.Headless || len(want.IPs) > 0 {
-		changes = append(changes, planImport(want, now.Import)...)
+		changes = append(changes, planImport(want, now, synced)...)
 	}
 	return changes
+}
+
+// foreign returns the ServiceImport or the derived Service if it is somebody else's, or nil.
+func (c Current) foreign() client.Object {
+	switch {
+	case c.Import != nil && !ours(c.Import):
+		return c.Import
+	case c.Derived != nil && !ours(c.Derived):
+		return c.Derived
+	}
+	return nil
 }
 
 // planRemoval removes all that is ours, but nothing that a cluster may still say once it is heard.
@@ -72,7 +80,7 @@ func planRemoval(now Current, synced func(federation.ClusterID) bool) []Change {
 	for _, cluster := range clustersOf(now) {
 		all = all && synced(cluster)
 	}
-	if all && now.Import != nil {
+	if all && now.Import != nil && ours(now.Import) {
 		remove(now.Import)
 	}
 	for _, s := range ownSlices(now.Slices) {
@@ -89,7 +97,7 @@ func planRemoval(now Current, synced func(federation.ClusterID) bool) []Change {
 // clustersOf returns every cluster that our objects say exports the service.
 func clustersOf(now Current) []federation.ClusterID {
 	var clusters []federation.ClusterID
-	if now.Import != nil {
+	if now.Import != nil && ours(now.Import) {
 		for _, c := range now.Import.Status.Clusters {
 			clusters = append(clusters, federation.ClusterID(c.Cluster))
 		}
@@ -98,10 +106,6 @@ func clustersOf(now Current) []federation.ClusterID {
 		clusters = append(clusters, sourceOf(s))
 	}
 	return clusters
-}
-
-func sourceOf(s *discoveryv1.EndpointSlice) federation.ClusterID {
-	return federation.ClusterID(s.Labels[mcsv1beta1.LabelSourceCluster])
 }
 
 func ownSlices(list []*discoveryv1.EndpointSlice) []*discoveryv1.EndpointSlice {

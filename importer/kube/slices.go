@@ -33,12 +33,15 @@ type group struct {
 // export. A cluster that was not heard yet loses nothing.
 func planSlices(want *importer.Service, now []*discoveryv1.EndpointSlice, synced func(federation.ClusterID) bool) []Change {
 	current := map[federation.ClusterID][]*discoveryv1.EndpointSlice{}
+	taken := map[string]bool{}
 	for _, s := range now {
-		current[sourceOf(s)] = append(current[sourceOf(s)], s)
+		if taken[s.Name] = true; ours(s) {
+			current[sourceOf(s)] = append(current[sourceOf(s)], s)
+		}
 	}
 	var changes []Change
 	for _, e := range want.Exports {
-		changes = append(changes, planCluster(want, e, current[e.Cluster])...)
+		changes = append(changes, planCluster(want, e, current[e.Cluster], taken, synced(e.Cluster))...)
 		delete(current, e.Cluster)
 	}
 	for _, cluster := range slices.Sorted(maps.Keys(current)) {
@@ -50,19 +53,19 @@ func planSlices(want *importer.Service, now []*discoveryv1.EndpointSlice, synced
 }
 
 // planCluster lays the endpoints of one cluster into its slices. An endpoint stays in the slice that
-// has it, so that one change is one write.
-func planCluster(want *importer.Service, e *federation.Export, now []*discoveryv1.EndpointSlice) []Change {
+// has it, so that one change is one write. taken are the names that are in use, somebody else's too.
+func planCluster(want *importer.Service, e *federation.Export, now []*discoveryv1.EndpointSlice, taken map[string]bool, heard bool) []Change {
 	slices.SortFunc(now, func(a, b *discoveryv1.EndpointSlice) int { return strings.Compare(a.Name, b.Name) })
-	p := packing{name: want.Name, cluster: e.Cluster, taken: map[string]bool{}}
-	for _, s := range now {
-		p.taken[s.Name] = true
-	}
+	p := packing{name: want.Name, cluster: e.Cluster, heard: heard, taken: taken}
 	all := groups(want, e)
 	homes, left := assign(all, now)
 	for i, g := range all {
 		p.lay(g, homes[i])
 	}
-	return append(p.changes, deletions(left)...)
+	for _, s := range left {
+		p.remove(s)
+	}
+	return p.changes
 }
 
 // assign returns which slices each group goes on with, and which are left. A slice stays with the group

@@ -11,9 +11,9 @@ import (
 
 // waiting holds the services of which something may have to go once another cluster is heard.
 type waiting struct {
-	mu     sync.Mutex
-	names  map[federation.ServiceName]bool
-	synced int // how many clusters were synced when take last looked
+	mu    sync.Mutex
+	names map[federation.ServiceName]bool
+	epoch uint64 // of the clusters that were synced when take last looked
 }
 
 // add remembers a service that was looked at in view. False means that another cluster was synced
@@ -21,7 +21,7 @@ type waiting struct {
 func (w *waiting) add(name federation.ServiceName, view *importer.View) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if view.SyncedCount() < w.synced {
+	if view.SyncedEpoch() < w.epoch {
 		return false
 	}
 	if w.names == nil {
@@ -36,10 +36,10 @@ func (w *waiting) add(name federation.ServiceName, view *importer.View) bool {
 func (w *waiting) take(view *importer.View) []federation.ServiceName {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if view.SyncedCount() == w.synced {
+	if view.SyncedEpoch() == w.epoch {
 		return nil
 	}
-	w.synced = view.SyncedCount()
+	w.epoch = view.SyncedEpoch()
 	names := slices.Collect(maps.Keys(w.names))
 	clear(w.names)
 	return names

@@ -38,8 +38,8 @@ func views(t *testing.T, most int) []*importer.View {
 		case <-time.After(10 * time.Second):
 			t.Fatal("no View")
 		}
-		if list = append(list, imp.View()); list[n+1].SyncedCount() != n+1 {
-			t.Fatalf("%d clusters synced, want %d", list[n+1].SyncedCount(), n+1)
+		if list = append(list, imp.View()); list[n+1].SyncedEpoch() != uint64(n+1) {
+			t.Fatalf("epoch %d, want %d", list[n+1].SyncedEpoch(), n+1)
 		}
 	}
 	return list

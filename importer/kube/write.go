@@ -3,6 +3,7 @@ package kube
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -20,14 +21,14 @@ import (
 
 // write makes one change. What cannot be because the namespace goes, or because somebody else has the
 // name, is no error: the first solves itself, the second is the other's right.
-func (d *Door) write(ctx context.Context, c Change) error {
+func (d *door) write(ctx context.Context, c Change) error {
 	err := d.send(ctx, c)
 	o := c.Object
 	switch {
 	case err == nil:
 		d.log.Debug("wrote", "verb", c.Verb, "object", fmt.Sprintf("%T", o), "namespace", o.GetNamespace(), "name", o.GetName())
 		return nil
-	case apierrors.IsNotFound(err), apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause):
+	case c.Verb == Delete && apierrors.IsNotFound(err), namespaceGone(err):
 		return nil
 	case c.First && apierrors.IsConflict(err):
 		d.log.Warn("an object of somebody else has our name; left alone", "object", fmt.Sprintf("%T", o), "namespace", o.GetNamespace(), "name", o.GetName(), "error", err)
@@ -36,7 +37,16 @@ func (d *Door) write(ctx context.Context, c Change) error {
 	return fmt.Errorf("%s %T %s/%s: %w", c.Verb, o, o.GetNamespace(), o.GetName(), err)
 }
 
-func (d *Door) send(ctx context.Context, c Change) error {
+// namespaceGone tells a namespace that is not there, or goes, from a kind that the API server does not serve.
+func namespaceGone(err error) bool {
+	if apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause) {
+		return true
+	}
+	status, ok := errors.AsType[*apierrors.StatusError](err)
+	return ok && apierrors.IsNotFound(err) && status.ErrStatus.Details != nil && status.ErrStatus.Details.Kind == "namespaces"
+}
+
+func (d *door) send(ctx context.Context, c Change) error {
 	if c.Verb == Delete {
 		return d.client.Delete(ctx, c.Object, client.Preconditions{UID: new(c.Object.GetUID())})
 	}

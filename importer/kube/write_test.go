@@ -80,7 +80,7 @@ func TestAnEmptySliceSaysThatItIsEmpty(t *testing.T) {
 
 func TestTheDerivedServiceIsSentAsItIs(t *testing.T) {
 	want := `{"kind":"Service","apiVersion":"v1","metadata":{"name":"` + DerivedName(web) + `","namespace":"shop",` +
-		`"labels":{"app.kubernetes.io/managed-by":"hansa","multicluster.kubernetes.io/service-name":"web"}},` +
+		`"labels":{"hansa.dev/managed-by":"hansa-agent","multicluster.kubernetes.io/service-name":"web"}},` +
 		`"spec":{"ports":[{"name":"http","protocol":"TCP","appProtocol":"h2c","port":80,"targetPort":80}],"type":"ClusterIP",` +
 		`"sessionAffinity":"ClientIP","sessionAffinityConfig":{"clientIP":{"timeoutSeconds":600}},` +
 		`"ipFamilies":["IPv6"],"ipFamilyPolicy":"SingleStack","internalTrafficPolicy":"Local","trafficDistribution":"PreferClose"}}`
@@ -93,9 +93,9 @@ func TestTheDerivedServiceIsSentAsItIs(t *testing.T) {
 func TestAServiceImportIsSentInTwo(t *testing.T) {
 	want := merged(t, fullExport)
 	si := serviceImport(want)
-	si.Status = importStatus(want, mcsv1beta1.ServiceImportStatus{})
+	si.Status = importStatus(want, nil, mcsv1beta1.ServiceImportStatus{})
 	const head = `{"kind":"ServiceImport","apiVersion":"multicluster.x-k8s.io/v1beta1","metadata":{"name":"web","namespace":"shop"`
-	spec := head + `,"labels":{"app.kubernetes.io/managed-by":"hansa","multicluster.kubernetes.io/service-name":"web"},` +
+	spec := head + `,"labels":{"hansa.dev/managed-by":"hansa-agent","multicluster.kubernetes.io/service-name":"web"},` +
 		`"annotations":{"multicluster.kubernetes.io/derived-service":"` + DerivedName(web) + `"}},` +
 		`"spec":{"ports":[{"name":"http","protocol":"TCP","appProtocol":"h2c","port":80}],"type":"ClusterSetIP",` +
 		`"sessionAffinity":"ClientIP","sessionAffinityConfig":{"clientIP":{"timeoutSeconds":600}},` +
@@ -123,11 +123,11 @@ func TestPortsAreNeverNull(t *testing.T) {
 
 func TestTheTransitionTimeOfReadyStays(t *testing.T) {
 	want := merged(t, fullExport)
-	before := importStatus(want, mcsv1beta1.ServiceImportStatus{})
+	before := importStatus(want, nil, mcsv1beta1.ServiceImportStatus{})
 	before.Conditions[0].LastTransitionTime = stamp
 	for status, stays := range map[metav1.ConditionStatus]bool{metav1.ConditionTrue: true, metav1.ConditionFalse: false} {
 		before.Conditions[0].Status = status
-		if got := importStatus(want, before).Conditions[0].LastTransitionTime; (got == stamp) != stays {
+		if got := importStatus(want, nil, before).Conditions[0].LastTransitionTime; (got == stamp) != stays {
 			t.Errorf("from Ready=%s: %v", status, got)
 		}
 	}

@@ -30,24 +30,44 @@ var scheme = func() *runtime.Scheme {
 
 // InstallCRDs creates the CRDs of the MCS API, v0.5.2, and waits until they are served.
 func InstallCRDs(ctx context.Context, c client.WithWatch) error {
+	for _, name := range []string{"serviceexports.multicluster.x-k8s.io", "serviceimports.multicluster.x-k8s.io"} {
+		if err := InstallCRD(ctx, c, name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// InstallCRD creates one of them, and waits until it is served.
+func InstallCRD(ctx context.Context, c client.WithWatch, name string) error {
 	for _, text := range [][]byte{crd.ServiceExportCRD, crd.ServiceImportCRD} {
 		var definition apiextensionsv1.CustomResourceDefinition
 		if err := yaml.Unmarshal(text, &definition); err != nil {
 			return fmt.Errorf("reading a CRD: %w", err)
 		}
-		if err := c.Create(ctx, &definition); err != nil {
-			return fmt.Errorf("creating CRD %s: %w", definition.Name, err)
+		if definition.Name != name {
+			continue
 		}
-		_, err := Await(ctx, c, &apiextensionsv1.CustomResourceDefinitionList{}, func(d *apiextensionsv1.CustomResourceDefinition) bool {
-			return d.Name == definition.Name && slices.ContainsFunc(d.Status.Conditions, func(c apiextensionsv1.CustomResourceDefinitionCondition) bool {
-				return c.Type == apiextensionsv1.Established && c.Status == apiextensionsv1.ConditionTrue
-			})
-		})
+		if err := c.Create(ctx, &definition); err != nil {
+			return fmt.Errorf("creating CRD %s: %w", name, err)
+		}
+		_, err := Await(ctx, c, &apiextensionsv1.CustomResourceDefinitionList{}, established, Named(name))
 		if err != nil {
-			return fmt.Errorf("waiting for CRD %s: %w", definition.Name, err)
+			return fmt.Errorf("waiting for CRD %s: %w", name, err)
 		}
 	}
 	return nil
+}
+
+func established(d *apiextensionsv1.CustomResourceDefinition) bool {
+	return slices.ContainsFunc(d.Status.Conditions, func(c apiextensionsv1.CustomResourceDefinitionCondition) bool {
+		return c.Type == apiextensionsv1.Established && c.Status == apiextensionsv1.ConditionTrue
+	})
+}
+
+// Named selects the one object of that name.
+func Named(name string) client.ListOption {
+	return client.MatchingFields{"metadata.name": name}
 }
 
 // Await watches the objects of a list's kind until one satisfies want, which it returns.

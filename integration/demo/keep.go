@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -72,6 +73,9 @@ func (t *tail) Write(p []byte) (int, error) {
 }
 
 func (t *tail) String() string { return string(t.text) }
+
+// endGrace is how long a keeper may take to end before it is killed.
+const endGrace = 20 * time.Second
 
 // kept is what the keeper says last when it stays.
 const kept = "make demo-down"
@@ -149,21 +153,33 @@ func endKept(ctx context.Context) error {
 		if convErr != nil {
 			return fmt.Errorf("%s: want the keeper's process ID: %w", path, convErr)
 		}
-		if err := syscall.Kill(pid, syscall.SIGTERM); err != nil {
+		if lock, err = endKeeper(ctx, pid, path); err != nil {
 			return fmt.Errorf("ending the demo, process %d: %w", pid, err)
 		}
-		lock, err = lab.WaitLock(ctx, path)
-		if err == nil {
-			fmt.Println("The demo is down.")
-			return lock.Unlock()
-		}
-		return err
+		fmt.Println("The demo is down.")
+		return lock.Unlock()
 	}
 	if err != nil {
 		return err
 	}
 	fmt.Println("No demo is kept up.")
 	return lock.Unlock()
+}
+
+// endKeeper asks the keeper to end, kills it when it does not, and returns its lock. What it ran ends with it.
+func endKeeper(ctx context.Context, pid int, path string) (lock *lab.Lock, err error) {
+	for _, signal := range []syscall.Signal{syscall.SIGTERM, syscall.SIGKILL} {
+		if err := syscall.Kill(pid, signal); err != nil && !errors.Is(err, syscall.ESRCH) {
+			return nil, err
+		}
+		waitCtx, cancel := context.WithTimeout(ctx, endGrace)
+		lock, err = lab.WaitLock(waitCtx, path)
+		cancel()
+		if err == nil || ctx.Err() != nil {
+			break
+		}
+	}
+	return lock, err
 }
 
 // untilTold returns a context that ends when the process is told to.

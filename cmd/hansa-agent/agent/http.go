@@ -10,7 +10,11 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"golang.org/x/net/netutil"
 )
+
+// maxConnections bounds who may ask for health and metrics at once.
+const maxConnections = 64
 
 // httpServer answers /healthz, /readyz and /metrics.
 type httpServer struct {
@@ -24,6 +28,7 @@ func newHTTPServer(address string, metrics prometheus.Gatherer, ready func() err
 	if err != nil {
 		return nil, err
 	}
+	listener = netutil.LimitListener(listener, maxConnections)
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
@@ -37,6 +42,7 @@ func newHTTPServer(address string, metrics prometheus.Gatherer, ready func() err
 	return &httpServer{listener: listener, server: &http.Server{
 		Handler:           mux,
 		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       10 * time.Second,
 		WriteTimeout:      30 * time.Second,
 		IdleTimeout:       time.Minute,
 		MaxHeaderBytes:    16 << 10,

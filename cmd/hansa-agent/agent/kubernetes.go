@@ -11,6 +11,8 @@ import (
 	discoveryv1 "k8s.io/api/discovery/v1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	apiextensions "k8s.io/apiextensions-apiserver/pkg/client/clientset/clientset/typed/apiextensions/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/watch"
@@ -61,6 +63,9 @@ func waitForCRDs(ctx context.Context, c *rest.Config, log *slog.Logger) error {
 	clients, err := apiextensions.NewForConfig(c)
 	if err != nil {
 		return fmt.Errorf("making a client for CustomResourceDefinitions: %w", err)
+	}
+	if _, err := clients.CustomResourceDefinitions().Get(ctx, crds[0], metav1.GetOptions{}); err != nil && !apierrors.IsNotFound(err) && ctx.Err() == nil {
+		log.Warn("the API server does not answer as it should; trying for ever", "server", c.Host, "error", err)
 	}
 	for _, name := range crds {
 		list := toolscache.NewListWatchFromClient(clients.RESTClient(), "customresourcedefinitions", "", fields.OneTermEqualSelector("metadata.name", name))
