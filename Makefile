@@ -18,7 +18,8 @@ build: ## Build hansa-agent and hansa into bin/.
 
 .PHONY: demo
 demo: ## Show the whole way: three real clusters, one service. KEEP=1 leaves them up.
-	go run ./integration/demo $(if $(KEEP),-keep)
+	@echo "Building the demo; the first time that takes some minutes, half of them before the next line."
+	@go run ./integration/demo $(if $(KEEP),-keep)
 
 .PHONY: demo-down
 demo-down: ## End a demo that KEEP=1 left up.

@@ -76,6 +76,7 @@ func (d *directory) admit(name string, meta []byte, now time.Time) error {
 	}
 	if !d.room(cluster) {
 		d.forget(now)
+		d.evictDead(cluster)
 		if !d.room(cluster) {
 			return fmt.Errorf("too many nodes, of cluster %q or at all", cluster)
 		}
@@ -103,6 +104,24 @@ func (d *directory) forget(now time.Time) {
 		if d.count[n.cluster]--; d.count[n.cluster] == 0 {
 			delete(d.count, n.cluster)
 		}
+	}
+}
+
+// evictDead makes room in a cluster that has none by dropping the node that is gone for the longest: one that
+// starts again and again must not lock itself out, nor may names that somebody invented.
+func (d *directory) evictDead(cluster federation.ClusterID) {
+	if d.count[cluster] < maxNodesPerCluster {
+		return
+	}
+	oldest := ""
+	for name, n := range d.nodes {
+		if n.cluster == cluster && !n.alive && (oldest == "" || n.gone.Before(d.nodes[oldest].gone)) {
+			oldest = name
+		}
+	}
+	if oldest != "" {
+		delete(d.nodes, oldest)
+		d.count[cluster]--
 	}
 }
 

@@ -163,13 +163,19 @@ func TestAdmitIsBounded(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	for i := range maxNodesPerCluster {
+		d.arrive(fmt.Sprintf("b/%x", i), meta)
+	}
 	if d.admit("b/ff", meta, now) == nil {
 		t.Error("one cluster has too many nodes")
 	}
 	if err := d.admit("b/1", meta, now); err != nil {
 		t.Errorf("a known node is refused: %v", err)
 	}
-	if err := d.admit("b/ff", meta, now.Add(forgetAfter+1)); err != nil {
+	// A cluster that starts again and again makes room for itself: the one that is gone for the longest goes.
+	d.depart("b/3", now)
+	d.depart("b/4", now.Add(-time.Second))
+	if err := d.admit("b/ff", meta, now); err != nil || d.nodes["b/4"] != nil || d.nodes["b/3"] == nil {
 		t.Errorf("the dead still count: %v", err)
 	}
 	for i := range maxNodes {

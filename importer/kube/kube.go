@@ -42,7 +42,7 @@ type door struct {
 	log      *slog.Logger
 	dirty    chan event.GenericEvent
 	waiting  waiting
-	blocked  sync.Map // derived Services that are somebody else's, by their key, to the service's name
+	blocked  sync.Map // what is somebody else's and in our way, by its key, to the service's name
 }
 
 // Add makes mgr run this door: it opens the importer once the caches are complete, then writes. The
@@ -153,6 +153,8 @@ func (d *door) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, er
 func (d *door) leaveAlone(name federation.ServiceName, want *importer.Service, now Current) {
 	foreign := now.foreign()
 	if want == nil || foreign == nil {
+		d.blocked.Delete(key(name))
+		d.blocked.Delete(derivedKey(name))
 		return
 	}
 	if _, known := d.blocked.LoadOrStore(client.ObjectKeyFromObject(foreign), name); !known {
@@ -166,7 +168,7 @@ func (d *door) current(ctx context.Context, name federation.ServiceName) (now Cu
 	if now.Import, err = get(ctx, d.client, key(name), &mcsv1beta1.ServiceImport{}); err != nil {
 		return now, err
 	}
-	derived := key(federation.ServiceName{Namespace: name.Namespace, Name: DerivedName(name)})
+	derived := derivedKey(name)
 	if now.Derived, err = get(ctx, d.client, derived, &corev1.Service{}); err != nil {
 		return now, err
 	}

@@ -78,6 +78,10 @@ func nameOf(o client.Object) (federation.ServiceName, bool) {
 	return federation.ServiceName{Namespace: o.GetNamespace(), Name: name}, true
 }
 
+func derivedKey(name federation.ServiceName) types.NamespacedName {
+	return types.NamespacedName{Namespace: name.Namespace, Name: DerivedName(name)}
+}
+
 func key(name federation.ServiceName) types.NamespacedName {
 	return types.NamespacedName{Namespace: name.Namespace, Name: name.Name}
 }
