@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"time"
@@ -20,7 +21,8 @@ func buildAgent(ctx context.Context, out io.Writer) (string, error) {
 	}
 	binary := filepath.Join(dir, "hansa-agent")
 	began := time.Now()
-	cmd := exec.CommandContext(ctx, "go", "build", "-o", binary, "github.com/hansa-mcs/hansa/cmd/hansa-agent")
+	cmd := exec.CommandContext(ctx, "go", "build", lab.CompilerFlags, "-o", binary, "github.com/hansa-mcs/hansa/cmd/hansa-agent")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if text, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("building hansa-agent: %w\n%s", err, text)
 	}
