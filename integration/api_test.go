@@ -30,6 +30,8 @@ func TestAnAgentWaitsForTheMCSAPI(t *testing.T) {
 	}
 	if _, err := east.Get(ctx, "/readyz"); err == nil || !strings.Contains(err.Error(), "MCS API") {
 		t.Errorf("/readyz says %v, want that it waits for the MCS API", err)
+	} else if !strings.Contains(err.Error(), "serviceexports.multicluster.x-k8s.io") {
+		t.Errorf("/readyz says %v, want the CRD that lacks", err)
 	}
 	if err := clusterset.InstallCRDs(ctx, east.Client); err != nil {
 		t.Fatal(err)

@@ -2,6 +2,7 @@ package gossip
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"math/rand/v2"
 	"time"
@@ -56,13 +57,25 @@ func (g *Gossip) keepJoined(ctx context.Context, list *memberlist.Memberlist, se
 			if time.Since(told) > time.Minute {
 				level, told = slog.LevelWarn, time.Now()
 			}
-			g.cfg.Log.Log(ctx, level, "cannot join a seed yet; trying for ever", "peer", seed, "error", err)
+			g.cfg.Log.Log(ctx, level, "cannot join a peer yet; trying for ever", "peer", seed, "error", joinCause(err))
 		}
 		if !g.isJoined(seed) {
 			sleep(ctx, jitter(wait))
 			wait = min(2*wait, lastJoin)
 		}
 	}
+}
+
+// joinCause returns why a Join of one address failed, without memberlist's words around it, in which
+// stands an address that nobody gave.
+func joinCause(err error) error {
+	if all, ok := err.(interface{ WrappedErrors() []error }); ok && len(all.WrappedErrors()) == 1 {
+		err = all.WrappedErrors()[0]
+	}
+	if cause := errors.Unwrap(err); cause != nil {
+		return cause
+	}
+	return err
 }
 
 // isJoined reports whether a seed is among the members. A seed that is ourselves never is.
@@ -80,8 +93,16 @@ func (g *Gossip) isJoined(seed string) bool {
 
 func (g *Gossip) noteReached(seed string, cluster federation.ClusterID) {
 	g.mu.Lock()
-	defer g.mu.Unlock()
+	before, known := g.reached[seed]
 	g.reached[seed] = cluster
+	g.mu.Unlock()
+	switch {
+	case cluster != g.cfg.Cluster || known && before == cluster:
+	case seed == g.cfg.Advertise:
+		g.cfg.Log.Warn("a peer to join is this member itself", "peer", seed)
+	default:
+		g.cfg.Log.Warn("a peer to join says that it is this cluster; every cluster needs an ID of its own", "peer", seed)
+	}
 }
 
 // jitter returns a time between two thirds and four thirds of d.

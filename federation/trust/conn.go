@@ -3,8 +3,10 @@ package trust
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"net"
+	"strings"
 	"time"
 
 	"github.com/hansa-mcs/hansa/federation"
@@ -55,11 +57,20 @@ func (id *Identity) Dial(ctx context.Context, address string, want federation.Cl
 // handshake completes a connection within ctx. On an error it is for the caller to close it.
 func (id *Identity) handshake(ctx context.Context, conn *tls.Conn) (*Conn, error) {
 	if err := conn.HandshakeContext(ctx); err != nil {
-		return nil, err
+		return nil, explain(err)
 	}
 	peer, err := Peer(conn.ConnectionState(), id.clusterset)
 	if err != nil {
 		return nil, err
 	}
 	return &Conn{Conn: conn, peer: peer}, nil
+}
+
+// explain adds what to do to what TLS says of a port that is no member's.
+func explain(err error) error {
+	_, noTLS := errors.AsType[tls.RecordHeaderError](err)
+	if noTLS || strings.Contains(err.Error(), "no application protocol") {
+		return fmt.Errorf("%w (want the address on which a member that has started listens for others)", err)
+	}
+	return err
 }

@@ -108,7 +108,7 @@ func (o *opening) restore(ctx context.Context) error {
 	}
 	for cluster, list := range exports {
 		o.store.Restore(cluster, list)
-		o.log.Info("restored", "cluster", cluster, "exports", len(list))
+		o.log.Info("restored", "peer", cluster, "exports", len(list))
 	}
 	return nil
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -57,23 +56,6 @@ func newMember(c *lab.Cluster, dir, binary string) (*Member, error) {
 		}
 	}
 	return m, nil
-}
-
-// freeAddress returns an address of loopback on which nothing listens, neither by TCP nor by UDP.
-func freeAddress() (string, error) {
-	for range 20 {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return "", fmt.Errorf("looking for a free port: %w", err)
-		}
-		address := l.Addr().String()
-		u, err := net.ListenPacket("udp", address)
-		_ = l.Close()
-		if err == nil {
-			return address, u.Close()
-		}
-	}
-	return "", errors.New("no port of 127.0.0.1 is free for both TCP and UDP")
 }
 
 // options are the agent's.

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/netip"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -62,11 +63,24 @@ func (d *demo) stop() error {
 
 // try runs a step with its own patience; an error of it is a failed check.
 func (d *demo) try(ctx context.Context, s step) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	stepCtx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	if err := s.show(d, ctx); err != nil {
+	if err := s.show(d, stepCtx); err != nil && ctx.Err() == nil {
 		d.check(false, "%s: %v", s.title, err)
 	}
+}
+
+// fail tells why nothing can be shown, unless it is because the user wants no more.
+func (d *demo) fail(ctx context.Context, err error) {
+	if ctx.Err() == nil {
+		d.check(false, "%v", err)
+		d.summary()
+	}
+}
+
+// summary is the last line.
+func (d *demo) summary() {
+	fmt.Fprintf(d.out, "demo: %d passed, %d failed\n", d.passed, d.failed)
 }
 
 func (d *demo) title(text string) { fmt.Fprintf(d.out, "\n== %s\n", text) }
@@ -169,12 +183,19 @@ func (d *demo) invite() {
 The clusters stay up. What to try:
 
   export KUBECONFIG=%s
-  %s --context west get serviceimports,endpointslices -A
+  export PATH=%s:$PATH
+  kubectl --context west get serviceimports,endpointslices -A
   dig @%s -p %s %s A
-  curl http://%s/metrics
+  curl -s http://%s/metrics | grep ^hansa_
 
+  kubectl --context east apply -f - <<EOF
+%sEOF
+  kubectl --context west -n shop get serviceimport web
+
+The agents log to %s.
 End it by: %s
-`, d.set.Kubeconfig(), d.set.Kubectl(), host(west.DNS), port(west.DNS), lighthouse.host(), west.HTTP, kept)
+`, d.set.Kubeconfig(), filepath.Dir(d.set.Kubectl()), host(west.DNS), port(west.DNS), lighthouse.host(), west.HTTP,
+		web.export(), filepath.Join(filepath.Dir(filepath.Dir(west.LogFile())), "*", "agent.log"), kept)
 }
 
 func host(address string) string { return address[:strings.LastIndex(address, ":")] }

@@ -5,6 +5,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -29,6 +30,9 @@ func main() {
 	default:
 		failed, err = outcome(run(ctx, func(*demo) {}))
 	}
+	if ctx.Err() != nil && !*keep { // a keeper says it itself
+		err = errors.New("interrupted; nothing is left of it")
+	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "demo:", err)
 	}
@@ -50,7 +54,8 @@ func run(ctx context.Context, then func(*demo)) (failed int, err error) {
 		}
 	}()
 	if err := d.start(ctx); err != nil {
-		return 0, err
+		d.fail(ctx, err)
+		return d.failed, ctx.Err()
 	}
 	for _, step := range steps {
 		d.title(step.title)
@@ -59,7 +64,7 @@ func run(ctx context.Context, then func(*demo)) (failed int, err error) {
 		}
 	}
 	d.report()
-	fmt.Fprintf(d.out, "demo: %d passed, %d failed\n", d.passed, d.failed)
+	d.summary()
 	then(d)
 	return d.failed, nil
 }

@@ -43,6 +43,7 @@ func (d *demo) private(ctx context.Context) error {
 	if err := d.deploy(ctx, "east", lighthouse, "east-lighthouse"); err != nil {
 		return err
 	}
+	fmt.Fprintln(d.out, "  lighthouse is exported, to show that web would be seen if it were:")
 	if err := d.apply(ctx, "east", "export-lighthouse.yaml", lighthouse.export()); err != nil {
 		return err
 	}

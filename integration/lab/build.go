@@ -18,13 +18,16 @@ import (
 // module is the main module, in which lab/kube is found.
 const module = "github.com/hansa-mcs/hansa"
 
+// managerTag is the build tag of the binary that is kube-controller-manager too.
+const managerTag = "manager"
+
 // Build returns the path of the binary that is every program of a lab, see
-// lab/kube. It is made if it is not in the cache yet, which takes about five
+// lab/kube, kube-controller-manager only if manager is set. It is made if it is not in the cache yet, which takes about five
 // minutes on two cores the first time and half a minute after a change; out is
 // told what happens meanwhile, and nothing if the binary is there. Several
 // processes may call it at once: one builds and the others wait. The working
 // directory must be in the main module.
-func Build(ctx context.Context, out io.Writer) (binary string, err error) {
+func Build(ctx context.Context, out io.Writer, manager bool) (binary string, err error) {
 	cache, err := CacheDir()
 	if err != nil {
 		return "", err
@@ -33,14 +36,19 @@ func Build(ctx context.Context, out io.Writer) (binary string, err error) {
 	if err != nil {
 		return "", err
 	}
-	return builder{filepath.Join(cache, "kube"), source, compile}.build(ctx, out)
+	b := builder{filepath.Join(cache, "kube"), source, "", compile}
+	if manager {
+		b.tag = managerTag
+	}
+	return b.build(ctx, out)
 }
 
 // builder makes one binary from the module in source and keeps it below cache.
 type builder struct {
 	cache   string
 	source  string
-	compile func(ctx context.Context, source, version, target string, out io.Writer) error
+	tag     string // a build tag; empty for none
+	compile func(ctx context.Context, source, tag, version, target string, out io.Writer) error
 }
 
 func (b builder) build(ctx context.Context, out io.Writer) (string, error) {
@@ -52,7 +60,7 @@ func (b builder) build(ctx context.Context, out io.Writer) (string, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return "", err
 	}
-	binary := filepath.Join(dir, "kube")
+	binary := filepath.Join(dir, "kube"+b.tag)
 	if _, err := os.Stat(binary); err == nil {
 		return binary, nil
 	}
@@ -73,7 +81,7 @@ func (b builder) replace(ctx context.Context, binary, version string, out io.Wri
 		"about 5 minutes on two cores the first time.\n", version)
 	begun := time.Now()
 	unfinished := binary + ".unfinished"
-	if err := b.compile(ctx, b.source, version, unfinished, out); err != nil {
+	if err := b.compile(ctx, b.source, b.tag, version, unfinished, out); err != nil {
 		_ = os.Remove(unfinished)
 		return fmt.Errorf("build the control plane in %s: %w", b.source, err)
 	}

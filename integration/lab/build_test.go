@@ -38,7 +38,7 @@ type compileOnce struct {
 	running atomic.Int32
 }
 
-func (c *compileOnce) compile(_ context.Context, _, version, target string, _ io.Writer) error {
+func (c *compileOnce) compile(_ context.Context, _, _, version, target string, _ io.Writer) error {
 	if c.running.Add(1) > 1 {
 		c.t.Error("two builds run at once")
 	}
@@ -50,7 +50,7 @@ func (c *compileOnce) compile(_ context.Context, _, version, target string, _ io
 
 func TestConcurrentBuildsCompileOnce(t *testing.T) {
 	c := &compileOnce{t: t}
-	b := builder{t.TempDir(), newSource(t), c.compile}
+	b := builder{t.TempDir(), newSource(t), "", c.compile}
 	var group sync.WaitGroup
 	for range 8 {
 		group.Go(func() {
@@ -71,7 +71,7 @@ func TestConcurrentBuildsCompileOnce(t *testing.T) {
 }
 
 func TestBuildIsSilentWhenTheBinaryIsThere(t *testing.T) {
-	b := builder{t.TempDir(), newSource(t), (&compileOnce{t: t}).compile}
+	b := builder{t.TempDir(), newSource(t), "", (&compileOnce{t: t}).compile}
 	for _, want := range []string{"Building the control plane of Kubernetes v1.2.3", ""} {
 		var out strings.Builder
 		if _, err := b.build(t.Context(), &out); err != nil {
@@ -85,7 +85,7 @@ func TestBuildIsSilentWhenTheBinaryIsThere(t *testing.T) {
 
 func TestBuildAgainWhenASourceFileChanges(t *testing.T) {
 	c := &compileOnce{t: t}
-	b := builder{t.TempDir(), newSource(t), c.compile}
+	b := builder{t.TempDir(), newSource(t), "", c.compile}
 	for i, file := range []string{"main.go", "go.sum", "go.mod"} {
 		if _, err := b.build(t.Context(), io.Discard); err != nil {
 			t.Fatal(err)
@@ -100,7 +100,7 @@ func TestBuildAgainWhenASourceFileChanges(t *testing.T) {
 
 func TestFailedBuildLeavesNothingAndIsTriedAgain(t *testing.T) {
 	broken := errors.New("main.go:1: expected a program")
-	b := builder{t.TempDir(), newSource(t), func(_ context.Context, _, _, target string, _ io.Writer) error {
+	b := builder{t.TempDir(), newSource(t), "", func(_ context.Context, _, _, _, target string, _ io.Writer) error {
 		write(t, target, "half a prog")
 		return broken
 	}}
@@ -119,7 +119,7 @@ func TestCompileShowsTheCompilersWords(t *testing.T) {
 	source := t.TempDir()
 	write(t, filepath.Join(source, "go.mod"), "module m\n\ngo 1.26\n")
 	write(t, filepath.Join(source, "main.go"), "package main\n\nfunc main() { sail() }\n")
-	err := compile(t.Context(), source, "v1.2.3", filepath.Join(t.TempDir(), "kube"), io.Discard)
+	err := compile(t.Context(), source, "", "v1.2.3", filepath.Join(t.TempDir(), "kube"), io.Discard)
 	if err == nil || !strings.Contains(err.Error(), "undefined: sail") {
 		t.Errorf("err = %v, want the compiler's words", err)
 	}
@@ -129,7 +129,7 @@ func TestCompileEndsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	tired := errors.New("tired of waiting")
 	cancel(tired)
-	err := compile(ctx, newSource(t), "v1.2.3", filepath.Join(t.TempDir(), "kube"), io.Discard)
+	err := compile(ctx, newSource(t), "", "v1.2.3", filepath.Join(t.TempDir(), "kube"), io.Discard)
 	if !errors.Is(err, tired) {
 		t.Errorf("err = %v, want %v", err, tired)
 	}

@@ -18,15 +18,15 @@ import (
 // in Go's build cache.
 const CompilerFlags = "-gcflags=all=-dwarf=false"
 
-// compile has the go command build the module in source into target and tells
-// out how far it is. Its error has the compiler's words.
-func compile(ctx context.Context, source, version, target string, out io.Writer) error {
+// compile has the go command build the module in source, with a build tag, into
+// target and tells out how far it is. Its error has the compiler's words.
+func compile(ctx context.Context, source, tag, version, target string, out io.Writer) error {
 	tool, err := exec.LookPath("go")
 	if err != nil {
 		return fmt.Errorf("the control plane is compiled on this machine, and there is no Go toolchain: %w", err)
 	}
 	progress := newProgress(out)
-	cmd := exec.CommandContext(ctx, tool, "build", "-v", "-buildvcs=false", CompilerFlags,
+	cmd := exec.CommandContext(ctx, tool, "build", "-v", "-buildvcs=false", CompilerFlags, "-tags", tag,
 		"-ldflags", linkerFlags(version), "-o", target, ".")
 	cmd.Dir = source
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=", "GOWORK=off",

@@ -66,7 +66,7 @@ func Start(ctx context.Context, config Config) (*Lab, error) {
 		l.log = slog.New(slog.DiscardHandler)
 	}
 	l.stop = sync.OnceValue(l.stopAll)
-	binary, err := Build(ctx, l.output)
+	binary, err := Build(ctx, l.output, config.ControllerManager)
 	if err != nil {
 		return nil, err
 	}

@@ -49,7 +49,7 @@ func ownLab() {
 func startLab(t *testing.T, config Config) *Lab {
 	t.Helper()
 	config.Output = t.Output()
-	if _, err := Build(t.Context(), t.Output()); err != nil {
+	if _, err := Build(t.Context(), t.Output(), true); err != nil {
 		t.Fatal(err)
 	}
 	begun := time.Now()
@@ -200,7 +200,7 @@ func TestStopLeavesNoProcessNoPortNoDirectory(t *testing.T) {
 }
 
 func TestKilledOwnerLeavesNoProcess(t *testing.T) {
-	if _, err := Build(t.Context(), t.Output()); err != nil {
+	if _, err := Build(t.Context(), t.Output(), true); err != nil {
 		t.Fatal(err)
 	}
 	cmd, pids := owner(t, "own-lab")
@@ -244,7 +244,7 @@ func TestAPIServerComesBackWithItsDataAtItsAddress(t *testing.T) {
 }
 
 func TestStartReportsTheLastLinesOfAProcessThatDies(t *testing.T) {
-	binary, err := Build(t.Context(), t.Output())
+	binary, err := Build(t.Context(), t.Output(), true)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -272,7 +272,7 @@ func TestStartReportsTheLastLinesOfAProcessThatDies(t *testing.T) {
 }
 
 func TestStartEndsWithItsContext(t *testing.T) {
-	if _, err := Build(t.Context(), t.Output()); err != nil {
+	if _, err := Build(t.Context(), t.Output(), true); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
@@ -39,7 +40,8 @@ type member struct {
 	xds      *xds.Server // nil without --xds-address
 	http     *httpServer
 
-	api atomic.Bool // the MCS API is served
+	// waiting is what keeps the manager from starting, nil once it has.
+	waiting atomic.Pointer[string]
 }
 
 // Run runs an agent with valid Options until ctx ends, and returns when all of it has ended. A mistake in
@@ -70,7 +72,7 @@ func newMember(ctx context.Context, options Options, log *slog.Logger) (m *membe
 	}
 	m.identity, err = trust.Load(options.Clusterset, m.store.Self(), trust.Files{Cert: options.CertFile, Key: options.KeyFile, CA: options.CAFile})
 	if err != nil {
-		return nil, fmt.Errorf("--tls-cert-file, --tls-key-file, --tls-ca-file: %w", err)
+		return nil, blameFile(options, err)
 	}
 	if m.port, err = trust.Listen(ctx, options.Listen, m.identity, log); err != nil {
 		return nil, fmt.Errorf("--listen %q: %w", options.Listen, err)
@@ -103,12 +105,27 @@ func newMember(ctx context.Context, options Options, log *slog.Logger) (m *membe
 	return m, nil
 }
 
+// blameFile names the flag whose file an error is about.
+func blameFile(options Options, err error) error {
+	first, blamed := len(err.Error()), ""
+	for _, f := range options.files() { // an error begins with the file that it is about
+		if i := strings.Index(err.Error(), f.path); i >= 0 && i < first {
+			first, blamed = i, f.flag
+		}
+	}
+	if blamed != "" {
+		return fmt.Errorf("--%s: %w", blamed, err)
+	}
+	return fmt.Errorf("--tls-cert-file, --tls-key-file, --tls-ca-file: %w", err)
+}
+
 // run waits for the MCS API, then runs the manager with every component.
 func (m *member) run(ctx context.Context) error {
-	if err := waitForCRDs(ctx, m.rest, m.log); err != nil || ctx.Err() != nil {
+	tell := func(what string) { m.waiting.Store(&what) }
+	if err := waitForCRDs(ctx, m.rest, m.log, tell); err != nil || ctx.Err() != nil {
 		return err
 	}
-	m.api.Store(true)
+	m.waiting.Store(nil)
 	mgr, err := newManager(m.rest, m.log)
 	if err != nil {
 		return err
@@ -128,7 +145,7 @@ func (m *member) run(ctx context.Context) error {
 			return err
 		}
 	}
-	m.log.Info("starting", "clusterset", m.options.Clusterset, "listen", m.port.Addr().String(), "advertise", m.options.advertised())
+	m.log.Info("starting", "build", build(), "clusterset", m.options.Clusterset, "listen", m.port.Addr().String(), "advertise", m.options.advertised())
 	return mgr.Start(ctx)
 }
 
@@ -194,8 +211,8 @@ func (m *member) heads() gossip.Heads {
 
 // ready returns why the agent is not ready yet, or nil. It never waits for a peer.
 func (m *member) ready() error {
-	if !m.api.Load() {
-		return errors.New("waiting for the API server, and for the MCS API in it; the log says more")
+	if what := m.waiting.Load(); what != nil {
+		return errors.New(*what)
 	}
 	select {
 	case <-m.importer.Ready():

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 
@@ -24,7 +25,8 @@ export usable here: as ServiceImports with clusterset IPs and EndpointSlices, by
 		Example: `  hansa-agent --cluster west --clusterset acme --kubeconfig west.kubeconfig \
     --listen 10.0.0.2:8443 --peer 10.0.0.1:8443 \
     --tls-cert-file west.crt --tls-key-file west.key --tls-ca-file ca.crt`,
-		Args:          cobra.NoArgs,
+		Args:          noArguments,
+		Version:       build(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -43,6 +45,13 @@ export usable here: as ServiceImports with clusterset IPs and EndpointSlices, by
 		return errors.Join(err, errors.New("see hansa-agent --help"))
 	})
 	return c
+}
+
+func noArguments(_ *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return fmt.Errorf("unexpected %q: hansa-agent takes flags only; see hansa-agent --help", args[0])
+	}
+	return nil
 }
 
 // logger returns the logger that valid Options ask for.

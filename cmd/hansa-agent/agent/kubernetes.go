@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -37,7 +38,7 @@ func loadREST(kubeconfig, contextName string) (*rest.Config, error) {
 	if kubeconfig == "" {
 		c, err := rest.InClusterConfig()
 		if err != nil {
-			return nil, fmt.Errorf("--kubeconfig %q: want a kubeconfig file, as this is not a pod of a cluster: %w", kubeconfig, err)
+			return nil, errors.New("--kubeconfig is required, as this is not a pod of a cluster: want the path of a kubeconfig file ($KUBECONFIG is not read)")
 		}
 		return unlimited(c), nil
 	}
@@ -45,8 +46,11 @@ func loadREST(kubeconfig, contextName string) (*rest.Config, error) {
 		&clientcmd.ClientConfigLoadingRules{ExplicitPath: kubeconfig},
 		&clientcmd.ConfigOverrides{CurrentContext: contextName},
 	).ClientConfig()
+	if err != nil && contextName != "" {
+		return nil, fmt.Errorf("--kubeconfig %q: want a kubeconfig file with --context %q: %w", kubeconfig, contextName, err)
+	}
 	if err != nil {
-		return nil, fmt.Errorf("--kubeconfig %q, --context %q: want a kubeconfig file that has the context: %w", kubeconfig, contextName, err)
+		return nil, fmt.Errorf("--kubeconfig %q: want a kubeconfig file: %w", kubeconfig, err)
 	}
 	return unlimited(c), nil
 }
@@ -58,13 +62,15 @@ func unlimited(c *rest.Config) *rest.Config {
 	return c
 }
 
-// waitForCRDs returns once the MCS API is served, or when ctx ends. It says once what it waits for.
-func waitForCRDs(ctx context.Context, c *rest.Config, log *slog.Logger) error {
+// waitForCRDs returns once the MCS API is served, or when ctx ends. It logs what it waits for, and tells it.
+func waitForCRDs(ctx context.Context, c *rest.Config, log *slog.Logger, tell func(waiting string)) error {
+	tell("waiting for an answer of the API server " + c.Host)
 	clients, err := apiextensions.NewForConfig(c)
 	if err != nil {
 		return fmt.Errorf("making a client for CustomResourceDefinitions: %w", err)
 	}
 	if _, err := clients.CustomResourceDefinitions().Get(ctx, crds[0], metav1.GetOptions{}); err != nil && !apierrors.IsNotFound(err) && ctx.Err() == nil {
+		tell(fmt.Sprintf("waiting for the API server: %v", err))
 		log.Warn("the API server does not answer as it should; trying for ever", "server", c.Host, "error", err)
 	}
 	for _, name := range crds {
@@ -73,6 +79,7 @@ func waitForCRDs(ctx context.Context, c *rest.Config, log *slog.Logger) error {
 			if obj, ok, _ := store.GetByKey(name); ok && served(obj) {
 				return true, nil
 			}
+			tell("waiting for the MCS API: apply CRD " + name + " of sigs.k8s.io/mcs-api v0.5 or later")
 			log.Warn("waiting for the MCS API: apply the CRD, of sigs.k8s.io/mcs-api v0.5 or later", "crd", name)
 			return false, nil
 		}

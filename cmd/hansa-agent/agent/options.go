@@ -77,6 +77,11 @@ func (o *Options) AddFlags(f *pflag.FlagSet) {
 	f.StringVar(&o.LogFormat, "log-format", o.LogFormat, "format of the log: text or json")
 }
 
+// files returns the PEM files with their flags.
+func (o *Options) files() []struct{ flag, path string } {
+	return []struct{ flag, path string }{{"tls-cert-file", o.CertFile}, {"tls-key-file", o.KeyFile}, {"tls-ca-file", o.CAFile}}
+}
+
 // Validate returns what is wrong with the Options, each mistake on a line with its flag.
 func (o *Options) Validate() error {
 	var errs []error
@@ -86,17 +91,27 @@ func (o *Options) Validate() error {
 		}
 	}
 	_, err := federation.ParseClusterID(o.Cluster)
-	bad("cluster", o.Cluster, errors.Unwrap(err))
+	if o.Cluster == "" {
+		errs = append(errs, fmt.Errorf("--cluster is required: %w", errors.Unwrap(err)))
+	} else {
+		bad("cluster", o.Cluster, errors.Unwrap(err))
+	}
 	_, err = trust.ParseClusterset(o.Clusterset)
 	bad("clusterset", o.Clusterset, err)
 	bad("listen", o.Listen, checkListen(o.Listen))
-	bad("advertise", o.advertised(), o.checkAdvertise())
+	if err := o.checkAdvertise(); o.Advertise != "" {
+		bad("advertise", o.Advertise, err)
+	} else if err != nil && checkListen(o.Listen) == nil {
+		errs = append(errs, fmt.Errorf("--listen %q names no host that others can reach: give --advertise host:port too", o.Listen))
+	}
 	for _, p := range o.Peers {
 		bad("peer", p, gossip.CheckAddress(p))
 	}
-	bad("tls-cert-file", o.CertFile, required(o.CertFile))
-	bad("tls-key-file", o.KeyFile, required(o.KeyFile))
-	bad("tls-ca-file", o.CAFile, required(o.CAFile))
+	for _, f := range o.files() {
+		if f.path == "" {
+			errs = append(errs, fmt.Errorf("--%s is required: want the path of a PEM file", f.flag))
+		}
+	}
 	bad("http-address", o.HTTPAddress, checkListen(o.HTTPAddress))
 	if o.DNSAddress != "" {
 		bad("dns-address", o.DNSAddress, checkListen(o.DNSAddress))
@@ -111,6 +126,9 @@ func (o *Options) Validate() error {
 	if o.LogFormat != "text" && o.LogFormat != "json" {
 		bad("log-format", o.LogFormat, errors.New("want text or json"))
 	}
+	if len(errs) > 1 {
+		return fmt.Errorf("%d mistakes, see hansa-agent --help\n%w", len(errs), errors.Join(errs...))
+	}
 	return errors.Join(errs...)
 }
 
@@ -122,15 +140,7 @@ func (o *Options) advertised() string {
 	return o.Listen
 }
 
-func (o *Options) checkAdvertise() error {
-	if err := gossip.CheckAddress(o.advertised()); err != nil {
-		if o.Advertise == "" {
-			return errors.New("want the host:port at which other members reach this one, as --listen names no host")
-		}
-		return err
-	}
-	return nil
-}
+func (o *Options) checkAdvertise() error { return gossip.CheckAddress(o.advertised()) }
 
 // checkZone wants the spelling that DNS and xDS share.
 func (o *Options) checkZone() error {
@@ -153,13 +163,6 @@ func (o *Options) level() (level slog.Level, err error) {
 		return 0, errors.New("want debug, info, warn or error")
 	}
 	return level, nil
-}
-
-func required(value string) error {
-	if value == "" {
-		return errors.New("is required: want the path of a PEM file")
-	}
-	return nil
 }
 
 // checkListen accepts host:port with an IP, a host name or nothing before the colon.

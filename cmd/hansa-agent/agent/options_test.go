@@ -93,7 +93,8 @@ func TestMistakesEndTheAgentWithAClearLine(t *testing.T) {
 		{"peer with words for a port", func(o *Options, _ string) { o.Peers = []string{"10.0.0.1:https"} }, []string{`--peer "10.0.0.1:https"`, "port"}},
 		{"listen", func(o *Options, _ string) { o.Listen = "8443" }, []string{`--listen "8443"`, "host:port"}},
 		{"port out of range", func(o *Options, _ string) { o.HTTPAddress = "127.0.0.1:70000" }, []string{"--http-address", "0 to 65535"}},
-		{"advertise", func(o *Options, _ string) { o.Advertise, o.Listen = "", ":8443" }, []string{"--advertise", "host:port"}},
+		{"advertise", func(o *Options, _ string) { o.Advertise, o.Listen = "", ":8443" }, []string{`--listen ":8443"`, "--advertise host:port"}},
+		{"advertise without port", func(o *Options, _ string) { o.Advertise = "west" }, []string{`--advertise "west"`, "host:port"}},
 		{"no certificate", func(o *Options, _ string) { o.CertFile = "" }, []string{"--tls-cert-file", "is required"}},
 		{"certificate missing", func(o *Options, d string) { o.CertFile = filepath.Join(d, "absent.crt") }, []string{"--tls-cert-file", "absent.crt", "no such file"}},
 		{"certificate garbage", func(o *Options, d string) { o.CertFile = garbage(d) }, []string{"--tls-cert-file", "garbage", "PEM"}},
@@ -154,6 +155,14 @@ func TestAnAgentWithoutAnAPIServerWaitsAndEndsWhenTold(t *testing.T) {
 	}
 }
 
+func TestSeveralMistakesAreToldAtOnce(t *testing.T) {
+	err := execute(t)
+	lines := strings.Split(fmt.Sprint(err), "\n")
+	if err == nil || lines[0] != "5 mistakes, see hansa-agent --help" || len(lines) != 6 {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestAnUnknownFlagPointsToTheHelp(t *testing.T) {
 	err := execute(t, "--clutser", "west")
 	if err == nil || !strings.Contains(err.Error(), "--clutser") || !strings.Contains(err.Error(), "--help") {
@@ -167,7 +176,7 @@ func execute(t *testing.T, args ...string) error {
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
 	c := Command()
-	c.SetArgs(args)
+	c.SetArgs(append([]string{}, args...)) // none are those of the test
 	c.SetErr(&bytes.Buffer{})
 	c.SetOut(&bytes.Buffer{})
 	return c.ExecuteContext(ctx)

@@ -10,7 +10,6 @@ import (
 	"k8s.io/kubectl/pkg/cmd"
 	cmdutil "k8s.io/kubectl/pkg/cmd/util"
 	apiserver "k8s.io/kubernetes/cmd/kube-apiserver/app"
-	manager "k8s.io/kubernetes/cmd/kube-controller-manager/app"
 )
 
 func etcd() {
@@ -19,10 +18,6 @@ func etcd() {
 
 func apiServer() {
 	os.Exit(cli.Run(apiserver.NewAPIServerCommand()))
-}
-
-func controllerManager() {
-	os.Exit(cli.Run(manager.NewControllerManagerCommand()))
 }
 
 // kubectl sets its verbosity before the command exists, because reading the

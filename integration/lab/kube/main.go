@@ -1,8 +1,9 @@
 // Command kube is every program of a lab's control plane in one binary.
 //
 // It is the program that it is called as: start it through a link named
-// kube-apiserver, kube-controller-manager, etcd or kubectl, or with that name
-// as its first argument. The programs are those of Kubernetes and etcd, not
+// kube-apiserver, etcd or kubectl, or with that name as its first argument. With
+// the build tag manager it is kube-controller-manager as well, which takes a
+// fifth longer to build and which few need. The programs are those of Kubernetes and etcd, not
 // changed; one binary instead of four saves link time and disk.
 package main
 
@@ -24,10 +25,9 @@ import (
 // applets are the programs in this binary. Each reads os.Args, in which the
 // first element is its own name, and ends the process itself.
 var applets = map[string]func(){
-	"etcd":                    etcd,
-	"kube-apiserver":          apiServer,
-	"kube-controller-manager": controllerManager,
-	"kubectl":                 kubectl,
+	"etcd":           etcd,
+	"kube-apiserver": apiServer,
+	"kubectl":        kubectl,
 }
 
 func main() {

@@ -11,15 +11,17 @@ import (
 func newBuild() *cobra.Command {
 	return &cobra.Command{
 		Use:   "build",
-		Short: "Build the control planes' binary, once for each version; up does it too",
+		Short: "Build the control planes' binaries, once for each version; up does it too",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			binary, err := lab.Build(cmd.Context(), cmd.ErrOrStderr())
-			if err != nil {
-				return err
+			for _, manager := range []bool{false, true} {
+				binary, err := lab.Build(cmd.Context(), cmd.ErrOrStderr(), manager)
+				if err != nil {
+					return err
+				}
+				fmt.Fprintln(cmd.OutOrStdout(), binary)
 			}
-			_, err = fmt.Fprintln(cmd.OutOrStdout(), binary)
-			return err
+			return nil
 		},
 	}
 }

@@ -30,6 +30,9 @@ func main() {
 	}
 }
 
+// program is what a person types.
+const program = "go run ./integration/lab/cmd/lab"
+
 // hintError is an error together with what to do about it.
 type hintError struct {
 	error

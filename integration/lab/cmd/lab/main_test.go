@@ -35,7 +35,7 @@ func TestMain(m *testing.M) {
 // newTestPlace is a lab of the test's own, which is down when the test ends.
 func newTestPlace(t *testing.T) place {
 	t.Helper()
-	if _, err := lab.Build(t.Context(), t.Output()); err != nil {
+	if _, err := lab.Build(t.Context(), t.Output(), true); err != nil {
 		t.Fatal(err)
 	}
 	p, err := newPlace(fmt.Sprintf("test-%d-%s", os.Getpid(), strings.ToLower(t.Name()[4:8])))

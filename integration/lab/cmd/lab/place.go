@@ -81,7 +81,7 @@ func (p place) ready() (state, error) {
 		return s, err
 	}
 	if !up {
-		return s, hintError{fmt.Errorf("no lab %q is running", p.name), "Start one: lab up --clusters east,west,north"}
+		return s, hintError{fmt.Errorf("no lab %q is running", p.name), "Start one: " + program + " up --clusters east,west,north"}
 	}
 	text, err := os.ReadFile(p.state())
 	if errors.Is(err, os.ErrNotExist) {

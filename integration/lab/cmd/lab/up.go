@@ -24,7 +24,12 @@ all are ready. The first time the binary is built, which takes about five minute
 two cores; afterwards it takes seconds. A cluster needs about 400 MB of memory.
 
 If up is interrupted before they are ready, nothing is left.`,
-		Args: cobra.NoArgs,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return hintError{fmt.Errorf("unexpected %q", args[0]), "Name the clusters without spaces: " + program + " up --clusters east,west"}
+			}
+			return nil
+		},
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			p, err := newPlace(*name)
 			if err != nil {
@@ -73,7 +78,7 @@ func up(ctx context.Context, p place, order order, out, progress io.Writer) erro
 	if running, err := p.running(); err != nil || running {
 		return errors.Join(err, alreadyUp(p))
 	}
-	if _, err := lab.Build(ctx, progress); err != nil {
+	if _, err := lab.Build(ctx, progress, order.controllerManager); err != nil {
 		return err
 	}
 	if err := supervised(ctx, p, order, progress); err != nil {
@@ -90,7 +95,7 @@ func up(ctx context.Context, p place, order order, out, progress io.Writer) erro
 
 func alreadyUp(p place) error {
 	return hintError{fmt.Errorf("lab %q is already up", p.name),
-		"Look at it with: lab status; end it with: lab down; or start another one with --name"}
+		"Look at it with: " + program + " status; end it with: " + program + " down; or start another one with --name"}
 }
 
 // supervised starts the supervisor and returns when it reports that all clusters
