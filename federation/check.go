@@ -3,9 +3,11 @@ package federation
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
 	"regexp"
 	"slices"
+	"strings"
 	"time"
 	"unicode/utf8"
 )
@@ -16,7 +18,7 @@ const (
 	MaxEndpoints = 100_000 // of one service in one cluster
 	MaxPairs     = 64      // labels, and annotations
 	MaxPairBytes = 16 << 10
-	maxText      = 253 // zones, regions, policies, protocols
+	maxText      = 253 // zones, regions, nodes, policies, protocols
 )
 
 // Check returns what is wrong with an Export that came from outside, or nil. It holds for every record
@@ -29,7 +31,8 @@ func (e *Export) Check() error {
 	if err := e.Name.Check(); err != nil {
 		return err
 	}
-	return errors.Join(e.checkShape(), e.checkPorts(), e.checkSubsets(), checkPairs("labels", e.Labels), checkPairs("annotations", e.Annotations))
+	return errors.Join(e.checkShape(), e.checkPorts(), e.checkSubsets(),
+		checkPairs("exportedLabels", e.Labels, checkLabelPair), checkPairs("exportedAnnotations", e.Annotations, checkAnnotation))
 }
 
 func (e *Export) checkShape() error {
@@ -61,12 +64,15 @@ func (e *Export) checkPorts() error {
 	if len(e.Ports) > MaxPorts {
 		return fmt.Errorf("%d ports: want at most %d", len(e.Ports), MaxPorts)
 	}
+	if len(e.Ports) == 0 && e.Type == ClusterSetIP {
+		return fmt.Errorf("no port: want one of a service of type %s", ClusterSetIP)
+	}
 	for i, p := range e.Ports {
 		if err := checkPort(p.Name, p.Protocol, p.Number); err != nil {
 			return err
 		}
-		if p.AppProtocol != "" && (len(p.AppProtocol) > maxText || !appProtocols.MatchString(p.AppProtocol)) {
-			return fmt.Errorf("application protocol %q of port %q: want a name, or one with a domain and '/' before it", clip(p.AppProtocol), p.Name)
+		if p.AppProtocol != "" && !qualified(p.AppProtocol) {
+			return fmt.Errorf("application protocol %q of port %q: %w", clip(p.AppProtocol), p.Name, errQualified)
 		}
 		if slices.ContainsFunc(e.Ports[:i], func(o Port) bool { return o.Name == p.Name }) {
 			return fmt.Errorf("port name %q: given twice", p.Name)
@@ -104,7 +110,7 @@ func (ep Endpoint) check() error {
 			return fmt.Errorf("endpoint host name %q: %w", clip(ep.Hostname), err)
 		}
 	}
-	return errors.Join(checkText("zone", ep.Zone), checkText("region", ep.Region))
+	return errors.Join(checkText("zone", ep.Zone), checkText("region", ep.Region), checkText("node", ep.Node))
 }
 
 // Reachable reports whether an address can mean the same host in every cluster. Loopback, link-local,
@@ -116,9 +122,6 @@ func Reachable(a netip.Addr) bool {
 	first := a.AsSlice()[0]
 	return a.Is6() || first != 0 && first < 240 // 0/8 is "this network", 240/4 is reserved (RFC 6890)
 }
-
-// appProtocols is the grammar of Kubernetes' qualified names.
-var appProtocols = regexp.MustCompile(`^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$`)
 
 func checkPort(name string, protocol Protocol, number uint16) error {
 	if name != "" {
@@ -135,17 +138,63 @@ func checkPort(name string, protocol Protocol, number uint16) error {
 	return nil
 }
 
-func checkPairs(what string, pairs map[string]string) error {
+// checkPairs checks the pairs in the order of their keys, so that the same fault is always told in the same
+// words.
+func checkPairs(what string, pairs map[string]string, check func(k, v string) error) error {
 	size := 0
 	for k, v := range pairs {
-		if size += len(k) + len(v); !utf8.ValidString(k) || !utf8.ValidString(v) {
-			return fmt.Errorf("%s %q: want UTF-8", what, clip(k))
-		}
+		size += len(k) + len(v)
 	}
 	if len(pairs) > MaxPairs || size > MaxPairBytes {
 		return fmt.Errorf("%d %s of %d bytes: want at most %d of %d bytes", len(pairs), what, size, MaxPairs, MaxPairBytes)
 	}
+	for _, k := range slices.Sorted(maps.Keys(pairs)) {
+		if err := check(k, pairs[k]); err != nil {
+			return fmt.Errorf("%s %q: %w", what, clip(k), err)
+		}
+	}
 	return nil
+}
+
+// checkLabelPair and checkAnnotation take what API servers take as metadata, which these pairs become on
+// ServiceImports (E8): an owner that is refused can say why, a hundred importers cannot.
+func checkLabelPair(k, v string) error {
+	if !qualified(k) {
+		return fmt.Errorf("key: %w", errQualified)
+	}
+	if len(v) > maxLabel || v != "" && !nameGrammar.MatchString(v) {
+		return fmt.Errorf("value %q: want at most %d letters, digits, '-', '_' and '.', with a letter or digit at both ends", clip(v), maxLabel)
+	}
+	return nil
+}
+
+// checkAnnotation lets a key be of either case, as API servers do.
+func checkAnnotation(k, v string) error {
+	if !qualified(strings.ToLower(k)) {
+		return fmt.Errorf("key: %w", errQualified)
+	}
+	if !utf8.ValidString(v) {
+		return fmt.Errorf("value %q: want UTF-8", clip(v))
+	}
+	return nil
+}
+
+var (
+	nameGrammar      = regexp.MustCompile(`^([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]$`)
+	subdomainGrammar = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$`)
+
+	errQualified = errors.New("want [prefix/]name: a DNS subdomain of at most 253 characters as prefix, and a name of 1 to 63 letters, digits, '-', '_' and '.', with a letter or digit at both ends")
+)
+
+// qualified reports whether s is a qualified name, as Kubernetes asks of keys and application protocols.
+func qualified(s string) bool {
+	prefix, name, found := strings.Cut(s, "/")
+	if !found {
+		name = s
+	} else if len(prefix) > maxText || !subdomainGrammar.MatchString(prefix) {
+		return false
+	}
+	return len(name) <= maxLabel && nameGrammar.MatchString(name)
 }
 
 func checkText(what, s string) error {

@@ -2,10 +2,18 @@ package federation
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"net/netip"
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
+
+	"k8s.io/apimachinery/pkg/api/validation"
+	metavalidation "k8s.io/apimachinery/pkg/apis/meta/v1/validation"
+	kubevalidation "k8s.io/apimachinery/pkg/util/validation"
+
+	"github.com/hansa-mcs/hansa/integration/rule"
 )
 
 func text(n int) string { return strings.Repeat("x", n) }
@@ -31,14 +39,18 @@ func endpoints(n int) (list []Endpoint) {
 	return list
 }
 
-// pairs returns n pairs of size bytes altogether.
+// pairs returns n labels of size bytes altogether.
 func pairs(n, size int) map[string]string {
 	m := map[string]string{}
 	for i := range n {
-		k := fmt.Sprintf("k%03d", i)
-		m[k] = text(size/n - len(k))
+		rest := size / n
+		if i == 0 {
+			rest += size % n
+		}
+		value := min(rest/2, maxLabel)
+		name := fmt.Sprintf("/k%03d", i)
+		m[text(rest-value-len(name))+name] = text(value)
 	}
-	m["k000"] += text(size - size/n*n)
 	return m
 }
 
@@ -58,15 +70,22 @@ func TestEveryLimitHoldsAndIsTheLimit(t *testing.T) {
 		{"empty subsets", MaxEndpoints, func(e *Export, n int) { e.Subsets = make([]Subset, n) }},
 		{"labels", MaxPairs, func(e *Export, n int) { e.Labels = pairs(n, 1000) }},
 		{"annotations", MaxPairs, func(e *Export, n int) { e.Annotations = pairs(n, 1000) }},
-		{"bytes of labels", MaxPairBytes, func(e *Export, n int) { e.Labels = pairs(3, n) }},
-		{"bytes of annotations", MaxPairBytes, func(e *Export, n int) { e.Annotations = pairs(3, n) }},
+		{"bytes of labels", MaxPairBytes, func(e *Export, n int) { e.Labels = pairs(60, n) }},
+		{"bytes of annotations", MaxPairBytes, func(e *Export, n int) { e.Annotations = map[string]string{"a": text(n - 1)} }},
+		{"label's prefix", maxText, func(e *Export, n int) { e.Labels = map[string]string{text(n) + "/a": ""} }},
+		{"label's name", maxLabel, func(e *Export, n int) { e.Labels = map[string]string{"a/" + text(n): ""} }},
+		{"label's value", maxLabel, func(e *Export, n int) { e.Labels = map[string]string{"a": text(n)} }},
+		{"annotation's prefix", maxText, func(e *Export, n int) { e.Annotations = map[string]string{text(n) + "/a": ""} }},
+		{"annotation's name", maxLabel, func(e *Export, n int) { e.Annotations = map[string]string{text(n): ""} }},
 		{"affinity timeout", 86400, func(e *Export, n int) { e.SessionAffinitySeconds = int32(n) }},
 		{"IP families", 2, func(e *Export, n int) { e.IPFamilies = []IPFamily{IPv4, IPv6, IPv4}[:n] }},
 		{"traffic distribution", maxText, func(e *Export, n int) { e.TrafficDistribution = text(n) }},
 		{"network", maxText, func(e *Export, n int) { e.Network = text(n) }},
-		{"app protocol", maxText, func(e *Export, n int) { e.Ports[0].AppProtocol = text(n) }},
+		{"app protocol", maxLabel, func(e *Export, n int) { e.Ports[0].AppProtocol = text(n) }},
+		{"app protocol's prefix", maxText, func(e *Export, n int) { e.Ports[0].AppProtocol = text(n) + "/a" }},
 		{"zone", maxText, func(e *Export, n int) { e.Subsets[0].Endpoints[0].Zone = text(n) }},
 		{"region", maxText, func(e *Export, n int) { e.Subsets[0].Endpoints[0].Region = text(n) }},
+		{"node", maxText, func(e *Export, n int) { e.Subsets[0].Endpoints[0].Node = text(n) }},
 		{"host name", maxLabel, func(e *Export, n int) { e.Subsets[0].Endpoints[0].Hostname = text(n) }},
 		{"port name", maxLabel, func(e *Export, n int) { e.Ports[0].Name = text(n) }},
 		{"target port name", maxLabel, func(e *Export, n int) { e.Subsets[0].Ports[0].Name = text(n) }},
@@ -92,6 +111,7 @@ func TestUnknownWordsAreRefused(t *testing.T) {
 	for what, spoil := range map[string]func(*Export){
 		"no type":                func(e *Export) { e.Type = "" },
 		"another type":           func(e *Export) { e.Type = "ExternalName" },
+		"an address and no port": func(e *Export) { e.Ports, e.Subsets = nil, nil },
 		"no affinity":            func(e *Export) { e.SessionAffinity = "" },
 		"another affinity":       func(e *Export) { e.SessionAffinity = "Cookie" },
 		"a negative timeout":     func(e *Export) { e.SessionAffinitySeconds = -1 },
@@ -151,5 +171,86 @@ func TestHostileAddressesAreRefused(t *testing.T) {
 		if !Reachable(netip.MustParseAddr(address)) {
 			t.Errorf("%s is refused", address)
 		}
+	}
+}
+
+// Keys that name nothing, and keys that somebody owns, differ: only the former are refused, with the key and
+// what is expected.
+func TestABadPairIsToldByItsKey(t *testing.T) {
+	rule.Covers(t, "E8")
+	const key = "want [prefix/]name: a DNS subdomain of at most 253 characters as prefix, and a name of 1 to 63 letters, digits, '-', '_' and '.', with a letter or digit at both ends"
+	for _, c := range []struct {
+		labels, annotations map[string]string
+		want                string
+	}{
+		{labels: map[string]string{"team": "red", "empty": "", "Example/x": "y", "_": "z"}, want: `exportedLabels "Example/x": key: ` + key},
+		{labels: map[string]string{"team": "red blue"}, want: `exportedLabels "team": value "red blue": want at most 63 letters, digits, '-', '_' and '.', with a letter or digit at both ends`},
+		{annotations: map[string]string{"a/b/c": "x"}, want: `exportedAnnotations "a/b/c": key: ` + key},
+		{annotations: map[string]string{"note": "\xff"}, want: `exportedAnnotations "note": value "\xff": want UTF-8`},
+		{annotations: map[string]string{"Example.ORG/Note": "grüß\n\tGott"}},
+		{
+			labels:      map[string]string{"hansa.dev/a": "b", "multicluster.kubernetes.io/service-name": "web"},
+			annotations: map[string]string{"kubectl.kubernetes.io/last-applied-configuration": "{}"},
+		},
+	} {
+		e := web("east", "web", "10.0.0.1")
+		e.Labels, e.Annotations = c.labels, c.annotations
+		switch err := e.Check(); {
+		case err == nil && c.want != "", err != nil && err.Error() != c.want:
+			t.Errorf("labels %q, annotations %q:\n%v\nwant\n%s", c.labels, c.annotations, err, c.want)
+		}
+	}
+}
+
+// What we take as exported labels, annotations and application protocols, every API server takes, and the
+// other way round: neither does an import fail for them, nor is a user refused what Kubernetes has.
+func FuzzPairsAreWhatAPIServersTake(f *testing.F) {
+	for _, seed := range []string{
+		"", "a", "-", "a-", "/", "a/", "/a", "a/b", "A/b", "a/b/c", "a..b/c", "a.-b/c", "a_b/c", "a/B_.-c", "a.b/c", "\u212a8s.io/x",
+		"İ/x", "a\n", "a b", "\xff", "a/\xff", "hansa.dev/x", text(63), text(64), text(253) + "/a", text(254) + "/a", "a/" + text(63), "a/" + text(64),
+	} {
+		f.Add(seed, seed)
+	}
+	f.Fuzz(agree)
+}
+
+func TestRandomPairsAreWhatAPIServersTake(t *testing.T) {
+	rule.Covers(t, "E8")
+	r := random(t)
+	taken := 0
+	for range 20_000 {
+		k, v := randomKey(r), randomKey(r)
+		if agree(t, k, v); t.Failed() {
+			return
+		}
+		if checkLabelPair(k, v) == nil {
+			taken++
+		}
+	}
+	if taken < 500 || taken > 19_500 {
+		t.Fatalf("%d of 20000 taken: the pairs are too wild or too tame to show anything", taken)
+	}
+}
+
+func randomKey(r *rand.Rand) string {
+	parts := []string{"a", "a", "a", "b", "0", "A", "-", ".", "_", "/", "\u212a", " ", "\n", "\xff", text(60), text(250)}
+	var b strings.Builder
+	for range r.IntN(7) {
+		b.WriteString(parts[r.IntN(len(parts))])
+	}
+	return b.String()
+}
+
+func agree(t *testing.T, k, v string) {
+	pair := map[string]string{k: v}
+	if ours, theirs := checkLabelPair(k, v), metavalidation.ValidateLabels(pair, nil); (ours == nil) != (len(theirs) == 0) {
+		t.Errorf("label %q: %q: %v, Kubernetes says %v", k, v, ours, theirs)
+	}
+	// Kubernetes never sees bytes that are no UTF-8: reading the request replaces them.
+	if ours, theirs := checkAnnotation(k, v), validation.ValidateAnnotations(pair, nil); utf8.ValidString(v) && (ours == nil) != (len(theirs) == 0) {
+		t.Errorf("annotation %q: %v, Kubernetes says %v", k, ours, theirs)
+	}
+	if theirs := kubevalidation.IsQualifiedName(k); qualified(k) != (len(theirs) == 0) {
+		t.Errorf("application protocol %q: %t, Kubernetes says %v", k, qualified(k), theirs)
 	}
 }

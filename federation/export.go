@@ -92,7 +92,10 @@ type Endpoint struct {
 	Address      netip.Addr
 	Hostname     string // "" where the owner gave none
 	Zone, Region string // topology of its node; "" where not known
-	Conditions   Conditions
+	// Node is the name of its node, "" where not known. It means something in the owner's cluster alone
+	// and never leaves it: the wire has no such field.
+	Node       string
+	Conditions Conditions
 }
 
 // Conditions are the conditions of an EndpointSlice's endpoint, as bits.

@@ -132,6 +132,7 @@ func TestEqualSeesEveryField(t *testing.T) {
 		"endpoint address":      func(e *Export) { e.Subsets[0].Endpoints[0].Address = netip.MustParseAddr("10.9.9.9") },
 		"endpoint host name":    func(e *Export) { e.Subsets[0].Endpoints[0].Hostname = "web-0" },
 		"endpoint zone":         func(e *Export) { e.Subsets[0].Endpoints[0].Zone = "z2" },
+		"endpoint node":         func(e *Export) { e.Subsets[0].Endpoints[0].Node = "n2" },
 		"endpoint region":       func(e *Export) { e.Subsets[0].Endpoints[0].Region = "r2" },
 		"endpoint conditions":   func(e *Export) { e.Subsets[0].Endpoints[0].Conditions = Terminating },
 		"one endpoint less":     func(e *Export) { e.Subsets[0].Endpoints = nil },

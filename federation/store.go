@@ -199,6 +199,19 @@ func (s *Store) Synced() []ClusterID {
 	return list
 }
 
+// Peers returns how many other clusters were heard since the start.
+func (s *Store) Peers() int {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	n := 0
+	for id, o := range s.owners {
+		if id != s.self && !o.version.IsZero() {
+			n++
+		}
+	}
+	return n
+}
+
 // Owners returns what is known of each cluster, by cluster ID.
 func (s *Store) Owners() []Owner {
 	s.mu.RLock()

@@ -159,3 +159,21 @@ func TestHearingIsNotKnowing(t *testing.T) {
 		t.Errorf("owners %+v", s.Owners())
 	}
 }
+
+// Peers are the other clusters that were heard: not this one, and none that is only remembered or waited for.
+func TestPeersAreTheOthersThatWereHeard(t *testing.T) {
+	s := announced(web("own", "web"))
+	s.Restore("remembered", []*Export{web("remembered", "web")})
+	s.Advanced("awaited")
+	s.Heard("greeted", time.Now())
+	if n := s.Peers(); n != 0 {
+		t.Errorf("%d peers: want none yet", n)
+	}
+	mustApply(t, s, whole("east", Version{1, 1}, web("east", "web")))
+	mustApply(t, s, whole("west", Version{1, 1}))
+	mustApply(t, s, whole("west", Version{2, 1}))
+	mustApply(t, s, whole("remembered", Version{1, 1}))
+	if n := s.Peers(); n != 3 {
+		t.Errorf("%d peers: want east, remembered and west", n)
+	}
+}

@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"bytes"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/hansa-mcs/hansa/federation"
 	"github.com/hansa-mcs/hansa/federation/stream/wire"
+	"github.com/hansa-mcs/hansa/integration/rule"
 )
 
 var webName = federation.ServiceName{Namespace: "shop", Name: "web"}
@@ -36,6 +38,40 @@ func TestUpdatesSurviveTheWire(t *testing.T) {
 		got, refused, err := decodeUpdate(data)
 		if err != nil || len(refused) > 0 || len(got.Unread) > 0 || !sameUpdate(u, got) {
 			t.Fatalf("said\n%+v\nunderstood\n%+v\nrefused %v, error %v", u, got, refused, err)
+		}
+	}
+}
+
+// What means something in the owner's cluster alone never leaves it: a record arrives without its nodes.
+func TestNodesDoNotCrossTheWire(t *testing.T) {
+	e := export("east", "web", "10.0.0.1", "10.0.0.2")
+	for i := range e.Subsets[0].Endpoints {
+		e.Subsets[0].Endpoints[i].Node = fmt.Sprintf("secret-node-%d", i)
+	}
+	data, err := encodeUpdate(&federation.Update{Owner: "east", To: federation.Version{Term: 1, Seq: 1}, Put: []*federation.Export{e}})
+	if err != nil || !bytes.Contains(data, []byte("web-0")) || bytes.Contains(data, []byte("secret-node")) {
+		t.Fatalf("on the wire: %q, error %v", data, err)
+	}
+	got, refused, err := decodeUpdate(data)
+	if err != nil || len(refused) > 0 || !got.Put[0].Equal(export("east", "web", "10.0.0.1", "10.0.0.2")) {
+		t.Fatalf("understood %+v, refused %v, error %v", got, refused, err)
+	}
+}
+
+// A label that no API server would take is refused with its record, named.
+func TestALabelThatNoAPIServerTakesIsRefused(t *testing.T) {
+	rule.Covers(t, "E8")
+	for what, spoil := range map[string]func(*wire.Export){
+		`exportedLabels "a b"`:         func(e *wire.Export) { e.Labels = map[string]string{"a b": ""} },
+		`exportedLabels "a": value`:    func(e *wire.Export) { e.Labels = map[string]string{"a": "-"} },
+		`exportedAnnotations "a/b/c":`: func(e *wire.Export) { e.Annotations = map[string]string{"a/b/c": ""} },
+	} {
+		u, refused, err := decodeUpdate(wireUpdate(t, func(_ int, e *wire.Export) { spoil(e) }, export("east", "web", "10.0.0.1")))
+		if err != nil || len(u.Put) != 0 || !slices.Equal(u.Unread, []federation.ServiceName{webName}) {
+			t.Errorf("%s: update %+v, error %v", what, u, err)
+		}
+		if len(refused) != 1 || !strings.HasPrefix(refused[0].Error(), `record "shop/web" of east: `+what) {
+			t.Errorf("%s: refused %v", what, refused)
 		}
 	}
 }

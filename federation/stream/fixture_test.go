@@ -29,10 +29,10 @@ func random(t *testing.T) *rand.Rand {
 
 func pick[T any](r *rand.Rand, from ...T) T { return from[r.IntN(len(from))] }
 
-func anyPairs(r *rand.Rand) map[string]string {
+func anyPairs(r *rand.Rand, values ...string) map[string]string {
 	pairs := map[string]string{}
 	for i := range r.IntN(4) {
-		pairs[fmt.Sprintf("hansa.dev/%d", i)] = pick(r, "", "a", "ü")
+		pairs[fmt.Sprintf("hansa.dev/%d", i)] = pick(r, values...)
 	}
 	return pairs
 }
@@ -57,11 +57,15 @@ func anyExport(r *rand.Rand, cluster federation.ClusterID, name string) *federat
 		SessionAffinitySeconds: r.Int32N(86401),
 		InternalTrafficPolicy:  pick(r, "", "Cluster", "Local"),
 		TrafficDistribution:    pick(r, "", "PreferClose", "PreferSameZone"),
-		Labels:                 anyPairs(r),
-		Annotations:            anyPairs(r),
+		Labels:                 anyPairs(r, "", "a", "A.b_c"),
+		Annotations:            anyPairs(r, "", "a", "ü\n"),
 		Network:                pick(r, "", "vpc-1"),
 	}
-	for i := range r.IntN(4) {
+	least := 0
+	if e.Type == federation.ClusterSetIP {
+		least = 1
+	}
+	for i := range least + r.IntN(4) {
 		e.Ports = append(e.Ports, federation.Port{Name: fmt.Sprintf("p-%d", i), Protocol: protocol(), AppProtocol: pick(r, "", "kubernetes.io/h2c"), Number: uint16(1 + r.IntN(65535))})
 	}
 	for range r.IntN(4) {
