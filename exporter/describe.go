@@ -23,9 +23,10 @@ type Status struct {
 }
 
 // Describe returns what cluster says about a service, nil when it exports none, and the status of its
-// ServiceExport, in which LastTransitionTime is left open. service is nil when there is none of that
-// name (E5); endpoints are the EndpointSlices that belong to it, of which imported ones are skipped. The
-// Export is normalized and passes Check: one that other members would refuse is none.
+// ServiceExport, in which LastTransitionTime is left open, and so is the message of Ready=True, which is of
+// other clusters. service is nil when there is none of that name (E5); endpoints are the EndpointSlices that
+// belong to it, of which imported ones are skipped. The Export is normalized and passes Check: one that
+// other members would refuse is none. What is wrong with it leaves the Service valid, and makes Ready=False.
 func Describe(cluster federation.ClusterID, export *mcsv1beta1.ServiceExport, service *corev1.Service, endpoints []*discoveryv1.EndpointSlice) (*federation.Export, Status) {
 	switch {
 	case service == nil:
@@ -62,12 +63,12 @@ func Describe(cluster federation.ClusterID, export *mcsv1beta1.ServiceExport, se
 	if err := e.Check(); err != nil {
 		return nil, Status{
 			Valid: valid,
-			Ready: condition(export, mcsv1beta1.ServiceExportConditionReady, metav1.ConditionFalse, mcsv1beta1.ServiceExportReasonFailed, err.Error()),
+			Ready: condition(export, mcsv1beta1.ServiceExportConditionReady, metav1.ConditionFalse, mcsv1beta1.ServiceExportReasonFailed, strings.ReplaceAll(err.Error(), "\n", "; ")),
 		}
 	}
 	return e, Status{
 		Valid: valid,
-		Ready: condition(export, mcsv1beta1.ServiceExportConditionReady, metav1.ConditionTrue, mcsv1beta1.ServiceExportReasonExported, "offered to every member of the clusterset"),
+		Ready: condition(export, mcsv1beta1.ServiceExportConditionReady, metav1.ConditionTrue, mcsv1beta1.ServiceExportReasonExported, ""),
 	}
 }
 
@@ -173,17 +174,20 @@ func endpoint(ep *discoveryv1.Endpoint) (federation.Endpoint, bool) {
 	return federation.Endpoint{
 		Address:    address,
 		Hostname:   ptr.Deref(ep.Hostname, ""),
-		Zone:       zone(ep.Zone),
+		Zone:       bounded(ep.Zone, maxZone),
+		Node:       bounded(ep.NodeName, maxNode),
 		Conditions: conditions(ep.Conditions),
 	}, true
 }
 
-// maxZone is the longest label value, which a node's zone is.
-const maxZone = 63
+const (
+	maxZone = 63  // of a label value, which a node's zone is
+	maxNode = 253 // of a DNS subdomain, which a node's name is
+)
 
-// zone leaves out what cannot be a zone: a hand-made slice may say anything, and costs others nothing.
-func zone(z *string) string {
-	if s := ptr.Deref(z, ""); len(s) <= maxZone && utf8.ValidString(s) {
+// bounded leaves out what is longer than most: a hand-made slice may say anything, and costs others nothing.
+func bounded(p *string, most int) string {
+	if s := ptr.Deref(p, ""); len(s) <= most && utf8.ValidString(s) {
 		return s
 	}
 	return ""

@@ -10,12 +10,15 @@ import (
 	discoveryv1 "k8s.io/api/discovery/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/events"
 	"k8s.io/client-go/util/workqueue"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
+	"sigs.k8s.io/controller-runtime/pkg/source"
 	mcsv1beta1 "sigs.k8s.io/mcs-api/pkg/apis/v1beta1"
 
 	"github.com/hansa-mcs/hansa/federation"
@@ -37,14 +40,16 @@ const retryMost = 10 * time.Second
 type exporter struct {
 	client    client.Client
 	store     *federation.Store
+	recorder  events.EventRecorder
 	log       *slog.Logger
 	announced chan struct{}
+	again     chan event.TypedGenericEvent[federation.ServiceName] // what to look at again
 }
 
 // Add makes mgr run an exporter for store. The manager's scheme must know the core, discovery and MCS
 // API types, and the API server must serve ServiceExports.
 func Add(ctx context.Context, mgr manager.Manager, store *federation.Store, log *slog.Logger) error {
-	x := &exporter{client: mgr.GetClient(), store: store, log: log, announced: make(chan struct{})}
+	x := newExporter(mgr.GetClient(), mgr.GetEventRecorder(eventReporter), store, log)
 	err := mgr.GetFieldIndexer().IndexField(ctx, &discoveryv1.EndpointSlice{}, byService, func(o client.Object) []string {
 		return []string{o.GetLabels()[discoveryv1.LabelServiceName]}
 	})
@@ -56,6 +61,7 @@ func Add(ctx context.Context, mgr manager.Manager, store *federation.Store, log 
 		For(&mcsv1beta1.ServiceExport{}).
 		Watches(&corev1.Service{}, &handler.EnqueueRequestForObject{}).
 		Watches(&discoveryv1.EndpointSlice{}, handler.EnqueueRequestsFromMapFunc(serviceOf)).
+		WatchesRawSource(source.Channel(x.again, afterTheRest)).
 		WithOptions(controller.Options{
 			MaxConcurrentReconciles: workers,
 			RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[ctrl.Request](5*time.Millisecond, retryMost),
@@ -64,8 +70,18 @@ func Add(ctx context.Context, mgr manager.Manager, store *federation.Store, log 
 	if err != nil {
 		return fmt.Errorf("building the exporter: %w", err)
 	}
+	if err := mgr.Add(manager.RunnableFunc(x.followPeers)); err != nil {
+		return err
+	}
 	// The manager starts x once its caches are complete.
 	return mgr.Add(x)
+}
+
+func newExporter(c client.Client, recorder events.EventRecorder, store *federation.Store, log *slog.Logger) *exporter {
+	return &exporter{
+		client: c, store: store, recorder: recorder, log: log,
+		announced: make(chan struct{}), again: make(chan event.TypedGenericEvent[federation.ServiceName]),
+	}
 }
 
 // Start announces the complete set of exports, and only then lets Reconcile change it: a leader speaks

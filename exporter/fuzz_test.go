@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"golang.org/x/tools/txtar"
@@ -75,12 +76,17 @@ func TestWhatDescribeReturnsIsTakenByEveryMember(t *testing.T) {
 }
 
 // check proves of one input: Describe does not panic; what it returns is normalized and passes Check; it
-// returns nothing exactly if Ready is not True.
+// returns nothing exactly if Ready is not True; its messages are short, and of one line.
 func check(t *testing.T, export *mcsv1beta1.ServiceExport, service *corev1.Service, endpoints []*discoveryv1.EndpointSlice) *federation.Export {
 	t.Helper()
 	e, status := Describe("west", export, service, endpoints)
 	if (e == nil) == (status.Ready.Status == metav1.ConditionTrue) {
 		t.Errorf("export %v with Ready=%s/%s", e, status.Ready.Status, status.Ready.Reason)
+	}
+	for _, c := range []metav1.Condition{status.Valid, status.Ready} {
+		if strings.Contains(c.Message, "\n") || len(c.Message) > 2000 {
+			t.Errorf("%s: message of %d bytes: %.3000q", c.Type, len(c.Message), c.Message)
+		}
 	}
 	if e == nil {
 		return nil
@@ -150,7 +156,8 @@ func randomSlices(r *rand.Rand) []*discoveryv1.EndpointSlice {
 			s.Endpoints = append(s.Endpoints, discoveryv1.Endpoint{
 				Addresses:  pick(r, nil, []string{"10.1.0.1"}, []string{"10.1.0.2"}, []string{"fd00::1"}, []string{"127.0.0.1"}, []string{"x"}),
 				Hostname:   pick(r, nil, nil, nil, new("db-0"), new("db-0"), new("db-1"), new("NOT A LABEL")),
-				Zone:       pick(r, nil, new("z1")),
+				Zone:       pick(r, nil, new("z1"), new(strings.Repeat("z", 64))),
+				NodeName:   pick(r, nil, new("node-1"), new("node-\xff"), new(strings.Repeat("n", 254))),
 				Conditions: discoveryv1.EndpointConditions{Ready: pick(r, nil, new(true), new(false)), Serving: pick(r, nil, new(true), new(false))},
 			})
 		}

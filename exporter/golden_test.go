@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/hansa-mcs/hansa/federation"
+	"github.com/hansa-mcs/hansa/integration/rule"
 )
 
 var update = flag.Bool("update", false, "write what Describe says into the golden files; read the diff before you keep it")
@@ -33,6 +34,7 @@ func TestDescribe(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			rule.CoversComment(t, archive.Comment)
 			golden(t, file, archive)
 		})
 	}
@@ -92,7 +94,11 @@ func show(e *federation.Export, s Status) string {
 		showExport(&b, e)
 	}
 	for _, c := range []metav1.Condition{s.Valid, s.Ready} {
-		fmt.Fprintf(&b, "%s=%s/%s generation %d: %s\n", c.Type, c.Status, c.Reason, c.ObservedGeneration, c.Message)
+		fmt.Fprintf(&b, "%s=%s/%s generation %d", c.Type, c.Status, c.Reason, c.ObservedGeneration)
+		if c.Message != "" {
+			fmt.Fprintf(&b, ": %s", c.Message)
+		}
+		b.WriteString("\n")
 	}
 	return b.String()
 }
@@ -116,7 +122,11 @@ func showExport(b *strings.Builder, e *federation.Export) {
 		}
 		b.WriteString("\n")
 		for _, ep := range s.Endpoints {
-			fmt.Fprintf(b, "  %s host %q zone %q region %q%s\n", ep.Address, ep.Hostname, ep.Zone, ep.Region, showConditions(ep.Conditions))
+			fmt.Fprintf(b, "  %s host %q zone %q region %q", ep.Address, ep.Hostname, ep.Zone, ep.Region)
+			if ep.Node != "" {
+				fmt.Fprintf(b, " node %q", ep.Node)
+			}
+			fmt.Fprintf(b, "%s\n", showConditions(ep.Conditions))
 		}
 	}
 }

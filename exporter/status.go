@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	applymetav1 "k8s.io/client-go/applyconfigurations/meta/v1"
@@ -14,9 +16,10 @@ import (
 // fieldManager owns Valid and Ready on ServiceExports.
 const fieldManager = "hansa-exporter"
 
-// writeStatus applies the two conditions when they differ from what the ServiceExport says. A condition
-// keeps its LastTransitionTime while its status stays.
+// writeStatus applies the two conditions when they differ from what the ServiceExport says, and tells in
+// events what came of it. A condition keeps its LastTransitionTime while its status stays.
 func (x *exporter) writeStatus(ctx context.Context, export *mcsv1beta1.ServiceExport, status Status) error {
+	status.Ready = offer(meta.FindStatusCondition(export.Status.Conditions, status.Ready.Type), status.Ready, x.store.Peers())
 	valid, a := settle(export, status.Valid)
 	ready, b := settle(export, status.Ready)
 	if !a && !b {
@@ -28,10 +31,22 @@ func (x *exporter) writeStatus(ctx context.Context, export *mcsv1beta1.ServiceEx
 	}
 	config.APIVersion, config.Kind = new(mcsv1beta1.GroupVersion.String()), new("ServiceExport")
 	err := x.client.Status().Apply(ctx, config, client.FieldOwner(fieldManager), client.ForceOwnership)
-	if client.IgnoreNotFound(err) != nil {
+	if gone(err) {
+		return nil
+	}
+	if err != nil {
 		return fmt.Errorf("writing the status of ServiceExport %s/%s: %w", export.Namespace, export.Name, err)
 	}
+	for _, e := range news(export.Status.Conditions, Status{Valid: valid, Ready: ready}) {
+		x.recorder.Eventf(export, nil, e.kind, e.reason, eventAction, "%s", e.note)
+	}
 	return nil
+}
+
+// gone reports whether a write failed as the object is no more, or its namespace ends: nothing is left to
+// say then, and trying again would never end.
+func gone(err error) bool {
+	return apierrors.IsNotFound(err) || apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause)
 }
 
 // exportConfig is the apply configuration of a ServiceExport's status, which the MCS API has none of.

@@ -8,6 +8,8 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	mcsv1beta1 "sigs.k8s.io/mcs-api/pkg/apis/v1beta1"
+
+	"github.com/hansa-mcs/hansa/integration/rule"
 )
 
 var readyTrue = metav1.Condition{Type: "Ready", Status: metav1.ConditionTrue, Reason: "Exported", Message: "offered", ObservedGeneration: 1}
@@ -28,6 +30,7 @@ func settled(t *testing.T, want metav1.Condition) (got metav1.Condition, changed
 }
 
 func TestAnEqualConditionIsNotWritten(t *testing.T) {
+	rule.Covers(t, "#27")
 	got, changed, before, _ := settled(t, readyTrue)
 	if changed || !got.LastTransitionTime.Time.Equal(before) {
 		t.Fatalf("changed %v, got %+v: want nothing to write", changed, got)
@@ -35,6 +38,7 @@ func TestAnEqualConditionIsNotWritten(t *testing.T) {
 }
 
 func TestTheTransitionTimeStaysWithTheStatus(t *testing.T) {
+	rule.Covers(t, "#27")
 	for _, change := range []func(*metav1.Condition){
 		func(c *metav1.Condition) { c.Message = "another" },
 		func(c *metav1.Condition) { c.Reason = "Another" },
@@ -51,6 +55,7 @@ func TestTheTransitionTimeStaysWithTheStatus(t *testing.T) {
 }
 
 func TestTheTransitionTimeMovesWithTheStatus(t *testing.T) {
+	rule.Covers(t, "#27")
 	want := readyTrue
 	want.Status, want.Reason = metav1.ConditionFalse, "Failed"
 	got, changed, _, now := settled(t, want)

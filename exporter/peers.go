@@ -1,0 +1,100 @@
+package exporter
+
+import (
+	"context"
+	"fmt"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/util/workqueue"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/controller/priorityqueue"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+
+	"github.com/hansa-mcs/hansa/federation"
+)
+
+// offer puts into Ready=True how many other clusters the service was offered to. That it was stays true when
+// fewer are known, as after a restart: while the condition is otherwise what it was, its message changes only
+// for a number that grew, and never for what a cluster did with the offer.
+func offer(old *metav1.Condition, ready metav1.Condition, peers int) metav1.Condition {
+	if !exported(ready) {
+		return ready
+	}
+	ready.Message = offered(peers)
+	if old != nil && exported(*old) && old.ObservedGeneration == ready.ObservedGeneration && counted(old.Message) >= peers {
+		ready.Message = old.Message
+	}
+	return ready
+}
+
+func offered(peers int) string {
+	switch peers {
+	case 0:
+		return "announced; no other cluster has joined yet"
+	case 1:
+		return "offered to 1 other cluster of the clusterset"
+	}
+	return fmt.Sprintf("offered to %d other clusters of the clusterset", peers)
+}
+
+// counted is the inverse of offered, and -1 for what that never says.
+func counted(message string) int {
+	var peers int
+	_, _ = fmt.Sscanf(message, "offered to %d", &peers) // 0 where there is no number
+	if offered(peers) != message {
+		return -1
+	}
+	return peers
+}
+
+// followPeers has all that this cluster exports looked at again whenever it knows more other clusters than
+// ever since the start, until ctx ends.
+func (x *exporter) followPeers(ctx context.Context) error {
+	select {
+	case <-x.announced:
+	case <-ctx.Done():
+		return nil
+	}
+	for most := 0; ; {
+		changed := x.store.Changed()
+		if n := x.store.Peers(); n > most {
+			most = n
+			if !x.lookAgain(ctx) {
+				return nil
+			}
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// lookAgain queues all that the Store holds of this cluster; what enters it later counts the clusters later.
+// It reports whether it came to its end before ctx.
+func (x *exporter) lookAgain(ctx context.Context) bool {
+	own := x.store.Since(x.store.Self(), federation.Version{})
+	for _, e := range own.Put {
+		select {
+		case x.again <- event.TypedGenericEvent[federation.ServiceName]{Object: e.Name}:
+		case <-ctx.Done():
+			return false
+		}
+	}
+	return true
+}
+
+// afterTheRest queues a service behind all that changed.
+var afterTheRest = handler.TypedFuncs[federation.ServiceName, ctrl.Request]{
+	GenericFunc: func(_ context.Context, e event.TypedGenericEvent[federation.ServiceName], q workqueue.TypedRateLimitingInterface[ctrl.Request]) {
+		req := ctrl.Request{NamespacedName: types.NamespacedName{Namespace: e.Object.Namespace, Name: e.Object.Name}}
+		if queue, ok := q.(priorityqueue.PriorityQueue[ctrl.Request]); ok {
+			queue.AddWithOpts(priorityqueue.AddOpts{Priority: new(handler.LowPriority)}, req)
+			return
+		}
+		q.Add(req)
+	},
+}

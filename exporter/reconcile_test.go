@@ -1,0 +1,304 @@
+package exporter
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"slices"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/tools/events"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+	mcsv1beta1 "sigs.k8s.io/mcs-api/pkg/apis/v1beta1"
+
+	"github.com/hansa-mcs/hansa/federation"
+	"github.com/hansa-mcs/hansa/integration/rule"
+)
+
+var (
+	webName = federation.ServiceName{Namespace: "shop", Name: "web"}
+	webKey  = client.ObjectKey{Namespace: "shop", Name: "web"}
+)
+
+// cluster is an API server with a ServiceExport shop/web, and the exporter that works on it.
+type cluster struct {
+	t        *testing.T
+	client   client.Client
+	recorder *events.FakeRecorder
+	exporter *exporter
+	writes   int
+	refuse   error // what the next writes of a status fail with
+}
+
+func newCluster(t *testing.T, objects ...client.Object) *cluster {
+	t.Helper()
+	scheme := runtime.NewScheme()
+	for _, add := range []func(*runtime.Scheme) error{corev1.AddToScheme, discoveryv1.AddToScheme, mcsv1beta1.Install} {
+		if err := add(scheme); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c := &cluster{t: t}
+	export := &mcsv1beta1.ServiceExport{ObjectMeta: metav1.ObjectMeta{
+		Namespace: "shop", Name: "web", Generation: 1, CreationTimestamp: metav1.Unix(1_750_000_000, 0), UID: "uid-1",
+	}}
+	c.client = fake.NewClientBuilder().WithScheme(scheme).
+		WithObjects(append(objects, export)...).
+		WithStatusSubresource(export).
+		WithIndex(&discoveryv1.EndpointSlice{}, byService, func(o client.Object) []string {
+			return []string{o.GetLabels()[discoveryv1.LabelServiceName]}
+		}).
+		WithInterceptorFuncs(interceptor.Funcs{SubResourceApply: c.apply}).
+		Build()
+	c.start()
+	return c
+}
+
+// start runs a new exporter, as after a restart, until the test ends.
+func (c *cluster) start() {
+	c.t.Helper()
+	c.recorder = events.NewFakeRecorder(100)
+	c.exporter = newExporter(c.client, c.recorder, federation.NewStore("own"), slog.New(slog.DiscardHandler))
+	c.writes = 0
+	ctx, stop := context.WithCancel(c.t.Context())
+	done := make(chan error, 1)
+	go func(x *exporter) { done <- x.Start(ctx) }(c.exporter)
+	c.t.Cleanup(func() {
+		stop()
+		if err := <-done; err != nil {
+			c.t.Error(err)
+		}
+	})
+	<-c.exporter.announced
+}
+
+// apply holds each write of a status to the promise that what it calls exported is in the Store.
+func (c *cluster) apply(ctx context.Context, inner client.Client, sub string, config runtime.ApplyConfiguration, options ...client.SubResourceApplyOption) error {
+	if c.refuse != nil {
+		return c.refuse
+	}
+	c.writes++
+	status := config.(*exportConfig).Status
+	if meta.IsStatusConditionTrue(status.Conditions, "Ready") && c.exporter.store.Export("own", webName) == nil {
+		c.t.Error("Ready=True is written before the record is in the Store")
+	}
+	return inner.SubResource(sub).Apply(ctx, config, options...)
+}
+
+func (c *cluster) join(peers ...federation.ClusterID) {
+	c.t.Helper()
+	for _, p := range peers {
+		if err := c.exporter.store.Apply(&federation.Update{Owner: p, To: federation.Version{Term: 1, Seq: 1}}); err != nil {
+			c.t.Fatal(err)
+		}
+	}
+}
+
+func (c *cluster) reconcile() {
+	c.t.Helper()
+	if _, err := c.exporter.Reconcile(c.t.Context(), ctrl.Request{NamespacedName: webKey}); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+func (c *cluster) export() *mcsv1beta1.ServiceExport {
+	c.t.Helper()
+	var e mcsv1beta1.ServiceExport
+	if err := c.client.Get(c.t.Context(), webKey, &e); err != nil {
+		c.t.Fatal(err)
+	}
+	return &e
+}
+
+func (c *cluster) must(err error) {
+	c.t.Helper()
+	if err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+// expect compares what is said of shop/web: the ServiceExport's conditions, the Store's record, and the events
+// since the last call.
+func (c *cluster) expect(step string, exported bool, conditions []string, notices ...string) {
+	c.t.Helper()
+	if got := c.exporter.store.Export("own", webName) != nil; got != exported {
+		c.t.Errorf("%s: in the Store %t, want %t", step, got, exported)
+	}
+	if conditions != nil {
+		var got []string
+		for _, condition := range c.export().Status.Conditions {
+			got = append(got, fmt.Sprintf("%s=%s/%s@%d", condition.Type, condition.Status, condition.Reason, condition.ObservedGeneration))
+		}
+		if !slices.Equal(got, conditions) {
+			c.t.Errorf("%s: conditions %q, want %q", step, got, conditions)
+		}
+	}
+	var got []string
+	for len(c.recorder.Events) > 0 {
+		got = append(got, <-c.recorder.Events)
+	}
+	if !slices.Equal(got, notices) {
+		c.t.Errorf("%s: events %q, want %q", step, got, notices)
+	}
+}
+
+func webService() *corev1.Service {
+	return &corev1.Service{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "web"},
+		Spec: corev1.ServiceSpec{
+			Type: corev1.ServiceTypeClusterIP, ClusterIP: "10.96.0.1", SessionAffinity: corev1.ServiceAffinityNone,
+			Ports: []corev1.ServicePort{{Name: "http", Protocol: corev1.ProtocolTCP, Port: 80}},
+		},
+	}
+}
+
+func TestTheLifeOfAServiceExport(t *testing.T) {
+	rule.Covers(t, "E4", "E5", "E6", "#8", "#9", "#10", "#31")
+	c := newCluster(t)
+	ctx := t.Context()
+	c.reconcile()
+	noService := []string{"Valid=False/NoService@1", "Ready=False/Pending@1"}
+	c.expect("no Service", false, noService, `Warning NoService there is no Service "web" in namespace "shop"`)
+
+	c.must(c.client.Create(ctx, webService()))
+	c.reconcile()
+	yes := []string{"Valid=True/Valid@1", "Ready=True/Exported@1"}
+	c.expect("a Service", true, yes, "Normal Exported announced; no other cluster has joined yet")
+
+	service := webService()
+	service.Spec.Type, service.Spec.ExternalName = corev1.ServiceTypeExternalName, "example.org"
+	c.must(c.client.Update(ctx, service))
+	c.reconcile()
+	c.expect("an ExternalName", false, []string{"Valid=False/InvalidServiceType@1", "Ready=False/Pending@1"},
+		"Warning InvalidServiceType a Service of type ExternalName cannot be exported")
+
+	c.must(c.client.Update(ctx, webService()))
+	c.reconcile()
+	c.expect("a ClusterIP again", true, yes, "Normal Exported announced; no other cluster has joined yet")
+
+	export := c.export()
+	export.Generation, export.Spec.ExportedLabels = 2, map[string]string{"team": "-"}
+	c.must(c.client.Update(ctx, export))
+	c.reconcile()
+	c.expect("a bad label: what was said last stays", true, []string{"Valid=True/Valid@2", "Ready=False/Failed@2"},
+		`Warning Failed exportedLabels "team": value "-": want at most 63 letters, digits, '-', '_' and '.', with a letter or digit at both ends`)
+
+	c.must(c.client.Delete(ctx, webService()))
+	c.reconcile()
+	c.expect("the Service goes", false, []string{"Valid=False/NoService@2", "Ready=False/Pending@2"},
+		`Warning NoService there is no Service "web" in namespace "shop"`)
+
+	export = c.export()
+	export.Generation, export.Spec.ExportedLabels = 3, nil
+	c.must(c.client.Update(ctx, export))
+	c.must(c.client.Create(ctx, webService()))
+	c.reconcile()
+	c.expect("all is well", true, []string{"Valid=True/Valid@3", "Ready=True/Exported@3"}, "Normal Exported announced; no other cluster has joined yet")
+
+	c.must(c.client.Delete(ctx, c.export()))
+	c.reconcile()
+	c.expect("un-exported", false, nil)
+}
+
+// What changes nothing is not written, and nobody is told: not for an endpoint, nor after a restart, in which
+// the other clusters are heard one by one.
+func TestARestartWritesNothing(t *testing.T) {
+	rule.Covers(t, "#27")
+	c := newCluster(t, webService())
+	c.join("east", "west")
+	c.reconcile()
+	yes := []string{"Valid=True/Valid@1", "Ready=True/Exported@1"}
+	c.expect("exported", true, yes)
+	before := c.export()
+	c.must(c.client.Create(t.Context(), &discoveryv1.EndpointSlice{
+		ObjectMeta:  metav1.ObjectMeta{Namespace: "shop", Name: "web-1", Labels: map[string]string{discoveryv1.LabelServiceName: "web"}},
+		AddressType: discoveryv1.AddressTypeIPv4, Endpoints: []discoveryv1.Endpoint{{Addresses: []string{"10.1.0.1"}}},
+	}))
+	c.reconcile()
+	c.expect("an endpoint", true, yes)
+	if c.writes != 1 {
+		t.Errorf("%d writes: want the first one", c.writes)
+	}
+
+	c.start()
+	c.reconcile()
+	for _, p := range []federation.ClusterID{"west", "east"} {
+		c.join(p)
+		c.reconcile()
+		c.expect("after a restart, "+string(p)+" is heard", true, yes)
+	}
+	if after := c.export(); c.writes != 0 || after.ResourceVersion != before.ResourceVersion {
+		t.Errorf("%d writes after a restart, which made of\n%+v\nthis:\n%+v", c.writes, before.Status, after.Status)
+	}
+
+	c.join("north")
+	c.reconcile()
+	c.expect("north joins", true, yes)
+	ready := meta.FindStatusCondition(c.export().Status.Conditions, "Ready")
+	was := meta.FindStatusCondition(before.Status.Conditions, "Ready")
+	if c.writes != 1 || ready.Message != offered(3) || !ready.LastTransitionTime.Equal(&was.LastTransitionTime) {
+		t.Errorf("%d writes, Ready %+v: want the message alone to change of %+v", c.writes, ready, was)
+	}
+}
+
+// A status that cannot be written as nothing is left to write it to is no error, which would be tried again
+// and again; any other is. Either way nobody is told what is not so.
+func TestWhereNothingIsLeftNothingIsTriedAgain(t *testing.T) {
+	rule.Covers(t, "#4")
+	resource := schema.GroupResource{Group: mcsv1beta1.GroupName, Resource: "serviceexports"}
+	ending := apierrors.NewForbidden(resource, "web", errors.New("namespace shop is being terminated"))
+	ending.ErrStatus.Details.Causes = []metav1.StatusCause{{Type: corev1.NamespaceTerminatingCause, Field: "metadata.namespace"}}
+	for what, refusal := range map[string]struct {
+		err   error
+		again bool
+	}{
+		"no ServiceExport":      {apierrors.NewNotFound(resource, "web"), false},
+		"the namespace ends":    {ending, false},
+		"as much, wrapped":      {fmt.Errorf("applying: %w", ending), false},
+		"no right to it":        {apierrors.NewForbidden(resource, "web", errors.New("no role")), true},
+		"the API server's busy": {apierrors.NewTooManyRequests("later", 1), true},
+		"no answer":             {&apierrors.StatusError{ErrStatus: metav1.Status{Code: http.StatusBadGateway}}, true},
+		"no API server":         {context.DeadlineExceeded, true},
+	} {
+		c := newCluster(t, webService())
+		c.refuse = refusal.err
+		_, err := c.exporter.Reconcile(t.Context(), ctrl.Request{NamespacedName: webKey})
+		if (err != nil) != refusal.again || refusal.again && !errors.Is(err, refusal.err) {
+			t.Errorf("%s: error %v, want one: %t", what, err, refusal.again)
+		}
+		c.expect(what, true, nil)
+		c.refuse = nil
+		c.reconcile()
+		c.expect(what+", afterwards", true, []string{"Valid=True/Valid@1", "Ready=True/Exported@1"})
+	}
+}
+
+// A ServiceExport that is being deleted exports nothing more, whatever a finalizer keeps of it (E4).
+func TestAServiceExportThatGoesIsWithdrawn(t *testing.T) {
+	rule.Covers(t, "E4")
+	c := newCluster(t, webService())
+	c.reconcile()
+	export := c.export()
+	export.Finalizers = []string{"example.org/keep"}
+	c.must(c.client.Update(t.Context(), export))
+	c.must(c.client.Delete(t.Context(), export))
+	c.recorder = events.NewFakeRecorder(1)
+	writes := c.writes
+	c.reconcile()
+	c.expect("being deleted", false, nil)
+	if at := c.export().DeletionTimestamp; at == nil || c.writes != writes {
+		t.Errorf("being deleted since %v, %d writes: want none", at, c.writes-writes)
+	}
+}
