@@ -91,7 +91,7 @@ func (c *conversation) service(n name) Reply {
 		return c.absent()
 	case n.shape == endpointName:
 		return c.endpoint(s, n)
-	case s.Type == federation.ClusterSetIP && len(s.IPs) == 0:
+	case s.Type == federation.ClusterSetIP && len(s.IPs) == 0 && !s.Unsupported:
 		return failure()
 	case n.shape != serviceName:
 		return c.port(s, n)

@@ -15,8 +15,10 @@ type facts struct {
 	mu         sync.Mutex
 	namespaces map[string]bool
 	ips        map[federation.ServiceName][]netip.Addr
+	families   []federation.IPFamily // none while not known
 	dirtyNames map[federation.ServiceName]bool
 	dirtyNS    map[string]bool
+	dirtyAll   bool
 	complete   bool
 	wake       chan struct{} // holds one token while anything is dirty
 }
@@ -73,25 +75,49 @@ func (i *Importer) SetIPs(name federation.ServiceName, ips []netip.Addr) {
 	})
 }
 
+// SetFamilies reports the IP families of which this cluster's API server allocates addresses; until it is
+// called every family counts as had. It does not block and keeps families.
+func (i *Importer) SetFamilies(families []federation.IPFamily) {
+	i.facts.set(func() {
+		if !slices.Equal(i.facts.families, families) {
+			i.facts.families, i.facts.dirtyAll = families, true
+		}
+	})
+}
+
 // Open says that the facts so far, and what the Store remembers, are complete: the next View may be
 // shown to clients. Ready closes once it is published. It does not block; only its first call counts.
 func (i *Importer) Open() {
 	i.facts.set(func() { i.facts.complete = true })
 }
 
-// take returns what became dirty since the last call.
-func (f *facts) take() (names []federation.ServiceName, namespaces []string, complete bool) {
+// take returns what became dirty since the last call; all means every service.
+func (f *facts) take() (names []federation.ServiceName, namespaces []string, all, complete bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	names, namespaces = slices.Collect(maps.Keys(f.dirtyNames)), slices.Collect(maps.Keys(f.dirtyNS))
+	names, namespaces, all = slices.Collect(maps.Keys(f.dirtyNames)), slices.Collect(maps.Keys(f.dirtyNS)), f.dirtyAll
 	clear(f.dirtyNames)
 	clear(f.dirtyNS)
-	return names, namespaces, f.complete
+	f.dirtyAll = false
+	return names, namespaces, all, f.complete
 }
 
-// of returns the facts that bear on one service.
-func (f *facts) of(name federation.ServiceName) (ips []netip.Addr, here bool) {
+// local is the facts that bear on one service.
+type local struct {
+	here     bool // its namespace exists
+	ips      []netip.Addr
+	families []federation.IPFamily
+}
+
+// of returns the facts of one service.
+func (f *facts) of(name federation.ServiceName) local {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.ips[name], f.namespaces[name.Namespace]
+	return local{here: f.namespaces[name.Namespace], ips: f.ips[name], families: f.families}
+}
+
+// lacks reports whether the cluster is known to have none of the families.
+func (l local) lacks(families []federation.IPFamily) bool {
+	return len(families) > 0 && len(l.families) > 0 &&
+		!slices.ContainsFunc(families, func(f federation.IPFamily) bool { return slices.Contains(l.families, f) })
 }

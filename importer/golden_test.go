@@ -10,6 +10,7 @@ import (
 	"golang.org/x/tools/txtar"
 
 	"github.com/hansa-mcs/hansa/federation"
+	"github.com/hansa-mcs/hansa/integration/rule"
 )
 
 var update = flag.Bool("update", false, "write what Merge concludes into testdata; read the difference before it is kept")
@@ -35,6 +36,7 @@ func golden(t *testing.T, file string) {
 	if len(archive.Files) != 2 || archive.Files[0].Name != "exports" || archive.Files[1].Name != "service" {
 		t.Fatal("want two parts: exports, service")
 	}
+	rule.CoversComment(t, archive.Comment)
 	exports, err := readExports(string(archive.Files[0].Data))
 	if err != nil {
 		t.Fatal(err)

@@ -61,14 +61,14 @@ func (i *Importer) dirty(revision *uint64) (map[federation.ServiceName]bool, boo
 			dirty[n] = true
 		}
 	}
-	names, namespaces, complete := i.facts.take()
+	names, namespaces, all, complete := i.facts.take()
 	add(names)
 	for _, ns := range namespaces {
 		add(i.store.NamesIn(ns))
 	}
 	names, now, reaches := i.store.NamesSince(*revision)
 	add(names)
-	if !reaches {
+	if all || !reaches {
 		for s := range i.View().All() {
 			dirty[s.Name] = true
 		}
@@ -95,17 +95,18 @@ func (i *Importer) publish(dirty map[federation.ServiceName]bool, synced []feder
 
 // conclude returns what is now to be said of a service: nil for none, old itself if nothing changed.
 func (i *Importer) conclude(name federation.ServiceName, old *Service) *Service {
-	ips, here := i.facts.of(name)
+	local := i.facts.of(name)
 	exports := i.store.Exports(name)
-	if !here || len(exports) == 0 {
+	if !local.here || len(exports) == 0 {
 		return nil
 	}
-	if old != nil && old.sameInputs(exports, ips) {
+	if old != nil && old.sameInputs(exports, local) {
 		return old
 	}
 	s := Merge(exports)
+	s.Unsupported = local.lacks(s.IPFamilies)
 	if s.Type == federation.ClusterSetIP {
-		s.IPs = ips
+		s.IPs = local.ips
 	}
 	return s
 }

@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 
 	"github.com/hansa-mcs/hansa/federation"
+	"github.com/hansa-mcs/hansa/integration/rule"
 )
 
 // world is an importer that runs in a bubble: after settle it has nothing left to do.
@@ -108,6 +109,38 @@ func TestAllocatedAddressesAreInTheView(t *testing.T) {
 		}
 		if v := w.say(t, "east", web("east", shopWeb)); !slices.Equal(v.Service(shopWeb).IPs, ips) {
 			t.Errorf("not headless any more: %v", v.Service(shopWeb).IPs)
+		}
+	})
+}
+
+// I5: a service of whose families this cluster has none is marked so, and no other; nothing is while the
+// families are not known.
+func TestFamiliesThatTheClusterLacks(t *testing.T) {
+	rule.Covers(t, "I5", "#15")
+	inWorld(t, func(t *testing.T, w *world) {
+		six, both := web("a", shopWeb, "10.0.0.1"), web("a", federation.ServiceName{Namespace: "shop", Name: "both"}, "10.0.0.2")
+		six.IPFamilies = []federation.IPFamily{federation.IPv6}
+		both.IPFamilies = []federation.IPFamily{federation.IPv6, federation.IPv4}
+		w.SetNamespace("shop", true)
+		if view := w.say(t, "a", six, both); view.Service(shopWeb).Unsupported {
+			t.Error("unsupported before the families are known")
+		}
+		for _, step := range []struct {
+			families []federation.IPFamily
+			want     bool
+		}{{[]federation.IPFamily{federation.IPv4}, true}, {[]federation.IPFamily{federation.IPv4, federation.IPv6}, false}} {
+			w.SetFamilies(step.families)
+			view := w.settle()
+			if got := view.Service(shopWeb).Unsupported; got != step.want {
+				t.Errorf("with %v: unsupported %v", step.families, got)
+			}
+			if view.Service(both.Name).Unsupported {
+				t.Errorf("with %v: a service of both families is unsupported", step.families)
+			}
+			w.SetFamilies(slices.Clone(step.families))
+			if w.settle() != view {
+				t.Error("the same families made another View")
+			}
 		}
 	})
 }

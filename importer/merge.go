@@ -27,6 +27,7 @@ func Merge(exports []*federation.Export) *Service {
 		Labels:                 oldest.Labels,
 		Annotations:            oldest.Annotations,
 		Exports:                exports,
+		Conflicts:              conflicts(byAge),
 	}
 }
 

@@ -6,10 +6,12 @@ import (
 	"testing"
 
 	"github.com/hansa-mcs/hansa/federation"
+	"github.com/hansa-mcs/hansa/integration/rule"
 )
 
 // Promise 5, checklist 16: in whatever order the exports arrived, every member concludes the same.
 func TestMergeForgetsTheOrderOfArrival(t *testing.T) {
+	rule.Covers(t, "#16")
 	r := random(t)
 	for range 500 {
 		exports := anyExports(r)
@@ -42,6 +44,7 @@ func TestMergeLeavesTheExportsAlone(t *testing.T) {
 // Checklist 19: merged ports have no name and no protocol and number twice; each comes from an export,
 // named as there or marked as generated; of each export's ports one of the same name or number is there.
 func TestMergedPortsAreAUnionWithoutDuplicates(t *testing.T) {
+	rule.Covers(t, "#19")
 	r := random(t)
 	for range 1000 {
 		exports := anyExports(r)
@@ -79,6 +82,7 @@ func hasPort(exports []*federation.Export, p Port) bool {
 
 // The oldest export's ports are all there, as they are: an older word is never bent by a younger one.
 func TestOldestExportKeepsItsPorts(t *testing.T) {
+	rule.Covers(t, "#16")
 	r := random(t)
 	for range 500 {
 		exports := anyExports(r)
@@ -95,6 +99,7 @@ func TestOldestExportKeepsItsPorts(t *testing.T) {
 // Checklist 22: traffic to a port goes to just those endpoints whose cluster has the port in its own
 // Service by protocol and number, at the number that serves it there.
 func TestBackendsExposeThePort(t *testing.T) {
+	rule.Covers(t, "#22")
 	r := random(t)
 	for range 500 {
 		exports := anyExports(r)

@@ -151,6 +151,9 @@ func printService(s *Service) string {
 	for _, e := range s.Exports {
 		line("from", e.Cluster)
 	}
+	for _, c := range s.Conflicts {
+		line(c.Reason+":", c.Message())
+	}
 	return b.String()
 }
 

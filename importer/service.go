@@ -28,9 +28,15 @@ type Service struct {
 	// Exports are what the Service was concluded from, by cluster ID.
 	Exports []*federation.Export
 
+	// Conflicts are what the Exports disagree on; the same in every cluster.
+	Conflicts []Conflict
+
 	// IPs are the clusterset IPs in this cluster, by family as in IPFamilies; empty for a Headless
 	// service and while none is allocated.
 	IPs []netip.Addr
+
+	// Unsupported means that this cluster has none of the IPFamilies: no address will come (I5).
+	Unsupported bool
 }
 
 // Port is one port of a Service.
@@ -86,6 +92,7 @@ func TargetPort(e *federation.Export, subset *federation.Subset, p Port) (uint16
 
 // sameInputs reports whether s was concluded from these Exports and local facts: Merge is a function
 // of the Exports, and the Store keeps the pointer of an Export that did not change.
-func (s *Service) sameInputs(exports []*federation.Export, ips []netip.Addr) bool {
-	return slices.Equal(s.Exports, exports) && (s.Type == federation.Headless || slices.Equal(s.IPs, ips))
+func (s *Service) sameInputs(exports []*federation.Export, local local) bool {
+	return slices.Equal(s.Exports, exports) && (s.Type == federation.Headless || slices.Equal(s.IPs, local.ips)) &&
+		s.Unsupported == local.lacks(s.IPFamilies)
 }
