@@ -85,16 +85,13 @@ func (s *story) awaitImport(cluster, name string, from ...string) *mcsv1beta1.Se
 	})
 }
 
-// awaitGone waits until nothing that an agent made for a service is left.
+// awaitGone waits until nothing that an agent made for a service is left, but for an address that rests.
 func (s *story) awaitGone(cluster, name string) {
 	s.t.Helper()
 	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
 	defer cancel()
-	mine := client.MatchingLabels{mcsv1beta1.LabelServiceName: name}
-	for _, list := range clusterset.Kinds() {
-		if err := clusterset.AwaitGone(ctx, s.Member(cluster).Client, list, client.InNamespace("shop"), mine); err != nil {
-			s.t.Fatalf("%s: %v", cluster, err)
-		}
+	if err := s.Member(cluster).AwaitWithdrawn(ctx, "shop", name); err != nil {
+		s.t.Fatalf("%s: %v", cluster, err)
 	}
 }
 

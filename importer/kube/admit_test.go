@@ -35,7 +35,9 @@ func (s *server) admitService(next, before *corev1.Service) {
 	if spec.InternalTrafficPolicy == nil {
 		spec.InternalTrafficPolicy = new(corev1.ServiceInternalTrafficPolicyCluster)
 	}
-	s.allocate(spec)
+	if spec.ClusterIP != corev1.ClusterIPNone {
+		s.allocate(spec)
+	}
 	if before != nil && len(before.Spec.ClusterIPs) > 0 && before.Spec.ClusterIPs[0] != spec.ClusterIPs[0] {
 		s.t.Errorf("Service %s: its address %s may not become %s", next.Name, before.Spec.ClusterIPs[0], spec.ClusterIPs[0])
 	}

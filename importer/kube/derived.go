@@ -1,6 +1,7 @@
 package kube
 
 import (
+	"cmp"
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
@@ -8,6 +9,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	mcsv1beta1 "sigs.k8s.io/mcs-api/pkg/apis/v1beta1"
 
 	"github.com/hansa-mcs/hansa/federation"
@@ -16,19 +18,66 @@ import (
 
 // planDerived keeps the Service whose ClusterIP is the clusterset IP (I7). A headless service gets
 // none, but keeps the one that it had, so that its address stays if it is a ClusterSetIP again.
-func planDerived(want *importer.Service, now *corev1.Service) []Change {
+func planDerived(want *importer.Service, now *corev1.Service, scene Scene) []Change {
+	if now == nil && (want.Type == federation.Headless || want.Unsupported) {
+		return nil
+	}
 	if want.Type == federation.Headless {
+		awake := now.DeepCopy()
+		delete(awake.Annotations, restAnnotation)
+		return patchIfOther(awake, now)
+	}
+	s := derivedService(want, now, scene)
+	if now == nil {
+		return []Change{{Verb: Apply, Object: s, First: true}}
+	}
+	bare := strippedDerived(s, now)
+	changes := patchIfOther(bare, now)
+	if !sameDerived(s, bare) {
+		changes = append(changes, Change{Verb: Apply, Object: s})
+	}
+	return changes
+}
+
+// patchIfOther makes of what is there what is wanted, if that is another.
+func patchIfOther(want, now client.Object) []Change {
+	if equality.Semantic.DeepEqual(want, now) {
 		return nil
 	}
-	s := derivedService(want, now)
-	if now != nil && sameDerived(s, now) {
-		return nil
+	return []Change{{Verb: Patch, Object: want, Before: now}}
+}
+
+// strippedDerived returns now without what is not wanted of it and an apply could not take off, as others
+// may own it: a selector would bring local endpoints in, an external IP would take its traffic.
+func strippedDerived(want, now *corev1.Service) *corev1.Service {
+	s := now.DeepCopy()
+	delete(s.Annotations, restAnnotation)
+	s.Spec.Selector, s.Spec.ExternalIPs, s.Spec.ExternalName, s.Spec.PublishNotReadyAddresses = nil, nil, "", false
+	if want.Spec.SessionAffinityConfig == nil && s.Spec.SessionAffinityConfig != nil {
+		s.Spec.SessionAffinity, s.Spec.SessionAffinityConfig = corev1.ServiceAffinityNone, nil
 	}
-	return []Change{{Verb: Apply, Object: s, First: now == nil}}
+	if want.Spec.TrafficDistribution == nil {
+		s.Spec.TrafficDistribution = nil
+	}
+	var ports []corev1.ServicePort
+	for _, p := range s.Spec.Ports {
+		i := slices.IndexFunc(want.Spec.Ports, func(w corev1.ServicePort) bool { return w.Port == p.Port && w.Protocol == p.Protocol })
+		if i < 0 {
+			continue
+		}
+		if want.Spec.Ports[i].AppProtocol == nil {
+			p.AppProtocol = nil
+		}
+		ports = append(ports, p)
+	}
+	if len(ports) > 0 { // a Service has at least one, so the last of others goes once ours are there
+		s.Spec.Ports = ports
+	}
+	return s
 }
 
 // derivedService is all that we say of it: no selector, and no address, which the API server allocates.
-func derivedService(want *importer.Service, now *corev1.Service) *corev1.Service {
+func derivedService(want *importer.Service, now *corev1.Service, scene Scene) *corev1.Service {
 	s := &corev1.Service{
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace: want.Name.Namespace,
@@ -39,13 +88,11 @@ func derivedService(want *importer.Service, now *corev1.Service) *corev1.Service
 			Type:                  corev1.ServiceTypeClusterIP,
 			SessionAffinity:       corev1.ServiceAffinity(want.SessionAffinity),
 			SessionAffinityConfig: affinityConfig(want),
-			TrafficDistribution:   knownDistribution(want.TrafficDistribution),
+			InternalTrafficPolicy: new(corev1.ServiceInternalTrafficPolicy(cmp.Or(want.InternalTrafficPolicy, string(corev1.ServiceInternalTrafficPolicyCluster)))),
+			TrafficDistribution:   usableDistribution(want.TrafficDistribution, scene),
 		},
 	}
 	setFamilies(&s.Spec, want.IPFamilies, now)
-	if want.InternalTrafficPolicy != "" {
-		s.Spec.InternalTrafficPolicy = new(corev1.ServiceInternalTrafficPolicy(want.InternalTrafficPolicy))
-	}
 	for _, p := range want.Ports {
 		s.Spec.Ports = append(s.Spec.Ports, corev1.ServicePort{
 			Name:        p.Name,
@@ -70,7 +117,7 @@ func sameDerived(want, now *corev1.Service) bool {
 		want.Spec.SessionAffinity == now.Spec.SessionAffinity &&
 		equality.Semantic.DeepEqual(want.Spec.SessionAffinityConfig, now.Spec.SessionAffinityConfig) &&
 		sameFamilies(want.Spec, now.Spec) &&
-		(want.Spec.InternalTrafficPolicy == nil || ptr.Equal(want.Spec.InternalTrafficPolicy, now.Spec.InternalTrafficPolicy)) &&
+		ptr.Equal(want.Spec.InternalTrafficPolicy, now.Spec.InternalTrafficPolicy) &&
 		ptr.Equal(want.Spec.TrafficDistribution, now.Spec.TrafficDistribution)
 }
 
@@ -106,14 +153,23 @@ func affinityConfig(want *importer.Service) *corev1.SessionAffinityConfig {
 	return &corev1.SessionAffinityConfig{ClientIP: &corev1.ClientIPConfig{TimeoutSeconds: &seconds}}
 }
 
-// knownDistribution leaves out a value that the API server would refuse with all the rest: the address comes
-// first.
-func knownDistribution(s string) *string {
+// usableDistribution leaves out a value that is none, or that this API server refuses with all the rest: the
+// address comes first.
+func usableDistribution(s string, scene Scene) *string {
+	if !knownDistribution(s) || scene.Refused(s) {
+		return nil
+	}
+	return &s
+}
+
+// knownDistribution reports whether some version of Kubernetes has the value. What else a peer may say is not
+// tried.
+func knownDistribution(s string) bool {
 	switch s {
 	case corev1.ServiceTrafficDistributionPreferClose, corev1.ServiceTrafficDistributionPreferSameZone, corev1.ServiceTrafficDistributionPreferSameNode:
-		return &s
+		return true
 	}
-	return nil
+	return false
 }
 
 // marks are the labels of a ServiceImport and of a derived Service.

@@ -1,6 +1,7 @@
 package kube
 
 import (
+	"fmt"
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
@@ -14,29 +15,69 @@ import (
 )
 
 // planImport keeps the ServiceImport, spec and status apart, as the API server takes them.
-func planImport(want *importer.Service, current Current, synced func(federation.ClusterID) bool) []Change {
+func planImport(want *importer.Service, current Current, scene Scene) []Change {
 	var changes []Change
 	si, now := serviceImport(want), current.Import
-	if now == nil || !sameLabels(si.Labels, now.Labels) || !sameLabels(si.Annotations, now.Annotations) || !equality.Semantic.DeepEqual(si.Spec, now.Spec) {
-		changes = append(changes, Change{Verb: Apply, Object: si, First: now == nil})
+	if now == nil {
+		changes = append(changes, Change{Verb: Apply, Object: si, First: true})
+		now = &mcsv1beta1.ServiceImport{}
+	} else {
+		bare := strippedImport(si, now)
+		changes = append(changes, patchIfOther(bare, now)...)
+		if !sameImport(si, bare) {
+			changes = append(changes, Change{Verb: Apply, Object: si})
+		}
 	}
-	var before mcsv1beta1.ServiceImportStatus
-	if now != nil {
-		before = now.Status
+	return append(changes, planImportStatus(want, si, now, unheard(current, scene.Synced))...)
+}
+
+// planImportStatus keeps what we say in the status; conditions of others stay.
+func planImportStatus(want *importer.Service, si, now *mcsv1beta1.ServiceImport, unheard []federation.ClusterID) []Change {
+	si = si.DeepCopy()
+	si.Status = importStatus(want, unheard, now.Status)
+	bare := now.DeepCopy()
+	bare.Status.Clusters = slices.DeleteFunc(bare.Status.Clusters, func(c mcsv1beta1.ClusterStatus) bool {
+		return !slices.Contains(si.Status.Clusters, c)
+	})
+	var changes []Change
+	if len(bare.Status.Clusters) < len(now.Status.Clusters) {
+		changes = append(changes, Change{Verb: PatchStatus, Object: bare, Before: now})
 	}
-	if si.Status = importStatus(want, unheard(current, synced), before); !equality.Semantic.DeepEqual(si.Status, before) {
+	ready := meta.FindStatusCondition(bare.Status.Conditions, string(mcsv1beta1.ServiceImportConditionReady))
+	if ready == nil || *ready != si.Status.Conditions[0] ||
+		bare.Status.EndpointSliceObjects != si.Status.EndpointSliceObjects || !slices.Equal(bare.Status.Clusters, si.Status.Clusters) {
 		changes = append(changes, Change{Verb: ApplyStatus, Object: si})
 	}
 	return changes
 }
 
+func sameImport(want, now *mcsv1beta1.ServiceImport) bool {
+	return sameLabels(want.Labels, now.Labels) && sameLabels(want.Annotations, now.Annotations) &&
+		now.Annotations[exportedAnnotation] == want.Annotations[exportedAnnotation] && equality.Semantic.DeepEqual(want.Spec, now.Spec)
+}
+
+// strippedImport returns now without what is not wanted of it and an apply could not take off, as others
+// may own it.
+func strippedImport(want, now *mcsv1beta1.ServiceImport) *mcsv1beta1.ServiceImport {
+	s := now.DeepCopy()
+	if len(want.Spec.IPs) == 0 {
+		s.Spec.IPs = nil
+	}
+	if want.Spec.SessionAffinityConfig == nil {
+		s.Spec.SessionAffinityConfig = nil
+	}
+	if want.Spec.InternalTrafficPolicy == nil {
+		s.Spec.InternalTrafficPolicy = nil
+	}
+	if want.Spec.TrafficDistribution == nil {
+		s.Spec.TrafficDistribution = nil
+	}
+	return s
+}
+
 func serviceImport(want *importer.Service) *mcsv1beta1.ServiceImport {
 	si := &mcsv1beta1.ServiceImport{
-		ObjectMeta: metav1.ObjectMeta{
-			Namespace: want.Name.Namespace,
-			Name:      want.Name.Name,
-			Labels:    marks(want.Name),
-		},
+		ObjectMeta: importMeta(want),
 		Spec: mcsv1beta1.ServiceImportSpec{
 			Type:                  mcsv1beta1.ServiceImportType(want.Type),
 			Ports:                 []mcsv1beta1.ServicePort{}, // required, so never null
@@ -44,9 +85,6 @@ func serviceImport(want *importer.Service) *mcsv1beta1.ServiceImport {
 			SessionAffinityConfig: affinityConfig(want),
 			TrafficDistribution:   optional(want.TrafficDistribution),
 		},
-	}
-	if want.Type == federation.ClusterSetIP {
-		si.Annotations = map[string]string{derivedAnnotation: DerivedName(want.Name)}
 	}
 	if want.InternalTrafficPolicy != "" {
 		si.Spec.InternalTrafficPolicy = new(corev1.ServiceInternalTrafficPolicy(want.InternalTrafficPolicy))
@@ -63,11 +101,15 @@ func serviceImport(want *importer.Service) *mcsv1beta1.ServiceImport {
 	return si
 }
 
-// setAddresses keeps the order of the IPs and of their families the same (I8).
+// setAddresses keeps the order of the IPs and of their families the same (I8). A service without addresses
+// has the families that its owner says; Kubernetes' own default where it says none.
 func setAddresses(spec *mcsv1beta1.ServiceImportSpec, want *importer.Service) {
-	if want.Type == federation.Headless {
+	if len(want.IPs) == 0 {
 		for _, f := range want.IPFamilies {
 			spec.IPFamilies = append(spec.IPFamilies, corev1.IPFamily(f))
+		}
+		if len(spec.IPFamilies) == 0 {
+			spec.IPFamilies = []corev1.IPFamily{corev1.IPv4Protocol}
 		}
 		return
 	}
@@ -87,15 +129,10 @@ func unheard(now Current, synced func(federation.ClusterID) bool) []federation.C
 	return slices.DeleteFunc(clustersOf(now), synced)
 }
 
-// importStatus lists the exporting clusters (I6), those that were not heard yet included, and says that there are EndpointSlices (S2). A condition
-// whose status changes has no LastTransitionTime: the writer stamps it.
+// importStatus lists the exporting clusters (I6), those that were not heard yet included, and says that there
+// are EndpointSlices (S2). A condition whose status changes has no LastTransitionTime: the writer stamps it.
 func importStatus(want *importer.Service, unheard []federation.ClusterID, before mcsv1beta1.ServiceImportStatus) mcsv1beta1.ServiceImportStatus {
-	ready := metav1.Condition{
-		Type:    string(mcsv1beta1.ServiceImportConditionReady),
-		Status:  metav1.ConditionTrue,
-		Reason:  string(mcsv1beta1.ServiceImportReasonReady),
-		Message: "the service can be used",
-	}
+	ready := readyCondition(want)
 	if old := meta.FindStatusCondition(before.Conditions, ready.Type); old != nil && old.Status == ready.Status {
 		ready.LastTransitionTime = old.LastTransitionTime
 	}
@@ -112,4 +149,19 @@ func importStatus(want *importer.Service, unheard []federation.ClusterID, before
 		status.Clusters = append(status.Clusters, mcsv1beta1.ClusterStatus{Cluster: string(c)})
 	}
 	return status
+}
+
+// readyCondition says whether the service can be used here (I5).
+func readyCondition(want *importer.Service) metav1.Condition {
+	c := metav1.Condition{
+		Type:    string(mcsv1beta1.ServiceImportConditionReady),
+		Status:  metav1.ConditionTrue,
+		Reason:  string(mcsv1beta1.ServiceImportReasonReady),
+		Message: "the service can be used",
+	}
+	if want.Unsupported {
+		c.Status, c.Reason = metav1.ConditionFalse, string(mcsv1beta1.ServiceImportReasonIPFamilyNotSupported)
+		c.Message = fmt.Sprintf("the service has %v alone, of which this cluster allocates no addresses", want.IPFamilies)
+	}
+	return c
 }

@@ -14,7 +14,7 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
-	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/controller/priorityqueue"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	"sigs.k8s.io/controller-runtime/pkg/source"
@@ -38,19 +38,45 @@ const byDerived = "derived-service"
 // door keeps this cluster's objects equal to the importer's View.
 type door struct {
 	client   client.Client
+	plain    client.Client // without a cache
+	self     federation.ClusterID
 	importer *importer.Importer
+	rest     time.Duration
 	log      *slog.Logger
-	dirty    chan event.GenericEvent
+	queue    chan priorityqueue.PriorityQueue[ctrl.Request] // the controller's, once
 	waiting  waiting
+	teller   *teller
+	refused  sync.Map // traffic distributions that the API server refused
 	blocked  sync.Map // what is somebody else's and in our way, by its key, to the service's name
+}
+
+// DefaultAddressRest is how long an address rests by default (design: five minutes outlast a mistaken
+// withdrawal, a roll-out and a restart).
+const DefaultAddressRest = 5 * time.Minute
+
+// Config is what this door works on.
+type Config struct {
+	Store    *federation.Store
+	Importer *importer.Importer
+	// AddressRest is how long a derived Service outlives its ServiceImport, so that a name that comes back
+	// within it gets the same address. 0 gives the address back at once.
+	AddressRest time.Duration
+	Log         *slog.Logger
 }
 
 // Add makes mgr run this door: it opens the importer once the caches are complete, then writes. The
 // manager's scheme must know the core, discovery and MCS API types, and the API server must serve
 // ServiceImports.
-func Add(ctx context.Context, mgr manager.Manager, store *federation.Store, imp *importer.Importer, log *slog.Logger) error {
-	d := &door{client: mgr.GetClient(), importer: imp, log: log, dirty: make(chan event.GenericEvent)}
-	err := mgr.GetFieldIndexer().IndexField(ctx, &discoveryv1.EndpointSlice{}, byDerived, func(o client.Object) []string {
+func Add(ctx context.Context, mgr manager.Manager, config Config) error {
+	plain, err := client.New(mgr.GetConfig(), client.Options{HTTPClient: mgr.GetHTTPClient(), Scheme: mgr.GetScheme(), Mapper: mgr.GetRESTMapper()})
+	if err != nil {
+		return fmt.Errorf("making a client: %w", err)
+	}
+	d := &door{
+		client: mgr.GetClient(), plain: plain, self: config.Store.Self(), importer: config.Importer, rest: config.AddressRest, log: config.Log,
+		queue: make(chan priorityqueue.PriorityQueue[ctrl.Request], 1), teller: newTeller(mgr.GetEventRecorder("hansa-agent")),
+	}
+	err = mgr.GetFieldIndexer().IndexField(ctx, &discoveryv1.EndpointSlice{}, byDerived, func(o client.Object) []string {
 		return []string{derivedOf(o.GetName())}
 	})
 	if err != nil {
@@ -61,44 +87,59 @@ func Add(ctx context.Context, mgr manager.Manager, store *federation.Store, imp 
 	err = ctrl.NewControllerManagedBy(mgr).
 		Named("importer").
 		Watches(&mcsv1beta1.ServiceImport{}, &handler.EnqueueRequestForObject{}).
+		Watches(&mcsv1beta1.ServiceExport{}, &handler.EnqueueRequestForObject{}).
 		Watches(&corev1.Service{}, toService).
 		Watches(&discoveryv1.EndpointSlice{}, toService).
-		WatchesRawSource(source.Channel(d.dirty, &handler.EnqueueRequestForObject{})).
+		WatchesRawSource(source.Func(d.takeQueue)).
 		WithOptions(controller.Options{
 			MaxConcurrentReconciles: workers,
+			UsePriorityQueue:        new(true),
 			RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[ctrl.Request](5*time.Millisecond, retryMost),
 		}).
 		Complete(d)
 	if err != nil {
 		return fmt.Errorf("building the importer's controller: %w", err)
 	}
-	if err := mgr.Add(&opening{cache: mgr.GetCache(), store: store, importer: imp, log: log}); err != nil {
+	opening := &opening{client: plain, cache: mgr.GetCache(), store: config.Store, importer: config.Importer, log: config.Log}
+	if err := mgr.Add(opening); err != nil {
 		return err
 	}
 	return mgr.Add(d)
 }
 
+// takeQueue is a source of the controller that puts nothing in by itself: Start does, into the queue.
+func (d *door) takeQueue(_ context.Context, q workqueue.TypedRateLimitingInterface[ctrl.Request]) error {
+	queue, ok := q.(priorityqueue.PriorityQueue[ctrl.Request])
+	if !ok {
+		return fmt.Errorf("the controller's queue is a %T, want one with priorities", q)
+	}
+	d.queue <- queue
+	return nil
+}
+
 // Start follows the Views until ctx ends: each service that differs from the last View that it saw is
 // looked at again, and all whose removal waits are when another cluster's complete set came.
 func (d *door) Start(ctx context.Context) error {
+	var queue priorityqueue.PriorityQueue[ctrl.Request]
+	select {
+	case queue = <-d.queue:
+	case <-ctx.Done():
+		return nil
+	}
 	select {
 	case <-d.importer.Ready():
 	case <-ctx.Done():
 		return nil
 	}
-	last := importer.Empty()
-	for {
-		view := d.importer.View()
+	last, view := importer.Empty(), d.importer.View()
+	d.teller.know(view)
+	for ; ; view = d.importer.View() {
 		for change := range importer.Diff(last, view) {
-			if !d.enqueue(ctx, change.Name) {
-				return nil
-			}
+			queue.AddWithOpts(priorityqueue.AddOpts{Priority: new(urgency(change))}, ctrl.Request{NamespacedName: key(change.Name)})
 		}
 		last = view
 		for _, name := range d.waiting.take(view) {
-			if !d.enqueue(ctx, name) {
-				return nil
-			}
+			queue.Add(ctrl.Request{NamespacedName: key(name)})
 		}
 		select {
 		case <-view.Replaced():
@@ -108,22 +149,11 @@ func (d *door) Start(ctx context.Context) error {
 	}
 }
 
-func (d *door) enqueue(ctx context.Context, name federation.ServiceName) bool {
-	o := &mcsv1beta1.ServiceImport{}
-	o.Namespace, o.Name = name.Namespace, name.Name
-	select {
-	case d.dirty <- event.GenericEvent{Object: o}:
-		return true
-	case <-ctx.Done():
-		return false
-	}
-}
-
 // Reconcile writes what Plan says of one service. What fails is tried again, and keeps nothing else from
 // being written.
 func (d *door) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
 	select {
-	case <-d.importer.Ready():
+	case <-d.teller.ready:
 	case <-ctx.Done():
 		return ctrl.Result{}, nil
 	}
@@ -134,18 +164,49 @@ func (d *door) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, er
 		if err != nil {
 			return ctrl.Result{}, err
 		}
-		d.leaveAlone(name, view.Service(name), now)
-		var errs []error
-		for _, change := range Plan(name, view.Service(name), now, view.Synced) {
-			errs = append(errs, d.write(ctx, change))
-		}
-		if err := errors.Join(errs...); err != nil {
+		want, scene := view.Service(name), d.scene(view)
+		d.leaveAlone(name, want, now)
+		again, err := d.writeAll(ctx, Plan(name, want, now, scene))
+		if err != nil {
 			return ctrl.Result{}, err
 		}
-		if len(unheard(now, view.Synced)) == 0 || d.waiting.add(name, view) {
-			return ctrl.Result{}, nil
+		d.teller.tell(name, notes(want, scene), now)
+		if again {
+			continue
+		}
+		if len(unheard(now, scene.Synced)) == 0 || d.waiting.add(name, view) {
+			return ctrl.Result{RequeueAfter: wakeUp(now, scene)}, nil
 		}
 	}
+}
+
+func (d *door) scene(view *importer.View) Scene {
+	return Scene{
+		Self: d.self, Synced: view.Synced, Rest: d.rest, Now: time.Now(),
+		Refused: func(distribution string) bool { _, refused := d.refused.Load(distribution); return refused },
+	}
+}
+
+// writeAll makes all changes, whichever of them fail. again means that the API server refused a value which
+// the next plan leaves out.
+func (d *door) writeAll(ctx context.Context, changes []Change) (again bool, err error) {
+	var errs []error
+	for _, c := range changes {
+		err := d.write(ctx, c)
+		if again = again || d.learn(ctx, c, err); !again {
+			errs = append(errs, err)
+		}
+	}
+	return again, errors.Join(errs...)
+}
+
+// wakeUp returns when a derived Service's rest ends, from now; 0 for never.
+func wakeUp(now Current, scene Scene) time.Duration {
+	if now.Derived == nil {
+		return 0
+	}
+	left, _ := restLeft(now.Derived, scene)
+	return max(left, 0)
 }
 
 // leaveAlone says once that a service cannot be imported as somebody else has its names. When a foreign
@@ -160,12 +221,17 @@ func (d *door) leaveAlone(name federation.ServiceName, want *importer.Service, n
 	if _, known := d.blocked.LoadOrStore(client.ObjectKeyFromObject(foreign), name); !known {
 		d.log.Warn("not imported: an object that is not ours has the name", "service", name.String(),
 			"object", fmt.Sprintf("%T %s", foreign, foreign.GetName()))
+		d.teller.warn(foreign, reasonNotImported, fmt.Sprintf("service %s is exported in the clusterset and not imported here, as this object has its name; "+
+			"delete it, or annotate it with %s: \"true\" to hand it over", name, adoptAnnotation))
 	}
 }
 
 // current reads from the cache what the API server holds for a service.
 func (d *door) current(ctx context.Context, name federation.ServiceName) (now Current, err error) {
 	if now.Import, err = get(ctx, d.client, key(name), &mcsv1beta1.ServiceImport{}); err != nil {
+		return now, err
+	}
+	if now.Export, err = get(ctx, d.client, key(name), &mcsv1beta1.ServiceExport{}); err != nil {
 		return now, err
 	}
 	derived := derivedKey(name)

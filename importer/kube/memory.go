@@ -158,6 +158,7 @@ func recallEndpoints(list []discoveryv1.Endpoint) []federation.Endpoint {
 			Address:    address,
 			Hostname:   ptr.Deref(ep.Hostname, ""),
 			Zone:       ptr.Deref(ep.Zone, ""),
+			Node:       ptr.Deref(ep.NodeName, ""),
 			Conditions: recallConditions(ep.Conditions),
 		})
 	}

@@ -70,7 +70,7 @@ func exampleExport(t testing.TB) *federation.Export {
 func slicesOf(t testing.TB, exports ...*federation.Export) []*discoveryv1.EndpointSlice {
 	t.Helper()
 	var list []*discoveryv1.EndpointSlice
-	for _, c := range planSlices(importer.Merge(exports), nil, func(federation.ClusterID) bool { return true }) {
+	for _, c := range planSlices(importer.Merge(exports), nil, Scene{Synced: func(federation.ClusterID) bool { return true }}) {
 		slice, ok := c.Object.(*discoveryv1.EndpointSlice)
 		if !ok {
 			t.Fatalf("planned is a %T", c.Object)

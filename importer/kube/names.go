@@ -23,6 +23,9 @@ const (
 	markValue    = "hansa-agent"
 	sliceManager = "hansa.dev"
 
+	// adoptAnnotation with the value "true" gives us an object of somebody else.
+	adoptAnnotation = "hansa.dev/adopt"
+
 	// derivedAnnotation names the derived Service on a ServiceImport; other controllers look for it.
 	derivedAnnotation = "multicluster.kubernetes.io/derived-service"
 
@@ -68,6 +71,9 @@ func ours(o client.Object) bool {
 	}
 	return o.GetLabels()[markLabel] == markValue
 }
+
+// given reports whether its owner gave us an object.
+func given(o client.Object) bool { return o.GetAnnotations()[adoptAnnotation] == "true" }
 
 // nameOf returns the service that one of our objects belongs to; false for any other object.
 func nameOf(o client.Object) (federation.ServiceName, bool) {

@@ -18,6 +18,7 @@ import (
 
 // opening feeds the importer what the API server knows, and opens it once that is complete.
 type opening struct {
+	client   client.Client
 	cache    cache.Cache
 	store    *federation.Store
 	importer *importer.Importer
@@ -38,6 +39,11 @@ func (o *opening) Start(ctx context.Context) error {
 	if err := o.restore(ctx); err != nil {
 		return err
 	}
+	families, err := allocatable(ctx, o.client)
+	if err != nil {
+		o.log.Warn("taking it that this cluster allocates addresses of a family", "families", families, "error", err)
+	}
+	o.importer.SetFamilies(families)
 	if toolscache.WaitForCacheSync(ctx.Done(), namespaces, services) {
 		o.importer.Open()
 	}

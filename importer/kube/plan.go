@@ -3,6 +3,7 @@ package kube
 import (
 	"net/netip"
 	"slices"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
@@ -19,6 +20,19 @@ type Current struct {
 	Import  *mcsv1beta1.ServiceImport
 	Derived *corev1.Service
 	Slices  []*discoveryv1.EndpointSlice
+	Export  *mcsv1beta1.ServiceExport // this cluster's own, if it exports the service
+}
+
+// Scene is what Plan goes by beside the service and its objects.
+type Scene struct {
+	Self federation.ClusterID
+	// Synced tells of which clusters a complete set has come.
+	Synced func(federation.ClusterID) bool
+	// Refused tells which traffic distributions the API server does not know.
+	Refused func(distribution string) bool
+	// Rest is how long a derived Service outlives its ServiceImport.
+	Rest time.Duration
+	Now  time.Time
 }
 
 // Verb is what a Change does to its object.
@@ -28,21 +42,26 @@ type Verb string
 const (
 	Apply       Verb = "apply"
 	ApplyStatus Verb = "apply status"
+	Patch       Verb = "patch"
+	PatchStatus Verb = "patch status"
 	Delete      Verb = "delete"
 )
 
-// Change is one write to the API server. Object holds all that we say of it, except for Delete.
+// Change is one write to the API server. For Apply and ApplyStatus, Object holds all that we say of it. Patch
+// and PatchStatus make of Before, which the API server holds, what Object is: they take off what others
+// added and an apply cannot reach, and mark the rest of an address. They never add to a list, as what an
+// apply does not own it could not take off again.
 type Change struct {
 	Verb   Verb
 	Object client.Object
+	Before client.Object
 	// First means that our cache has no such object: an apply without force, which meets what somebody
 	// else said of one that came meanwhile.
 	First bool
 }
 
-// Plan returns the writes that make the API server say what the View says of name, in order: want is
-// nil when the View lacks it, synced tells of which clusters a complete set has come. No Change is
-// returned for what already is as it should be.
+// Plan returns the writes that make the API server say what the View says of name, in order: want is nil
+// when the View lacks it. No Change is returned for what already is as it should be.
 //
 // The address comes first, then the endpoints, then the ServiceImport, so that whoever reads an import
 // finds behind it what it names. Removal goes the other way. A ClusterSetIP service without an address
@@ -50,46 +69,49 @@ type Change struct {
 //
 // A ServiceImport or a derived Service that is somebody else's makes the whole name theirs: what is ours
 // goes, as slices behind a foreign Service would take its traffic.
-func Plan(name federation.ServiceName, want *importer.Service, now Current, synced func(federation.ClusterID) bool) []Change {
+func Plan(name federation.ServiceName, want *importer.Service, now Current, scene Scene) []Change {
+	conflict := planConflict(want, now.Export, scene)
 	if want == nil || now.foreign() != nil {
-		return planRemoval(now, synced)
+		return append(planRemoval(now, scene), conflict...)
 	}
-	changes := append(planDerived(want, now.Derived), planSlices(want, now.Slices, synced)...)
-	if want.Type == federation.Headless || len(want.IPs) > 0 {
-		changes = append(changes, planImport(want, now, synced)...)
+	changes := append(planDerived(want, now.Derived, scene), planSlices(want, now.Slices, scene)...)
+	if want.Type == federation.Headless || len(want.IPs) > 0 || want.Unsupported {
+		changes = append(changes, planImport(want, now, scene)...)
 	}
-	return changes
+	return append(changes, conflict...)
 }
 
-// foreign returns the ServiceImport or the derived Service if it is somebody else's, or nil.
+// foreign returns the ServiceImport or the derived Service if it is somebody else's, and is not given to
+// us, or nil.
 func (c Current) foreign() client.Object {
 	switch {
-	case c.Import != nil && !ours(c.Import):
+	case c.Import != nil && !ours(c.Import) && !given(c.Import):
 		return c.Import
-	case c.Derived != nil && !ours(c.Derived):
-		return c.Derived
+	case c.Derived != nil && !ours(c.Derived) && (!given(c.Derived) || c.Derived.Spec.ClusterIP == corev1.ClusterIPNone):
+		return c.Derived // a headless one never gets an address, so it is none of use
 	}
 	return nil
 }
 
-// planRemoval removes all that is ours, but nothing that a cluster may still say once it is heard.
-func planRemoval(now Current, synced func(federation.ClusterID) bool) []Change {
+// planRemoval removes all that is ours, but nothing that a cluster may still say once it is heard. The
+// derived Service rests first.
+func planRemoval(now Current, scene Scene) []Change {
 	var changes []Change
 	remove := func(o client.Object) { changes = append(changes, Change{Verb: Delete, Object: o}) }
 	all := true
 	for _, cluster := range clustersOf(now) {
-		all = all && synced(cluster)
+		all = all && scene.Synced(cluster)
 	}
 	if all && now.Import != nil && ours(now.Import) {
 		remove(now.Import)
 	}
 	for _, s := range ownSlices(now.Slices) {
-		if synced(sourceOf(s)) {
+		if scene.Synced(sourceOf(s)) {
 			remove(s)
 		}
 	}
 	if all && now.Derived != nil && ours(now.Derived) {
-		remove(now.Derived)
+		changes = append(changes, planRest(now.Derived, scene)...)
 	}
 	return changes
 }

@@ -33,8 +33,8 @@ func randomExport(r *rand.Rand, cluster federation.ClusterID) *federation.Export
 		SessionAffinity:       pick(r, "None", "None", "ClientIP"),
 		InternalTrafficPolicy: pick(r, "", "Cluster", "Local"),
 		TrafficDistribution:   pick(r, "", "PreferSameZone"),
-		Labels:                pick(r, nil, map[string]string{"team": "<red> & \"blue\""}),
-		Annotations:           pick(r, nil, map[string]string{"note": "grüß"}),
+		Labels:                pick(r, nil, map[string]string{"team": "red"}, map[string]string{"tier": "front", "hansa.dev/managed-by": "me"}),
+		Annotations:           pick(r, nil, map[string]string{"note": "<grüß> & \"blue\""}),
 		Network:               pick(r, "", "n1"),
 	}
 	if e.SessionAffinity == "ClientIP" {

@@ -8,20 +8,24 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/tools/txtar"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
 
 	"github.com/hansa-mcs/hansa/federation"
 	"github.com/hansa-mcs/hansa/importer"
+	"github.com/hansa-mcs/hansa/integration/rule"
 )
 
 var update = flag.Bool("update", false, "write what Plan says into the golden files; read the diff before you keep it")
 
 // TestPlan plays each file of testdata: sections in order, each a step. Exports, synced, families (of the
-// cluster), edit and delete set the scene; changes is what Plan wants then, which the API server gets; rest
+// cluster), self (this cluster's ID), refused (by the API server), pass (of time), edit and delete set the
+// scene; changes is what Plan wants then, which the API server gets; rest
 // repeats that until Plan wants nothing, which must come soon, after the last step too.
 func TestPlan(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txtar")
@@ -34,6 +38,7 @@ func TestPlan(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			rule.CoversComment(t, archive.Comment)
 			w := newWorld(t)
 			for i := range archive.Files {
 				w.step(&archive.Files[i])
@@ -55,11 +60,13 @@ type world struct {
 	server  *server
 	exports []*federation.Export
 	synced  []string
+	self    federation.ClusterID
+	refused []string
 }
 
 func newWorld(t testing.TB) *world {
 	t.Helper()
-	return &world{t: t, server: newServer(t, "IPv4"), synced: []string{"a", "b", "c"}}
+	return &world{t: t, server: newServer(t, "IPv4"), synced: []string{"a", "b", "c", "own"}, self: "own"}
 }
 
 func (w *world) step(f *txtar.File) {
@@ -75,6 +82,16 @@ func (w *world) step(f *txtar.File) {
 		for family := range strings.FieldsSeq(text) {
 			w.server.families = append(w.server.families, corev1.IPFamily(family))
 		}
+	case "self":
+		w.self = federation.ClusterID(text)
+	case "refused":
+		w.refused = strings.Fields(text)
+	case "pass":
+		d, err := time.ParseDuration(text)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		w.server.now = metav1.NewTime(w.server.now.Add(d))
 	case "edit":
 		w.server.edit(text)
 	case "delete":
@@ -95,7 +112,17 @@ func (w *world) step(f *txtar.File) {
 // plan returns what Plan wants of the API server as it is.
 func (w *world) plan() []Change {
 	now := w.server.current()
-	return Plan(web, w.service(now), now, func(c federation.ClusterID) bool { return slices.Contains(w.synced, string(c)) })
+	return Plan(web, w.service(now), now, w.scene())
+}
+
+func (w *world) scene() Scene {
+	return Scene{
+		Self:    w.self,
+		Synced:  func(c federation.ClusterID) bool { return slices.Contains(w.synced, string(c)) },
+		Refused: func(distribution string) bool { return slices.Contains(w.refused, distribution) },
+		Rest:    DefaultAddressRest,
+		Now:     w.server.now.Time,
+	}
 }
 
 // service is the View's: merged from the exports, with the addresses of the derived Service.
@@ -107,6 +134,9 @@ func (w *world) service(now Current) *importer.Service {
 	if s.Type == federation.ClusterSetIP && now.Derived != nil && ours(now.Derived) {
 		s.IPs = slices.Clone(addresses(now.Derived))
 	}
+	s.Unsupported = !slices.ContainsFunc(s.IPFamilies, func(f federation.IPFamily) bool {
+		return slices.Contains(w.server.families, corev1.IPFamily(f))
+	})
 	return s
 }
 
@@ -158,11 +188,19 @@ func showChanges(t testing.TB, changes []Change) string {
 
 func showObject(t testing.TB, c Change) string {
 	t.Helper()
-	o := encode(t, c.Object.DeepCopyObject().(client.Object)).Object
-	if c.Verb != ApplyStatus {
+	var o map[string]any
+	switch c.Verb {
+	case Patch, PatchStatus:
+		difference, err := client.MergeFrom(c.Before).Data(c.Object)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(difference) + "\n"
+	case ApplyStatus:
+		o = map[string]any{"status": encode(t, c.Object).Object["status"]}
+	default:
+		o = encode(t, c.Object).Object
 		delete(o, "status")
-	} else {
-		o = map[string]any{"status": o["status"]}
 	}
 	text, err := yaml.Marshal(quiet(o))
 	if err != nil {

@@ -21,6 +21,7 @@ import (
 	"k8s.io/client-go/applyconfigurations"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/kube-openapi/pkg/validation/spec"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/mcs-api/config/crd"
 	mcsv1beta1 "sigs.k8s.io/mcs-api/pkg/apis/v1beta1"
 	"sigs.k8s.io/yaml"
@@ -45,13 +46,15 @@ func newServer(t testing.TB, families ...corev1.IPFamily) *server {
 	s.managers = map[string]*managedfields.FieldManager{
 		"Service":       managedfieldstest.NewFakeFieldManager(builtin, corev1.SchemeGroupVersion.WithKind("Service")),
 		"EndpointSlice": managedfieldstest.NewFakeFieldManager(builtin, discoveryv1.SchemeGroupVersion.WithKind("EndpointSlice")),
-		"ServiceImport": managedfieldstest.NewFakeFieldManager(importSchema(t), schema.GroupVersionKind(metav1.GroupVersionKind{Group: mcsv1beta1.GroupName, Version: mcsv1beta1.GroupVersion.Version, Kind: "ServiceImport"})),
+	}
+	for kind, text := range map[string][]byte{"ServiceImport": crd.ServiceImportCRD, "ServiceExport": crd.ServiceExportCRD} {
+		s.managers[kind] = managedfieldstest.NewFakeFieldManager(crdSchema(t, kind, text), schema.GroupVersionKind{Group: mcsv1beta1.GroupName, Version: mcsv1beta1.GroupVersion.Version, Kind: kind})
 	}
 	return s
 }
 
-// importSchema reads from the CRD which lists of a ServiceImport are maps.
-func importSchema(t testing.TB) managedfields.TypeConverter {
+// crdSchema reads from a CRD which lists of its kind are maps.
+func crdSchema(t testing.TB, kind string, text []byte) managedfields.TypeConverter {
 	t.Helper()
 	var definition struct {
 		Spec struct {
@@ -61,7 +64,7 @@ func importSchema(t testing.TB) managedfields.TypeConverter {
 			}
 		}
 	}
-	if err := yaml.Unmarshal(crd.ServiceImportCRD, &definition); err != nil {
+	if err := yaml.Unmarshal(text, &definition); err != nil {
 		t.Fatal(err)
 	}
 	for _, v := range definition.Spec.Versions {
@@ -69,12 +72,12 @@ func importSchema(t testing.TB) managedfields.TypeConverter {
 			continue
 		}
 		shape := v.Schema.OpenAPIV3Schema
-		text := spec.MapProperty(spec.StringProperty())
-		shape.Properties["metadata"] = *new(spec.Schema).Typed("object", "").SetProperty("labels", *text).SetProperty("annotations", *text)
+		texts := spec.MapProperty(spec.StringProperty())
+		shape.Properties["metadata"] = *new(spec.Schema).Typed("object", "").SetProperty("labels", *texts).SetProperty("annotations", *texts)
 		shape.AddExtension("x-kubernetes-group-version-kind", []any{map[string]any{
-			"group": mcsv1beta1.GroupName, "version": v.Name, "kind": "ServiceImport",
+			"group": mcsv1beta1.GroupName, "version": v.Name, "kind": kind,
 		}})
-		converter, err := managedfields.NewTypeConverter(map[string]*spec.Schema{"ServiceImport": &shape}, true)
+		converter, err := managedfields.NewTypeConverter(map[string]*spec.Schema{kind: &shape}, true)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -93,6 +96,10 @@ func (s *server) write(c Change) {
 			s.t.Fatalf("delete %s: there is none", id)
 		}
 		delete(s.objects, id)
+		return
+	}
+	if c.Verb == Patch || c.Verb == PatchStatus {
+		s.patch(id, c)
 		return
 	}
 	config, err := applyConfig(c.Object, c.Verb == ApplyStatus, s.now)
@@ -117,6 +124,30 @@ func (s *server) write(c Change) {
 	before := s.objects[id]
 	s.store(id, next)
 	if before != nil && same(before, s.objects[id]) {
+		s.idle = append(s.idle, id)
+	}
+}
+
+// patch sends the difference that Door.send would.
+func (s *server) patch(id string, c Change) {
+	s.t.Helper()
+	text, err := client.MergeFrom(c.Before).Data(c.Object)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	var difference map[string]any
+	if err := json.Unmarshal(text, &difference); err != nil {
+		s.t.Fatal(err)
+	}
+	next := s.objects[id].DeepCopy()
+	merge(next.Object, difference)
+	after, err := s.managers[kindOf(c.Object)].Update(s.objects[id], next, fieldManager)
+	if err != nil {
+		s.t.Fatalf("%s %s: %v", c.Verb, id, err)
+	}
+	before := s.objects[id]
+	s.store(id, after)
+	if same(before, s.objects[id]) {
 		s.idle = append(s.idle, id)
 	}
 }
@@ -213,6 +244,7 @@ func (s *server) current() Current {
 	now := Current{
 		Import:  held[mcsv1beta1.ServiceImport](s, "ServiceImport "+web.Name),
 		Derived: held[corev1.Service](s, "Service "+DerivedName(web)),
+		Export:  held[mcsv1beta1.ServiceExport](s, "ServiceExport "+web.Name),
 	}
 	for _, id := range slices.Sorted(maps.Keys(s.objects)) {
 		if strings.HasPrefix(id, "EndpointSlice ") {

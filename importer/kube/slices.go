@@ -31,7 +31,7 @@ type group struct {
 
 // planSlices keeps the slices of every exporting cluster, and removes those of clusters that no longer
 // export. A cluster that was not heard yet loses nothing.
-func planSlices(want *importer.Service, now []*discoveryv1.EndpointSlice, synced func(federation.ClusterID) bool) []Change {
+func planSlices(want *importer.Service, now []*discoveryv1.EndpointSlice, scene Scene) []Change {
 	current := map[federation.ClusterID][]*discoveryv1.EndpointSlice{}
 	taken := map[string]bool{}
 	for _, s := range now {
@@ -40,12 +40,15 @@ func planSlices(want *importer.Service, now []*discoveryv1.EndpointSlice, synced
 		}
 	}
 	var changes []Change
+	hinted := hinted(want)
 	for _, e := range want.Exports {
-		changes = append(changes, planCluster(want, e, current[e.Cluster], taken, synced(e.Cluster))...)
+		changes = append(changes, planCluster(groups(want, e, hinted), current[e.Cluster], packing{
+			name: want.Name, cluster: e.Cluster, heard: scene.Synced(e.Cluster), taken: taken,
+		})...)
 		delete(current, e.Cluster)
 	}
 	for _, cluster := range slices.Sorted(maps.Keys(current)) {
-		if synced(cluster) {
+		if scene.Synced(cluster) {
 			changes = append(changes, deletions(current[cluster])...)
 		}
 	}
@@ -53,11 +56,9 @@ func planSlices(want *importer.Service, now []*discoveryv1.EndpointSlice, synced
 }
 
 // planCluster lays the endpoints of one cluster into its slices. An endpoint stays in the slice that
-// has it, so that one change is one write. taken are the names that are in use, somebody else's too.
-func planCluster(want *importer.Service, e *federation.Export, now []*discoveryv1.EndpointSlice, taken map[string]bool, heard bool) []Change {
+// has it, so that one change is one write.
+func planCluster(all []group, now []*discoveryv1.EndpointSlice, p packing) []Change {
 	slices.SortFunc(now, func(a, b *discoveryv1.EndpointSlice) int { return strings.Compare(a.Name, b.Name) })
-	p := packing{name: want.Name, cluster: e.Cluster, heard: heard, taken: taken}
-	all := groups(want, e)
 	homes, left := assign(all, now)
 	for i, g := range all {
 		p.lay(g, homes[i])
@@ -93,13 +94,13 @@ func assign(all []group, now []*discoveryv1.EndpointSlice) (homes [][]*discovery
 
 // groups sorts the endpoints of an export into what may share slices. An export without endpoints is
 // one empty group, so that it is remembered.
-func groups(want *importer.Service, e *federation.Export) []group {
+func groups(want *importer.Service, e *federation.Export, hinted bool) []group {
 	var out []group
 	for i := range e.Subsets {
 		subset := &e.Subsets[i]
 		byFamily := map[discoveryv1.AddressType][]discoveryv1.Endpoint{}
 		for _, ep := range subset.Endpoints {
-			byFamily[familyOf(ep)] = append(byFamily[familyOf(ep)], endpoint(ep))
+			byFamily[familyOf(ep)] = append(byFamily[familyOf(ep)], endpoint(ep, hinted))
 		}
 		for _, family := range slices.Sorted(maps.Keys(byFamily)) {
 			out = append(out, group{
@@ -145,8 +146,29 @@ func familyOf(ep federation.Endpoint) discoveryv1.AddressType {
 	return discoveryv1.AddressTypeIPv4
 }
 
-func endpoint(ep federation.Endpoint) discoveryv1.Endpoint {
-	return discoveryv1.Endpoint{
+// hinted reports whether the endpoints say by hints which zone they are for, as kube-proxy wants it where
+// traffic is to stay in its zone: all ready ones, or none if one of them has no zone.
+func hinted(want *importer.Service) bool {
+	switch want.TrafficDistribution {
+	case corev1.ServiceTrafficDistributionPreferClose, corev1.ServiceTrafficDistributionPreferSameZone:
+	default:
+		return false
+	}
+	for _, e := range want.Exports {
+		for i := range e.Subsets {
+			if slices.ContainsFunc(e.Subsets[i].Endpoints, func(ep federation.Endpoint) bool {
+				return ep.Conditions.Has(federation.Ready) && ep.Zone == ""
+			}) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// endpoint writes an endpoint as slices do. Only our own cluster's endpoints have a node.
+func endpoint(ep federation.Endpoint, hinted bool) discoveryv1.Endpoint {
+	out := discoveryv1.Endpoint{
 		Addresses: []string{ep.Address.String()},
 		Conditions: discoveryv1.EndpointConditions{
 			Ready:       new(ep.Conditions.Has(federation.Ready)),
@@ -154,8 +176,13 @@ func endpoint(ep federation.Endpoint) discoveryv1.Endpoint {
 			Terminating: new(ep.Conditions.Has(federation.Terminating)),
 		},
 		Hostname: optional(ep.Hostname),
+		NodeName: optional(ep.Node),
 		Zone:     optional(ep.Zone),
 	}
+	if hinted && ep.Conditions.Has(federation.Ready) {
+		out.Hints = &discoveryv1.EndpointHints{ForZones: []discoveryv1.ForZone{{Name: ep.Zone}}}
+	}
+	return out
 }
 
 func compareEndpoints(a, b discoveryv1.Endpoint) int {

@@ -47,8 +47,15 @@ func namespaceGone(err error) bool {
 }
 
 func (d *door) send(ctx context.Context, c Change) error {
-	if c.Verb == Delete {
+	switch c.Verb {
+	case Delete:
 		return d.client.Delete(ctx, c.Object, client.Preconditions{UID: new(c.Object.GetUID())})
+	case Patch:
+		// A list is replaced whole, so this is for the object that was planned on, or not at all.
+		lock := client.MergeFromWithOptimisticLock{}
+		return d.client.Patch(ctx, c.Object, client.MergeFromWithOptions(c.Before, lock), client.FieldOwner(fieldManager))
+	case PatchStatus:
+		return d.client.Status().Patch(ctx, c.Object, client.MergeFrom(c.Before), client.FieldOwner(fieldManager))
 	}
 	config, err := applyConfig(c.Object, c.Verb == ApplyStatus, metav1.NewTime(time.Now()))
 	if err != nil {
@@ -64,6 +71,16 @@ func (d *door) send(ctx context.Context, c Change) error {
 	}
 	return d.client.Apply(ctx, config, options...)
 }
+
+// exportConfig is the apply configuration of a ServiceExport's status, which the MCS API has none of.
+type exportConfig struct {
+	applymetav1.TypeMetaApplyConfiguration
+	*applymetav1.ObjectMetaApplyConfiguration `json:"metadata,omitempty"`
+	Status                                    *mcsv1beta1.ServiceExportStatus `json:"status,omitempty"`
+}
+
+// IsApplyConfiguration implements runtime.ApplyConfiguration.
+func (*exportConfig) IsApplyConfiguration() {}
 
 // importConfig is the apply configuration of a ServiceImport, which the MCS API has none of.
 type importConfig struct {
@@ -117,14 +134,26 @@ func applyConfig(o client.Object, status bool, now metav1.Time) (runtime.ApplyCo
 			return c, nil
 		}
 		c.Status = o.Status.DeepCopy()
-		for i := range c.Status.Conditions {
-			if t := &c.Status.Conditions[i].LastTransitionTime; t.IsZero() {
-				*t = now
-			}
+		stampAll(c.Status.Conditions, now)
+		return c, nil
+	case *mcsv1beta1.ServiceExport:
+		c := &exportConfig{
+			ObjectMetaApplyConfiguration: &applymetav1.ObjectMetaApplyConfiguration{Name: &o.Name, Namespace: &o.Namespace},
+			Status:                       o.Status.DeepCopy(),
 		}
+		c.APIVersion, c.Kind = new(mcsv1beta1.GroupVersion.String()), new("ServiceExport")
+		stampAll(c.Status.Conditions, now)
 		return c, nil
 	}
 	return nil, fmt.Errorf("no apply configuration for %T", o)
+}
+
+func stampAll(conditions []metav1.Condition, now metav1.Time) {
+	for i := range conditions {
+		if t := &conditions[i].LastTransitionTime; t.IsZero() {
+			*t = now
+		}
+	}
 }
 
 // convert copies what o says into its apply configuration.

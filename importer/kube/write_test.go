@@ -62,7 +62,7 @@ func TestASliceIsSentAsItIs(t *testing.T) {
 		`"labels":{"endpointslice.kubernetes.io/managed-by":"hansa.dev","kubernetes.io/service-name":"` + name + `",` +
 		`"multicluster.kubernetes.io/service-name":"web","multicluster.kubernetes.io/source-cluster":"a"},` +
 		`"annotations":{"hansa.dev/export":` + string(memory) + `}},"addressType":"IPv6","endpoints":[` +
-		`{"addresses":["fd00::1"],"conditions":{"ready":true,"serving":true,"terminating":false},"hostname":"web-0","zone":"z1"},` +
+		`{"addresses":["fd00::1"],"conditions":{"ready":true,"serving":true,"terminating":false},"hostname":"web-0","zone":"z1","hints":{"forZones":[{"name":"z1"}]}},` +
 		`{"addresses":["fd00::2"],"conditions":{"ready":false,"serving":false,"terminating":true}}],` +
 		`"ports":[{"name":"http","protocol":"TCP","port":8080,"appProtocol":"h2c"}]}`
 	if got := sent(t, slice, false); got != want {
@@ -84,7 +84,7 @@ func TestTheDerivedServiceIsSentAsItIs(t *testing.T) {
 		`"spec":{"ports":[{"name":"http","protocol":"TCP","appProtocol":"h2c","port":80,"targetPort":80}],"type":"ClusterIP",` +
 		`"sessionAffinity":"ClientIP","sessionAffinityConfig":{"clientIP":{"timeoutSeconds":600}},` +
 		`"ipFamilies":["IPv6"],"ipFamilyPolicy":"SingleStack","internalTrafficPolicy":"Local","trafficDistribution":"PreferClose"}}`
-	if got := sent(t, derivedService(merged(t, fullExport), nil), false); got != want {
+	if got := sent(t, derivedService(merged(t, fullExport), nil, Scene{Refused: func(string) bool { return false }}), false); got != want {
 		t.Errorf("sent is\n%s\nwant\n%s", got, want)
 	}
 }
@@ -99,7 +99,7 @@ func TestAServiceImportIsSentInTwo(t *testing.T) {
 		`"annotations":{"multicluster.kubernetes.io/derived-service":"` + DerivedName(web) + `"}},` +
 		`"spec":{"ports":[{"name":"http","protocol":"TCP","appProtocol":"h2c","port":80}],"type":"ClusterSetIP",` +
 		`"sessionAffinity":"ClientIP","sessionAffinityConfig":{"clientIP":{"timeoutSeconds":600}},` +
-		`"internalTrafficPolicy":"Local","trafficDistribution":"PreferClose"}}`
+		`"ipFamilies":["IPv6"],"internalTrafficPolicy":"Local","trafficDistribution":"PreferClose"}}`
 	if got := sent(t, si, false); got != spec {
 		t.Errorf("sent is\n%s\nwant\n%s", got, spec)
 	}

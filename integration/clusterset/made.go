@@ -42,3 +42,21 @@ func (m *Member) Versions(ctx context.Context) (map[string]string, error) {
 	}
 	return all, nil
 }
+
+// AwaitWithdrawn waits until all that the agent made for a service is gone, but for the derived Service if it
+// rests: that keeps the address for a while.
+func (m *Member) AwaitWithdrawn(ctx context.Context, namespace, name string) error {
+	mine := []client.ListOption{client.InNamespace(namespace), client.MatchingLabels{mcsv1beta1.LabelServiceName: name}}
+	for _, list := range []client.ObjectList{&mcsv1beta1.ServiceImportList{}, &discoveryv1.EndpointSliceList{}} {
+		if err := AwaitGone(ctx, m.Client, list, mine...); err != nil {
+			return err
+		}
+	}
+	var derived corev1.ServiceList
+	if err := m.Client.List(ctx, &derived, mine...); err != nil || len(derived.Items) == 0 {
+		return err
+	}
+	resting := func(s *corev1.Service) bool { return s.Annotations["hansa.dev/resting-since"] != "" }
+	_, err := Await(ctx, m.Client, &corev1.ServiceList{}, resting, mine...)
+	return err
+}

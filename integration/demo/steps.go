@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -10,7 +9,6 @@ import (
 	"time"
 
 	discoveryv1 "k8s.io/api/discovery/v1"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 	mcsv1beta1 "sigs.k8s.io/mcs-api/pkg/apis/v1beta1"
 	"sigs.k8s.io/yaml"
 
@@ -183,12 +181,8 @@ func (d *demo) withdraw(ctx context.Context) error {
 		}
 	}
 	for _, m := range d.set.Members() {
-		var err error
-		for _, list := range clusterset.Kinds() {
-			mine := client.MatchingLabels{mcsv1beta1.LabelServiceName: web.name}
-			err = errors.Join(err, clusterset.AwaitGone(ctx, m.Client, list, client.InNamespace("shop"), mine))
-		}
-		d.check(err == nil, "%s: ServiceImport, derived Service and EndpointSlices of web are gone%s", m.Name, because(err))
+		err := m.AwaitWithdrawn(ctx, "shop", web.name)
+		d.check(err == nil, "%s: ServiceImport and EndpointSlices of web are gone, the address rests%s", m.Name, because(err))
 		d.invisible(ctx, m, web)
 	}
 	return nil

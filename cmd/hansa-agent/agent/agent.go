@@ -32,6 +32,8 @@ type member struct {
 	store    *federation.Store
 	importer *importer.Importer
 
+	properties *properties
+
 	identity *trust.Identity
 	port     *trust.Port
 	gossip   *gossip.Gossip
@@ -57,6 +59,7 @@ func Run(ctx context.Context, options Options, log *slog.Logger) error {
 	if m.dns != nil {
 		group.Go(func() error { return m.dns.Start(ctx) })
 	}
+	group.Go(func() error { return m.properties.Start(ctx) })
 	group.Go(func() error { return m.run(ctx) })
 	return group.Wait()
 }
@@ -68,6 +71,9 @@ func newMember(ctx context.Context, options Options, log *slog.Logger) (m *membe
 	m = &member{options: options, log: log, store: federation.NewStore(federation.ClusterID(options.Cluster))}
 	m.importer = importer.New(m.store)
 	if m.rest, err = loadREST(options.Kubeconfig, options.Context); err != nil {
+		return nil, err
+	}
+	if m.properties, err = newProperties(m.rest, claims(options), log); err != nil {
 		return nil, err
 	}
 	m.identity, err = trust.Load(options.Clusterset, m.store.Self(), trust.Files{Cert: options.CertFile, Key: options.KeyFile, CA: options.CAFile})
@@ -121,9 +127,8 @@ func blameFile(options Options, err error) error {
 
 // run waits for the MCS API, then runs the manager with every component.
 func (m *member) run(ctx context.Context) error {
-	tell := func(what string) { m.waiting.Store(&what) }
-	if err := waitForCRDs(ctx, m.rest, m.log, tell); err != nil || ctx.Err() != nil {
-		return err
+	if err := m.wait(ctx); err != nil || ctx.Err() != nil {
+		return errors.Join(err, m.unbind(ctx))
 	}
 	m.waiting.Store(nil)
 	mgr, err := newManager(m.rest, m.log)
@@ -133,7 +138,7 @@ func (m *member) run(ctx context.Context) error {
 	if err := exporter.Add(ctx, mgr, m.store, m.log); err != nil {
 		return err
 	}
-	if err := kube.Add(ctx, mgr, m.store, m.importer, m.log); err != nil {
+	if err := kube.Add(ctx, mgr, kube.Config{Store: m.store, Importer: m.importer, AddressRest: m.options.AddressRest, Log: m.log}); err != nil {
 		return err
 	}
 	runnables := []manager.Runnable{m.importer, m.port, m.gossip, m.exchange, manager.RunnableFunc(m.tellHeads)}
@@ -147,6 +152,45 @@ func (m *member) run(ctx context.Context) error {
 	}
 	m.log.Info("starting", "build", build(), "clusterset", m.options.Clusterset, "listen", m.port.Addr().String(), "advertise", m.options.advertised())
 	return mgr.Start(ctx)
+}
+
+// unbind gives back the addresses of what will not run, by starting it when its time is over.
+func (m *member) unbind(ctx context.Context) error {
+	over, cancel := context.WithCancel(ctx)
+	cancel()
+	err := m.port.Start(over)
+	if m.xds != nil {
+		err = errors.Join(err, m.xds.Start(over))
+	}
+	return err
+}
+
+// wait returns once this cluster is one that the agent may serve in, with the MCS API; or when ctx ends. A
+// contradiction with a ClusterProperty is a mistake only until then.
+func (m *member) wait(ctx context.Context) error {
+	tell := func(what string) { m.waiting.Store(&what) }
+	if err := greet(ctx, m.rest, m.log, tell); err != nil {
+		return err
+	}
+	select {
+	case <-m.properties.Settled():
+	case <-ctx.Done():
+		return nil
+	}
+	if err := m.properties.Err(); err != nil {
+		return err
+	}
+	var failed map[string]error
+	if m.options.InstallCRDs {
+		var err error
+		if failed, err = installCRDs(ctx, m.rest, m.log); err != nil {
+			return err
+		}
+	}
+	if err := waitForCRDs(ctx, m.rest, failed, m.log, tell); err != nil {
+		return err
+	}
+	return m.properties.Err()
 }
 
 func (m *member) gossipConfig() gossip.Config {

@@ -28,12 +28,13 @@ var (
 	dropped      = prometheus.NewDesc("hansa_gossip_packets_dropped_total", "Gossip packets that were not sent.", nil, nil)
 	accepted     = prometheus.NewDesc("hansa_federation_connections_accepted_total", "Connections of members that were accepted.", nil, nil)
 	refused      = prometheus.NewDesc("hansa_federation_connections_refused_total", "Connections that were refused.", nil, nil)
+	conflict     = prometheus.NewDesc("hansa_cluster_property_conflict", "1 while a ClusterProperty contradicts the agent's flag, else 0.", []string{"property"}, nil)
 	xdsRefusals  = prometheus.NewDesc("hansa_xds_refusals_total", "Responses that an xDS client refused (NACK).", nil, nil)
 )
 
 // Describe implements prometheus.Collector.
 func (c *collector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{viewRevision, exports, heard, restored, behind, members, dropped, accepted, refused, xdsRefusals} {
+	for _, d := range []*prometheus.Desc{viewRevision, exports, heard, restored, behind, members, dropped, accepted, refused, conflict, xdsRefusals} {
 		ch <- d
 	}
 }
@@ -71,6 +72,9 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	counter(dropped, m.gossip.Stats().Dropped)
 	counter(accepted, m.port.Stats().Accepted)
 	counter(refused, m.port.Stats().Refused)
+	for _, c := range m.properties.claims {
+		gauge(conflict, bit(m.properties.contradicted(c.property)), c.property)
+	}
 	if m.xds != nil {
 		counter(xdsRefusals, m.xds.Refusals())
 	}

@@ -7,6 +7,7 @@ import (
 	"net"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/pflag"
 
@@ -14,6 +15,7 @@ import (
 	"github.com/hansa-mcs/hansa/federation"
 	"github.com/hansa-mcs/hansa/federation/gossip"
 	"github.com/hansa-mcs/hansa/federation/trust"
+	"github.com/hansa-mcs/hansa/importer/kube"
 )
 
 // Options are all that a person can say to an agent; every field is one flag.
@@ -23,6 +25,8 @@ type Options struct {
 
 	Kubeconfig string // "" inside a pod, whose own account is used
 	Context    string // of the kubeconfig; "" for its current one
+
+	InstallCRDs bool // bring the CRDs of the MCS API
 
 	Listen    string   // where other members connect
 	Advertise string   // where they are told to; "" for Listen
@@ -34,6 +38,8 @@ type Options struct {
 	DNSZone    string
 	XDSAddress string // "" for no xDS
 	XDSTLS     string // how xDS is protected
+
+	AddressRest time.Duration // how long a clusterset IP outlives its ServiceImport
 
 	HTTPAddress string // of health and metrics
 
@@ -47,9 +53,10 @@ const xdsPlain = "none"
 // Defaults returns the Options of an agent that is told nothing.
 func Defaults() Options {
 	return Options{
-		Clusterset:  "default",        // one clusterset is the common case
-		Listen:      ":8443",          // unprivileged, so no capability is needed
-		DNSZone:     dns.DefaultZone,  // the only name that the KEP allows (D1)
+		Clusterset:  "default",       // one clusterset is the common case
+		Listen:      ":8443",         // unprivileged, so no capability is needed
+		DNSZone:     dns.DefaultZone, // the only name that the KEP allows (D1)
+		AddressRest: kube.DefaultAddressRest,
 		HTTPAddress: "127.0.0.1:8080", // metrics name services: open it on purpose
 		LogLevel:    "info",
 		LogFormat:   "text",
@@ -62,6 +69,7 @@ func (o *Options) AddFlags(f *pflag.FlagSet) {
 	f.StringVar(&o.Clusterset, "clusterset", o.Clusterset, "name of the clusterset, as in the members' certificates")
 	f.StringVar(&o.Kubeconfig, "kubeconfig", o.Kubeconfig, "kubeconfig file of this cluster; without it the pod's own service account is used")
 	f.StringVar(&o.Context, "context", o.Context, "context of the kubeconfig; without it its current one")
+	f.BoolVar(&o.InstallCRDs, "install-crds", o.InstallCRDs, "at start, install the CRDs of the MCS API, sigs.k8s.io/mcs-api "+mcsRelease+", or upgrade older ones; newer ones are left alone; needs ClusterRole "+installRole+" of docs/roles.yaml")
 	f.StringVar(&o.Listen, "listen", o.Listen, "host:port on which other members connect")
 	f.StringVar(&o.Advertise, "advertise", o.Advertise, "host:port at which other members reach this one; without it that of --listen, which must then name a host")
 	f.StringSliceVar(&o.Peers, "peer", o.Peers, "host:port of a member to join; may be given several times")
@@ -72,6 +80,7 @@ func (o *Options) AddFlags(f *pflag.FlagSet) {
 	f.StringVar(&o.DNSZone, "dns-zone", o.DNSZone, "zone that DNS is answered for, and domain of the xDS hosts below svc")
 	f.StringVar(&o.XDSAddress, "xds-address", o.XDSAddress, "host:port on which xDS is served; without it there is no xDS")
 	f.StringVar(&o.XDSTLS, "xds-tls", o.XDSTLS, "how xDS is protected; the one value is \"none\": in the clear, so let only clients that may see everything reach --xds-address")
+	f.DurationVar(&o.AddressRest, "address-rest", o.AddressRest, "how long the address of a ServiceImport that went is kept for the name to come back; 0 gives it back at once")
 	f.StringVar(&o.HTTPAddress, "http-address", o.HTTPAddress, "host:port of /healthz, /readyz and /metrics")
 	f.StringVar(&o.LogLevel, "log-level", o.LogLevel, "least level that is logged: debug, info, warn or error")
 	f.StringVar(&o.LogFormat, "log-format", o.LogFormat, "format of the log: text or json")
@@ -111,6 +120,9 @@ func (o *Options) Validate() error {
 		if f.path == "" {
 			errs = append(errs, fmt.Errorf("--%s is required: want the path of a PEM file", f.flag))
 		}
+	}
+	if o.AddressRest < 0 {
+		bad("address-rest", o.AddressRest.String(), errors.New("want a duration such as 5m, or 0"))
 	}
 	bad("http-address", o.HTTPAddress, checkListen(o.HTTPAddress))
 	if o.DNSAddress != "" {

@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/hansa-mcs/hansa/federation/trust"
+	"github.com/hansa-mcs/hansa/integration/rule"
 )
 
 var update = flag.Bool("update", false, "write the reference in docs anew")
@@ -85,9 +86,6 @@ func TestMistakesEndTheAgentWithAClearLine(t *testing.T) {
 		make func(o *Options, dir string)
 		want []string
 	}{
-		{"no cluster", func(o *Options, _ string) { o.Cluster = "" }, []string{"--cluster", "RFC 1123 label"}},
-		{"cluster of two labels", func(o *Options, _ string) { o.Cluster = "west.eu" }, []string{`--cluster "west.eu"`, "RFC 1123 label"}},
-		{"cluster too long", func(o *Options, _ string) { o.Cluster = strings.Repeat("w", 64) }, []string{"--cluster", "1 to 63"}},
 		{"clusterset", func(o *Options, _ string) { o.Clusterset = "Ac me" }, []string{`--clusterset "Ac me"`}},
 		{"peer without port", func(o *Options, _ string) { o.Peers = []string{"10.0.0.1"} }, []string{`--peer "10.0.0.1"`, "host:port"}},
 		{"peer with words for a port", func(o *Options, _ string) { o.Peers = []string{"10.0.0.1:https"} }, []string{`--peer "10.0.0.1:https"`, "port"}},
@@ -116,19 +114,49 @@ func TestMistakesEndTheAgentWithAClearLine(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			o, dir := valid(t)
 			test.make(&o, dir)
-			err := execute(t, o.flags()...)
-			if err == nil {
-				t.Fatal("no error")
-			}
-			for _, want := range test.want {
-				if !strings.Contains(err.Error(), want) {
-					t.Errorf("error %q does not say %q", err, want)
-				}
-			}
-			if strings.Count(err.Error(), "\n") > 0 {
-				t.Errorf("more than one line: %q", err)
-			}
+			mistaken(t, o, test.want...)
 		})
+	}
+}
+
+// A cluster's ID is a label of DNS names and the value of a label: one RFC 1123 label is what all of them take.
+func TestAClusterIDIsOneLabel(t *testing.T) {
+	rule.Covers(t, "C3", "C4", "#46")
+	for _, test := range []struct{ id, want string }{
+		{"", "--cluster is required"},
+		{"west.eu", `--cluster "west.eu"`},
+		{"West", `--cluster "West"`},
+		{"west_eu", `--cluster "west_eu"`},
+		{"-west", `--cluster "-west"`},
+		{strings.Repeat("w", 64), `--cluster "ww`},
+	} {
+		t.Run(test.id, func(t *testing.T) {
+			o, _ := valid(t)
+			o.Cluster = test.id
+			mistaken(t, o, test.want, "RFC 1123 label", "1 to 63")
+		})
+	}
+	o, _ := valid(t)
+	o.Cluster = strings.Repeat("w", 63)
+	if err := o.Validate(); err != nil {
+		t.Errorf("an ID of 63 characters: %v", err)
+	}
+}
+
+// mistaken checks that the agent ends with one line that has all those words.
+func mistaken(t *testing.T, o Options, want ...string) {
+	t.Helper()
+	err := execute(t, o.flags()...)
+	if err == nil {
+		t.Fatal("no error")
+	}
+	for _, w := range want {
+		if !strings.Contains(err.Error(), w) {
+			t.Errorf("error %q does not say %q", err, w)
+		}
+	}
+	if strings.Count(err.Error(), "\n") > 0 {
+		t.Errorf("more than one line: %q", err)
 	}
 }
 

@@ -1,0 +1,73 @@
+package kube
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"k8s.io/client-go/tools/events"
+	mcsv1beta1 "sigs.k8s.io/mcs-api/pkg/apis/v1beta1"
+
+	"github.com/hansa-mcs/hansa/importer"
+)
+
+const (
+	one   = "- cluster: a\n  ports: [http 80/TCP]\n"
+	two   = one + "- cluster: b\n  created: 2026-01-02T00:00:00Z\n  ports: [http 81/TCP]\n"
+	three = two + "- cluster: c\n  created: 2026-01-03T00:00:00Z\n  type: Headless\n  ports: [http 80/TCP]\n"
+)
+
+// TestEventsAreMadeOncePerConflict: on the ServiceImport and on the own ServiceExport, when a conflict is new
+// or reads otherwise, and once when the last is gone; never again for one that stands.
+func TestEventsAreMadeOncePerConflict(t *testing.T) {
+	recorder := events.NewFakeRecorder(100)
+	teller := newTeller(recorder)
+	teller.know(importer.Empty())
+	both := Current{Import: &mcsv1beta1.ServiceImport{}, Export: &mcsv1beta1.ServiceExport{}}
+	both.Import.Labels = marks(web)
+	foreign := Current{Import: &mcsv1beta1.ServiceImport{}, Export: both.Export}
+	for _, step := range []struct {
+		what    string
+		exports string
+		now     Current
+		want    []string
+	}{
+		{"alone", one, both, nil},
+		{"before there is an import", two, Current{Export: both.Export}, nil},
+		{"two disagree", two, both, []string{"Warning PortConflict", "Warning PortConflict"}},
+		{"still", two, both, nil},
+		{"a third, by its type", three, both, []string{"Warning PortConflict", "Warning PortConflict", "Warning TypeConflict", "Warning TypeConflict"}},
+		{"as before", two, both, []string{"Warning PortConflict", "Warning PortConflict"}},
+		{"resolved", one, both, []string{"Normal NoConflicts"}},
+		{"still resolved", one, both, nil},
+		{"the import is not ours", two, foreign, []string{"Warning PortConflict"}},
+	} {
+		teller.tell(web, notes(merged(t, step.exports), newWorld(t).scene()), step.now)
+		var got []string
+		for len(recorder.Events) > 0 {
+			words := strings.Fields(<-recorder.Events)
+			got = append(got, words[0]+" "+words[1])
+		}
+		if !slices.Equal(got, step.want) {
+			t.Errorf("%s: events %q, want %q", step.what, got, step.want)
+		}
+	}
+}
+
+// TestNotesOfWhatThisClusterCannotDo concern its own ServiceImport alone.
+func TestNotesOfWhatThisClusterCannotDo(t *testing.T) {
+	scene := newWorld(t).scene()
+	scene.Refused = func(string) bool { return true }
+	service := merged(t, "- cluster: a\n  families: [IPv6]\n  ports: [http 80/TCP]\n  trafficDistribution: PreferSameZone\n")
+	service.Unsupported = true
+	var got []string
+	for _, n := range notes(service, scene) {
+		if !n.Here {
+			t.Errorf("%+v is told on exports", n)
+		}
+		got = append(got, n.Reason)
+	}
+	if want := []string{"IPFamilyNotSupported", reasonUnknownValue}; !slices.Equal(got, want) {
+		t.Errorf("notes %v, want %v", got, want)
+	}
+}

@@ -1,0 +1,59 @@
+package kube
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/hansa-mcs/hansa/federation"
+	"github.com/hansa-mcs/hansa/importer"
+)
+
+// exportedAnnotation lists, on a ServiceImport, which of its labels and annotations are exported ones, so
+// that one which is exported no longer is known as ours, and goes, even after a restart.
+const exportedAnnotation = "hansa.dev/exported"
+
+// importMeta is all that we say of a ServiceImport beside its content: our marks, and the labels and
+// annotations that the exporting clusters gave it (E8).
+func importMeta(want *importer.Service) metav1.ObjectMeta {
+	labels, annotations := exported(want.Labels), exported(want.Annotations)
+	m := metav1.ObjectMeta{Namespace: want.Name.Namespace, Name: want.Name.Name, Labels: labels, Annotations: annotations}
+	var list []string
+	for _, k := range slices.Sorted(maps.Keys(labels)) {
+		list = append(list, "label "+k)
+	}
+	for _, k := range slices.Sorted(maps.Keys(annotations)) {
+		list = append(list, "annotation "+k)
+	}
+	maps.Copy(labels, marks(want.Name))
+	if len(list) > 0 {
+		annotations[exportedAnnotation] = strings.Join(list, ",")
+	}
+	if want.Type == federation.ClusterSetIP && (!want.Unsupported || len(want.IPs) > 0) {
+		annotations[derivedAnnotation] = DerivedName(want.Name)
+	}
+	return m
+}
+
+// exported copies what a ServiceImport may be given from elsewhere: nothing that we, the MCS API or kubectl
+// read as their own.
+func exported(pairs map[string]string) map[string]string {
+	out := map[string]string{}
+	for k, v := range pairs {
+		if !reserved(k) {
+			out[k] = v
+		}
+	}
+	return out
+}
+
+func reserved(key string) bool {
+	domain, _, _ := strings.Cut(key, "/")
+	switch domain {
+	case "hansa.dev", "multicluster.kubernetes.io", "multicluster.x-k8s.io", "kubectl.kubernetes.io":
+		return strings.Contains(key, "/")
+	}
+	return strings.HasSuffix(domain, ".hansa.dev")
+}
