@@ -12,8 +12,10 @@ import (
 
 	"github.com/go-logr/logr"
 	"golang.org/x/sync/errgroup"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	ctrl "sigs.k8s.io/controller-runtime"
 
+	"github.com/hansa-mcs/hansa/cmd/hansa-agent/agent"
 	"github.com/hansa-mcs/hansa/federation"
 	"github.com/hansa-mcs/hansa/federation/trust"
 	"github.com/hansa-mcs/hansa/integration/lab"
@@ -25,6 +27,8 @@ const Name = "lab"
 // Config says what to start.
 type Config struct {
 	Clusters []string
+	// DualStack are those of Clusters that have IPv6 Services too.
+	DualStack []string
 	// ControllerManager starts a kube-controller-manager in each.
 	ControllerManager bool
 	// InProcess runs the agents in this process instead of as processes of their own.
@@ -32,6 +36,13 @@ type Config struct {
 	// WithoutAPI leaves the MCS API out, so the agents, which are started, wait for it: InstallCRDs brings
 	// it, and Member.AwaitReady waits until the agent is through.
 	WithoutAPI bool
+	// Roles is the path of a YAML file of objects that every cluster gets before its agent starts, in their
+	// order; the agents then are Account to their API servers, and may do what its ClusterRoles let it. Empty
+	// means that agents may do everything.
+	Roles string
+	// Options changes the options of a cluster's agent each time that it starts. Several clusters may ask at
+	// once. Nil changes nothing.
+	Options func(cluster string, o *agent.Options)
 	// Output is told the progress in sentences for people. Nil means nobody.
 	Output io.Writer
 }
@@ -48,25 +59,34 @@ type Clusterset struct {
 func Start(ctx context.Context, config Config) (*Clusterset, error) {
 	// Clients made outside of a manager would complain that they have nowhere to log.
 	ctrl.SetLogger(logr.Discard())
+	roles, err := readRoles(config.Roles)
+	if err != nil {
+		return nil, err
+	}
 	binary := ""
 	if !config.InProcess {
-		var err error
 		if binary, err = buildAgent(ctx, config.Output); err != nil {
 			return nil, err
 		}
 	}
-	l, err := lab.Start(ctx, lab.Config{Clusters: config.Clusters, ControllerManager: config.ControllerManager, Output: config.Output})
+	l, err := lab.Start(ctx, lab.Config{
+		Clusters: config.Clusters, DualStack: config.DualStack, ControllerManager: config.ControllerManager, Output: config.Output,
+	})
 	if err != nil {
 		return nil, err
 	}
 	s := &Clusterset{lab: l, dir: filepath.Join(l.Dir(), "agents")}
-	if err := s.start(ctx, binary, config.WithoutAPI); err != nil {
+	if err := s.makeMembers(config, binary); err != nil {
+		return nil, errors.Join(err, s.Stop())
+	}
+	if err := s.start(ctx, roles, config.WithoutAPI); err != nil {
 		return nil, errors.Join(err, s.Stop())
 	}
 	return s, nil
 }
 
-func (s *Clusterset) start(ctx context.Context, binary string, withoutAPI bool) error {
+// makeMembers makes the members, each with its certificate, its kubeconfig and its peer.
+func (s *Clusterset) makeMembers(config Config, binary string) error {
 	if err := os.Mkdir(s.dir, 0o700); err != nil {
 		return err
 	}
@@ -82,22 +102,37 @@ func (s *Clusterset) start(ctx context.Context, binary string, withoutAPI bool) 
 		if m.files, err = ca.WriteMember(m.dir, federation.ClusterID(c.Name), time.Now()); err != nil {
 			return err
 		}
+		if config.Roles != "" {
+			if err := m.impersonate(); err != nil {
+				return err
+			}
+		}
+		m.change = config.Options
 		s.members = append(s.members, m)
 	}
-	group, groupCtx := errgroup.WithContext(ctx)
 	for i, m := range s.members {
 		if len(s.members) > 1 {
 			m.peer = s.members[min(1, max(0, 1-i))].Federation
 		}
-		if withoutAPI {
-			group.Go(m.LaunchAgent)
-			continue
-		}
+	}
+	return nil
+}
+
+// start brings into every cluster what its agent needs, and starts the agents.
+func (s *Clusterset) start(ctx context.Context, roles []*unstructured.Unstructured, withoutAPI bool) error {
+	group, ctx := errgroup.WithContext(ctx)
+	for _, m := range s.members {
 		group.Go(func() error {
-			if err := InstallCRDs(groupCtx, m.Client); err != nil {
+			if err := grant(ctx, m.Client, roles); err != nil {
 				return fmt.Errorf("cluster %s: %w", m.Name, err)
 			}
-			return m.StartAgent(groupCtx)
+			if withoutAPI {
+				return m.LaunchAgent()
+			}
+			if err := InstallCRDs(ctx, m.Client); err != nil {
+				return fmt.Errorf("cluster %s: %w", m.Name, err)
+			}
+			return m.StartAgent(ctx)
 		})
 	}
 	return group.Wait()

@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/spf13/pflag"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -30,21 +31,22 @@ type Member struct {
 	// Federation, DNS, XDS and HTTP are the host:port that the agent listens on.
 	Federation, DNS, XDS, HTTP string
 
-	cluster *lab.Cluster
-	dir     string
-	binary  string // of the agent; "" to run it in this process
-	files   trust.Files
-	peer    string
-	ended   <-chan struct{} // closes when the agent ended
-	process *lab.Process    // the agent, if it is a process
-	stop    func() error    // the agent, if it runs in this process
+	dir        string
+	binary     string // of the agent; "" to run it in this process
+	kubeconfig string // of the agent
+	files      trust.Files
+	peer       string
+	change     func(cluster string, o *agent.Options) // see Config.Options
+	ended      <-chan struct{}                        // closes when the agent ended
+	process    *lab.Process                           // the agent, if it is a process
+	stop       func() error                           // the agent, if it runs in this process
 }
 
 func newMember(c *lab.Cluster, dir, binary string) (*Member, error) {
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		return nil, err
 	}
-	m := &Member{Name: c.Name, REST: c.RESTConfig(), cluster: c, dir: dir, binary: binary}
+	m := &Member{Name: c.Name, REST: c.RESTConfig(), dir: dir, binary: binary, kubeconfig: c.Kubeconfig}
 	m.REST.QPS = -1
 	var err error
 	if m.Client, err = client.NewWithWatch(m.REST, client.Options{Scheme: scheme}); err != nil {
@@ -62,12 +64,15 @@ func newMember(c *lab.Cluster, dir, binary string) (*Member, error) {
 func (m *Member) options() agent.Options {
 	o := agent.Defaults()
 	o.Cluster, o.Clusterset = m.Name, Name
-	o.Kubeconfig = m.cluster.Kubeconfig
+	o.Kubeconfig = m.kubeconfig
 	o.Listen = m.Federation
 	o.CertFile, o.KeyFile, o.CAFile = m.files.Cert, m.files.Key, m.files.CA
 	o.DNSAddress, o.XDSAddress, o.XDSTLS, o.HTTPAddress = m.DNS, m.XDS, "none", m.HTTP
 	if m.peer != "" {
 		o.Peers = []string{m.peer}
+	}
+	if m.change != nil {
+		m.change(m.Name, &o)
 	}
 	return o
 }
@@ -97,17 +102,8 @@ func (m *Member) LaunchAgent() (err error) {
 func (m *Member) LogFile() string { return filepath.Join(m.dir, "agent.log") }
 
 func (m *Member) startProcess() (<-chan struct{}, error) {
-	o := m.options()
-	args := []string{
-		"--cluster", o.Cluster, "--clusterset", o.Clusterset, "--kubeconfig", o.Kubeconfig,
-		"--listen", o.Listen, "--tls-cert-file", o.CertFile, "--tls-key-file", o.KeyFile, "--tls-ca-file", o.CAFile,
-		"--dns-address", o.DNSAddress, "--xds-address", o.XDSAddress, "--xds-tls", o.XDSTLS, "--http-address", o.HTTPAddress,
-	}
-	for _, p := range o.Peers {
-		args = append(args, "--peer", p)
-	}
 	process, err := lab.StartProcess(lab.ProcessConfig{
-		Name: "hansa-agent of " + m.Name, Path: m.binary, Args: args, Dir: m.dir, LogFile: m.LogFile(),
+		Name: "hansa-agent of " + m.Name, Path: m.binary, Args: arguments(m.options()), Dir: m.dir, LogFile: m.LogFile(),
 	})
 	if err != nil {
 		return nil, err
@@ -116,17 +112,39 @@ func (m *Member) startProcess() (<-chan struct{}, error) {
 	return process.Done(), nil
 }
 
+// arguments is the command line of options: a flag for each that is not as by default.
+func arguments(o agent.Options) (args []string) {
+	flags := pflag.NewFlagSet("", pflag.ContinueOnError)
+	said := agent.Defaults()
+	said.AddFlags(flags)
+	said = o // which the flags read from now on
+	flags.VisitAll(func(f *pflag.Flag) {
+		if f.Value.String() == f.DefValue {
+			return
+		}
+		values := []string{f.Value.String()}
+		if several, ok := f.Value.(pflag.SliceValue); ok {
+			values = several.GetSlice()
+		}
+		for _, value := range values {
+			args = append(args, "--"+f.Name+"="+value)
+		}
+	})
+	return args
+}
+
 func (m *Member) startHere() (<-chan struct{}, error) {
 	log, file, err := agentLog(m.LogFile())
 	if err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithCancel(context.Background())
+	options := m.options()
 	ended := make(chan struct{})
 	var failed error
 	go func() {
 		defer close(ended)
-		failed = errors.Join(agent.Run(ctx, m.options(), log), file.Close())
+		failed = errors.Join(agent.Run(ctx, options, log), file.Close())
 	}()
 	m.stop = func() error {
 		cancel()
@@ -188,6 +206,15 @@ func (m *Member) StopAgent() error {
 		return m.stop()
 	}
 	return nil
+}
+
+// RestartAgent ends the agent and starts it again, at the same addresses, and waits until it is ready. One
+// that ended with an error is not started again.
+func (m *Member) RestartAgent(ctx context.Context) error {
+	if err := m.StopAgent(); err != nil {
+		return fmt.Errorf("stopping the agent of %s: %w", m.Name, err)
+	}
+	return m.StartAgent(ctx)
 }
 
 // Memory returns the agent's resident memory in bytes; the agent must be a process.

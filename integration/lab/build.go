@@ -2,15 +2,12 @@ package lab
 
 import (
 	"bufio"
-	"bytes"
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 )
@@ -22,7 +19,8 @@ const module = "github.com/hansa-mcs/hansa"
 const managerTag = "manager"
 
 // Build returns the path of the binary that is every program of a lab, see
-// lab/kube, kube-controller-manager only if manager is set. It is made if it is not in the cache yet, which takes about five
+// lab/kube, kube-controller-manager only if manager is set, of the Kubernetes
+// that KubeVariable chooses. It is made if it is not in the cache yet, which takes about five
 // minutes on two cores the first time and half a minute after a change; out is
 // told what happens meanwhile, and nothing if the binary is there. Several
 // processes may call it at once: one builds and the others wait. The working
@@ -32,31 +30,40 @@ func Build(ctx context.Context, out io.Writer, manager bool) (binary string, err
 	if err != nil {
 		return "", err
 	}
-	source, err := findSource()
+	kube, err := chosenRelease()
 	if err != nil {
 		return "", err
 	}
-	b := builder{filepath.Join(cache, "kube"), source, "", compile}
+	b := builder{filepath.Join(cache, "kube"), kube, "", compile}
 	if manager {
 		b.tag = managerTag
 	}
 	return b.build(ctx, out)
 }
 
-// builder makes one binary from the module in source and keeps it below cache.
+// chosenRelease is the Kubernetes of every lab of this process.
+func chosenRelease() (release, error) {
+	source, err := findSource()
+	if err != nil {
+		return release{}, err
+	}
+	return chooseRelease(source, os.Getenv(KubeVariable))
+}
+
+// builder makes one binary of a release and keeps it below cache.
 type builder struct {
 	cache   string
-	source  string
+	release release
 	tag     string // a build tag; empty for none
-	compile func(ctx context.Context, source, tag, version, target string, out io.Writer) error
+	compile func(ctx context.Context, kube release, tag, target string, out io.Writer) error
 }
 
 func (b builder) build(ctx context.Context, out io.Writer) (string, error) {
-	version, key, err := identify(b.source)
+	key, err := b.release.key()
 	if err != nil {
 		return "", fmt.Errorf("read what the control plane is built from: %w", err)
 	}
-	dir := filepath.Join(b.cache, version+"-"+key)
+	dir := filepath.Join(b.cache, b.release.version+"-"+key)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return "", err
 	}
@@ -64,7 +71,7 @@ func (b builder) build(ctx context.Context, out io.Writer) (string, error) {
 	if _, err := os.Stat(binary); err == nil {
 		return binary, nil
 	}
-	lock, err := lockBuild(ctx, filepath.Join(dir, "lock"), version, out)
+	lock, err := lockBuild(ctx, filepath.Join(dir, "lock"), b.release.version, out)
 	if err != nil {
 		return "", err
 	}
@@ -72,18 +79,18 @@ func (b builder) build(ctx context.Context, out io.Writer) (string, error) {
 	if _, err := os.Stat(binary); err == nil {
 		return binary, nil // built while we waited.
 	}
-	return binary, b.replace(ctx, binary, version, out)
+	return binary, b.replace(ctx, binary, out)
 }
 
 // replace makes binary appear whole or not at all. Its caller holds the lock.
-func (b builder) replace(ctx context.Context, binary, version string, out io.Writer) error {
+func (b builder) replace(ctx context.Context, binary string, out io.Writer) error {
 	fmt.Fprintf(out, "Building the control plane of Kubernetes %s, once for this machine: "+
-		"about 5 minutes on two cores the first time.\n", version)
+		"about 5 minutes on two cores the first time.\n", b.release.version)
 	begun := time.Now()
 	unfinished := binary + ".unfinished"
-	if err := b.compile(ctx, b.source, b.tag, version, unfinished, out); err != nil {
+	if err := b.compile(ctx, b.release, b.tag, unfinished, out); err != nil {
 		_ = os.Remove(unfinished)
-		return fmt.Errorf("build the control plane in %s: %w", b.source, err)
+		return fmt.Errorf("build the control plane in %s: %w", b.release.source, err)
 	}
 	if err := os.Rename(unfinished, binary); err != nil {
 		return err
@@ -99,43 +106,6 @@ func lockBuild(ctx context.Context, path, version string, out io.Writer) (*Lock,
 	}
 	fmt.Fprintf(out, "Another process builds the control plane of Kubernetes %s; waiting for it.\n", version)
 	return WaitLock(ctx, path)
-}
-
-// identify says which Kubernetes the module in source is made of, and a key that
-// differs when any of its files differs.
-func identify(source string) (version, key string, err error) {
-	files, err := filepath.Glob(filepath.Join(source, "*.go"))
-	if err != nil {
-		return "", "", err
-	}
-	files = append(files, filepath.Join(source, "go.mod"), filepath.Join(source, "go.sum"))
-	slices.Sort(files)
-	hash := sha256.New()
-	for _, file := range files {
-		content, err := os.ReadFile(file)
-		if err != nil {
-			return "", "", err
-		}
-		fmt.Fprintf(hash, "%s %d\n%s", filepath.Base(file), len(content), content)
-		if filepath.Base(file) == "go.mod" {
-			version = requiredVersion(content, "k8s.io/kubernetes")
-		}
-	}
-	if version == "" {
-		return "", "", fmt.Errorf("%s does not require k8s.io/kubernetes", filepath.Join(source, "go.mod"))
-	}
-	return version, fmt.Sprintf("%.6x", hash.Sum(nil)), nil
-}
-
-// requiredVersion is the version of a module in a go.mod, or empty.
-func requiredVersion(gomod []byte, path string) string {
-	for line := range bytes.Lines(gomod) {
-		fields := strings.Fields(strings.TrimPrefix(string(line), "require "))
-		if len(fields) >= 2 && fields[0] == path && strings.HasPrefix(fields[1], "v") {
-			return fields[1]
-		}
-	}
-	return ""
 }
 
 // findSource is the directory of the control plane's module, found from the

@@ -14,14 +14,14 @@ import (
 	"time"
 )
 
-// newSource is a directory that looks like lab/kube.
-func newSource(t *testing.T) string {
+// newSource is a directory that looks like lab/kube, and the release in it.
+func newSource(t *testing.T) release {
 	t.Helper()
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "go.mod"), "module m\n\nrequire (\n\tk8s.io/kubernetes v1.2.3\n)\n")
 	write(t, filepath.Join(dir, "go.sum"), "")
 	write(t, filepath.Join(dir, "main.go"), "package main\n")
-	return dir
+	return release{dir, "go.mod", "v1.2.3"}
 }
 
 func write(t *testing.T, path, text string) {
@@ -38,14 +38,14 @@ type compileOnce struct {
 	running atomic.Int32
 }
 
-func (c *compileOnce) compile(_ context.Context, _, _, version, target string, _ io.Writer) error {
+func (c *compileOnce) compile(_ context.Context, kube release, _, target string, _ io.Writer) error {
 	if c.running.Add(1) > 1 {
 		c.t.Error("two builds run at once")
 	}
 	defer c.running.Add(-1)
 	c.calls.Add(1)
 	time.Sleep(50 * time.Millisecond) // stands for the minutes that others wait.
-	return os.WriteFile(target, []byte(version), 0o700)
+	return os.WriteFile(target, []byte(kube.version), 0o700)
 }
 
 func TestConcurrentBuildsCompileOnce(t *testing.T) {
@@ -93,14 +93,14 @@ func TestBuildAgainWhenASourceFileChanges(t *testing.T) {
 		if n := int(c.calls.Load()); n != i+1 {
 			t.Errorf("compiled %d times before %s changed, want %d", n, file, i+1)
 		}
-		write(t, filepath.Join(b.source, file), fmt.Sprintf("// changed\nrequire k8s.io/kubernetes v1.2.%d\n", i))
-		write(t, filepath.Join(b.source, "go.mod"), "require k8s.io/kubernetes v1.2.3 // "+file)
+		write(t, filepath.Join(b.release.source, file), fmt.Sprintf("// changed\nrequire k8s.io/kubernetes v1.2.%d\n", i))
+		write(t, filepath.Join(b.release.source, "go.mod"), "require k8s.io/kubernetes v1.2.3 // "+file)
 	}
 }
 
 func TestFailedBuildLeavesNothingAndIsTriedAgain(t *testing.T) {
 	broken := errors.New("main.go:1: expected a program")
-	b := builder{t.TempDir(), newSource(t), "", func(_ context.Context, _, _, _, target string, _ io.Writer) error {
+	b := builder{t.TempDir(), newSource(t), "", func(_ context.Context, _ release, _, target string, _ io.Writer) error {
 		write(t, target, "half a prog")
 		return broken
 	}}
@@ -119,7 +119,7 @@ func TestCompileShowsTheCompilersWords(t *testing.T) {
 	source := t.TempDir()
 	write(t, filepath.Join(source, "go.mod"), "module m\n\ngo 1.26\n")
 	write(t, filepath.Join(source, "main.go"), "package main\n\nfunc main() { sail() }\n")
-	err := compile(t.Context(), source, "", "v1.2.3", filepath.Join(t.TempDir(), "kube"), io.Discard)
+	err := compile(t.Context(), release{source, "go.mod", "v1.2.3"}, "", filepath.Join(t.TempDir(), "kube"), io.Discard)
 	if err == nil || !strings.Contains(err.Error(), "undefined: sail") {
 		t.Errorf("err = %v, want the compiler's words", err)
 	}
@@ -129,7 +129,7 @@ func TestCompileEndsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	tired := errors.New("tired of waiting")
 	cancel(tired)
-	err := compile(ctx, newSource(t), "", "v1.2.3", filepath.Join(t.TempDir(), "kube"), io.Discard)
+	err := compile(ctx, newSource(t), "", filepath.Join(t.TempDir(), "kube"), io.Discard)
 	if !errors.Is(err, tired) {
 		t.Errorf("err = %v, want %v", err, tired)
 	}

@@ -18,17 +18,17 @@ import (
 // in Go's build cache.
 const CompilerFlags = "-gcflags=all=-dwarf=false"
 
-// compile has the go command build the module in source, with a build tag, into
-// target and tells out how far it is. Its error has the compiler's words.
-func compile(ctx context.Context, source, tag, version, target string, out io.Writer) error {
+// compile has the go command build a release, with a build tag if there is one,
+// into target and tells out how far it is. Its error has the compiler's words.
+func compile(ctx context.Context, kube release, tag, target string, out io.Writer) error {
 	tool, err := exec.LookPath("go")
 	if err != nil {
 		return fmt.Errorf("the control plane is compiled on this machine, and there is no Go toolchain: %w", err)
 	}
 	progress := newProgress(out)
-	cmd := exec.CommandContext(ctx, tool, "build", "-v", "-buildvcs=false", CompilerFlags, "-tags", tag,
-		"-ldflags", linkerFlags(version), "-o", target, ".")
-	cmd.Dir = source
+	cmd := exec.CommandContext(ctx, tool, "build", "-v", "-modfile="+kube.modfile, "-buildvcs=false", CompilerFlags,
+		"-tags", strings.Join(tags(kube, tag), ","), "-ldflags", linkerFlags(kube.version), "-o", target, ".")
+	cmd.Dir = kube.source
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=", "GOWORK=off",
 		"GOOS="+runtime.GOOS, "GOARCH="+runtime.GOARCH)
 	cmd.Stdout, cmd.Stderr = progress, progress
@@ -46,6 +46,14 @@ func compile(ctx context.Context, source, tag, version, target string, out io.Wr
 		return errors.Join(fmt.Errorf("go build: %w", err), progress.words())
 	}
 	return nil
+}
+
+// tags have one of the release, as kube1.36, for what is not alike in all of them.
+func tags(kube release, tag string) []string {
+	if tag == "" {
+		return []string{"kube" + kube.minor()}
+	}
+	return []string{"kube" + kube.minor(), tag}
 }
 
 // linkerFlags say the version, because clients and servers ask each other for it.

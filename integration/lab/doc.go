@@ -5,7 +5,9 @@
 // kube-apiserver (and a kube-controller-manager on request) on loopback, with a
 // kubeconfig of its own. [Build] makes the one binary of them all from the Go
 // module in lab/kube, once for a machine; [Start] starts the clusters in
-// parallel and returns when all are ready, which takes seconds.
+// parallel and returns when all are ready, which takes seconds. The environment
+// chooses between the newest Kubernetes and the oldest that Hansa supports, see
+// [KubeVariable].
 //
 // A [Lab] owns its processes and its directory; [Lab.Stop] ends the one and
 // removes the other. A process that dies without stopping its labs, even by

@@ -20,7 +20,7 @@ import (
 )
 
 // Service ranges are 10.96.0.0/16, 10.97.0.0/16 and so on up to 10.255.0.0/16,
-// and with DualStack also fd00:10:96::/112 and so on.
+// and of those in DualStack also fd00:10:96::/112 and so on.
 const (
 	firstRange  = 96
 	maxClusters = 256 - firstRange
@@ -33,8 +33,9 @@ type Config struct {
 	Clusters []string
 	// ControllerManager starts a kube-controller-manager for each as well.
 	ControllerManager bool
-	// DualStack gives each cluster an IPv6 service range besides.
-	DualStack bool
+	// DualStack are those of Clusters that have an IPv6 service range besides, by
+	// the cluster's place there as well: fd00:10:96::/112, fd00:10:97::/112 ...
+	DualStack []string
 	// Dir is a new or empty directory for everything of the lab, which stays after
 	// Stop. Empty means one below the cache that Stop removes.
 	Dir string
@@ -92,6 +93,11 @@ func (c Config) Validate() error {
 			return fmt.Errorf("clusters: %q is named twice, expected different names", name)
 		}
 	}
+	for _, name := range c.DualStack {
+		if !slices.Contains(c.Clusters, name) {
+			return fmt.Errorf("dual stack: %q is no cluster, expected some of %s", name, strings.Join(c.Clusters, ", "))
+		}
+	}
 	return nil
 }
 
@@ -136,7 +142,7 @@ func (l *Lab) newCluster(i int, name string, config Config, advertise netip.Addr
 		LogDir:     filepath.Join(dir, "logs"),
 		dir:        dir,
 		bin:        l.bin(),
-		services:   serviceRanges(i, config.DualStack),
+		services:   serviceRanges(i, slices.Contains(config.DualStack, name)),
 		advertise:  advertise,
 		manager:    config.ControllerManager,
 	}

@@ -118,7 +118,7 @@ func inside(t *testing.T, address, prefix string) {
 }
 
 func TestClustersAreSeparate(t *testing.T) {
-	l := startLab(t, Config{Clusters: []string{"east", "west"}, DualStack: true})
+	l := startLab(t, Config{Clusters: []string{"east", "west"}})
 	inside(t, createService(t, l.Cluster("east"), "web").Spec.ClusterIP, "10.96.0.0/16")
 	inside(t, createService(t, l.Cluster("west"), "db").Spec.ClusterIP, "10.97.0.0/16")
 	_, err := coreClient(t, l.Cluster("west")).Services("default").Get(t.Context(), "web", metav1.GetOptions{})
@@ -130,30 +130,40 @@ func TestClustersAreSeparate(t *testing.T) {
 	}
 }
 
-// kubernetesVersion is the one that lab/kube requires.
-func kubernetesVersion(t *testing.T) string {
-	t.Helper()
-	source, err := findSource()
-	if err != nil {
-		t.Fatal(err)
+func TestOnlyClustersOfDualStackGiveIPv6Addresses(t *testing.T) {
+	l := startLab(t, Config{Clusters: []string{"east", "west"}, DualStack: []string{"west"}})
+	for cluster, ranges := range map[string][]string{"east": {"10.96.0.0/16"}, "west": {"10.97.0.0/16", "fd00:10:97::/112"}} {
+		service, err := coreClient(t, l.Cluster(cluster)).Services("default").Create(t.Context(), &corev1.Service{
+			ObjectMeta: metav1.ObjectMeta{Name: "web"},
+			Spec:       corev1.ServiceSpec{Ports: []corev1.ServicePort{{Port: 80}}, IPFamilyPolicy: new(corev1.IPFamilyPolicyPreferDualStack)},
+		}, metav1.CreateOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(service.Spec.ClusterIPs) != len(ranges) {
+			t.Errorf("%s gave %v, want an address of each of %v", cluster, service.Spec.ClusterIPs, ranges)
+			continue
+		}
+		for i, address := range service.Spec.ClusterIPs {
+			inside(t, address, ranges[i])
+		}
 	}
-	version, _, err := identify(source)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return version
 }
 
 func TestKubectlReachesEachClusterByItsContext(t *testing.T) {
 	l := startLab(t, Config{Clusters: []string{"east", "west"}})
 	createService(t, l.Cluster("west"), "web")
-	version := kubernetesVersion(t)
+	kube, err := chosenRelease()
+	if err != nil {
+		t.Fatal(err)
+	}
 	for args, want := range map[string]string{
 		"get namespaces -o name":                                   "namespace/default",
 		"--context west get service web -o name":                   "service/web",
 		"config current-context":                                   "east",
 		"--context west config view --minify -o jsonpath={..user}": "west",
-		"--context west version -o json":                           `"gitVersion": "` + version + `"`,
+		"version --client -o json":                                 `"gitVersion": "` + kube.version + `"`,
+		"--context west get --raw /version":                        `"gitVersion": "` + kube.version + `"`,
 	} {
 		cmd := exec.CommandContext(t.Context(), l.Kubectl(), strings.Fields(args)...)
 		cmd.Env = []string{"KUBECONFIG=" + l.Kubeconfig(), "HOME=" + t.TempDir()}
@@ -305,8 +315,12 @@ func TestConfigIsCheckedBeforeAnythingStarts(t *testing.T) {
 			t.Errorf("clusters %.3q: err = %v, want %q", clusters, err, want)
 		}
 	}
-	if err := (Config{Clusters: many[:maxClusters]}).Validate(); err != nil {
+	if err := (Config{Clusters: many[:maxClusters], DualStack: many[1:3]}).Validate(); err != nil {
 		t.Error(err)
+	}
+	stranger := Config{Clusters: many[:2], DualStack: many[1:3]}
+	if _, err := Start(t.Context(), stranger); err == nil || err.Error() != `dual stack: "c2" is no cluster, expected some of c0, c1` {
+		t.Errorf("err = %v", err)
 	}
 }
 
