@@ -32,7 +32,7 @@ func Describe(cluster federation.ClusterID, export *mcsv1beta1.ServiceExport, se
 	case service == nil:
 		return nil, invalid(export, mcsv1beta1.ServiceExportReasonNoService,
 			fmt.Sprintf("there is no Service %q in namespace %q", export.Name, export.Namespace))
-	case service.Spec.Type == corev1.ServiceTypeExternalName:
+	case service.Spec.Type == corev1.ServiceTypeExternalName: // E6
 		return nil, invalid(export, mcsv1beta1.ServiceExportReasonInvalidServiceType,
 			"a Service of type ExternalName cannot be exported")
 	case derived(service):

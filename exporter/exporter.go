@@ -27,7 +27,7 @@ import (
 // byService finds the EndpointSlices of a Service in the cache.
 const byService = "service"
 
-// workers is how many services are described at once: one whose status is being written holds up no other.
+// workers is how many services are described at once: a status that takes long to write holds up few others.
 const workers = 8
 
 // termPause is the least time between two terms, so that no peer can make us begin them without end.
@@ -36,20 +36,31 @@ const termPause = 10 * time.Second
 // retryMost bounds how long a failed write waits: an API server that is back is not waited for.
 const retryMost = 10 * time.Second
 
-// exporter keeps this cluster's part of a Store equal to its API server.
-type exporter struct {
-	client    client.Client
-	store     *federation.Store
-	recorder  events.EventRecorder
-	log       *slog.Logger
-	announced chan struct{}
-	again     chan event.TypedGenericEvent[federation.ServiceName] // what to look at again
+// Config is what an exporter works on.
+type Config struct {
+	Store *federation.Store
+	// Restored closes once the Store holds what this cluster is remembered to have said: what cannot be said
+	// anew stays as it was.
+	Restored <-chan struct{}
+	// Definition is the CRD of ServiceExports.
+	Definition Definition
+	Log        *slog.Logger
 }
 
-// Add makes mgr run an exporter for store. The manager's scheme must know the core, discovery and MCS
-// API types, and the API server must serve ServiceExports.
-func Add(ctx context.Context, mgr manager.Manager, store *federation.Store, log *slog.Logger) error {
-	x := newExporter(mgr.GetClient(), mgr.GetEventRecorder(eventReporter), store, log)
+// exporter keeps this cluster's part of a Store equal to its API server.
+type exporter struct {
+	Config
+	client    client.Client
+	recorder  events.EventRecorder
+	announced chan struct{}
+	again     chan event.TypedGenericEvent[federation.ServiceName] // what to look at again
+	held      held
+}
+
+// Add makes mgr run an exporter. The manager's scheme must know the core, discovery and MCS API types, and
+// the API server must serve ServiceExports.
+func Add(ctx context.Context, mgr manager.Manager, config Config) error {
+	x := newExporter(config, mgr.GetClient(), mgr.GetEventRecorder(eventReporter))
 	err := mgr.GetFieldIndexer().IndexField(ctx, &discoveryv1.EndpointSlice{}, byService, func(o client.Object) []string {
 		return []string{o.GetLabels()[discoveryv1.LabelServiceName]}
 	})
@@ -64,22 +75,25 @@ func Add(ctx context.Context, mgr manager.Manager, store *federation.Store, log 
 		WatchesRawSource(source.Channel(x.again, afterTheRest)).
 		WithOptions(controller.Options{
 			MaxConcurrentReconciles: workers,
+			UsePriorityQueue:        new(true),
 			RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[ctrl.Request](5*time.Millisecond, retryMost),
 		}).
 		Complete(x)
 	if err != nil {
 		return fmt.Errorf("building the exporter: %w", err)
 	}
-	if err := mgr.Add(manager.RunnableFunc(x.followPeers)); err != nil {
-		return err
+	for _, loop := range []manager.RunnableFunc{x.followPeers, x.followDefinition} {
+		if err := mgr.Add(loop); err != nil {
+			return err
+		}
 	}
 	// The manager starts x once its caches are complete.
 	return mgr.Add(x)
 }
 
-func newExporter(c client.Client, recorder events.EventRecorder, store *federation.Store, log *slog.Logger) *exporter {
+func newExporter(config Config, c client.Client, recorder events.EventRecorder) *exporter {
 	return &exporter{
-		client: c, store: store, recorder: recorder, log: log,
+		Config: config, client: c, recorder: recorder,
 		announced: make(chan struct{}), again: make(chan event.TypedGenericEvent[federation.ServiceName]),
 	}
 }
@@ -88,6 +102,11 @@ func newExporter(c client.Client, recorder events.EventRecorder, store *federati
 // when it knows everything, so that what it does not say is really gone. Until ctx ends it begins another
 // term whenever a peer holds a greater one of this cluster.
 func (x *exporter) Start(ctx context.Context) error {
+	select {
+	case <-x.Restored:
+	case <-ctx.Done():
+		return nil
+	}
 	var list mcsv1beta1.ServiceExportList
 	if err := x.client.List(ctx, &list); err != nil {
 		return fmt.Errorf("listing ServiceExports: %w", err)
@@ -105,8 +124,8 @@ func (x *exporter) Start(ctx context.Context) error {
 			exports = append(exports, e)
 		}
 	}
-	x.store.Announce(federation.NextTerm(0, time.Now()), exports)
-	x.log.Info("announced", "exports", len(exports), "version", x.version())
+	x.Store.Announce(federation.NextTerm(0, time.Now()), exports)
+	x.Log.Info("announced", "exports", len(exports), "version", x.version())
 	close(x.announced)
 	x.keepTerm(ctx)
 	return nil
@@ -115,7 +134,7 @@ func (x *exporter) Start(ctx context.Context) error {
 // keepTerm renews the term whenever it is contested, until ctx ends.
 func (x *exporter) keepTerm(ctx context.Context) {
 	for ctx.Err() == nil {
-		contested, changed := x.store.Contested()
+		contested, changed := x.Store.Contested()
 		if !contested {
 			select {
 			case <-changed:
@@ -123,8 +142,8 @@ func (x *exporter) keepTerm(ctx context.Context) {
 			}
 			continue
 		}
-		x.store.Renew(federation.NextTerm(0, time.Now()))
-		x.log.Warn("a peer held a greater term of this cluster; began another", "version", x.version())
+		x.Store.Renew(federation.NextTerm(0, time.Now()))
+		x.Log.Warn("a peer held a greater term of this cluster; began another", "version", x.version())
 		select {
 		case <-time.After(termPause):
 		case <-ctx.Done():
@@ -132,7 +151,7 @@ func (x *exporter) keepTerm(ctx context.Context) {
 	}
 }
 
-func (x *exporter) version() federation.Version { return x.store.Version(x.store.Self()) }
+func (x *exporter) version() federation.Version { return x.Store.Version(x.Store.Self()) }
 
 // Reconcile makes the Store and the status say what is true of one service.
 func (x *exporter) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
@@ -147,47 +166,49 @@ func (x *exporter) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result
 		return ctrl.Result{}, err
 	}
 	if export == nil || export.DeletionTimestamp != nil {
-		x.store.Withdraw(name)
-		return ctrl.Result{}, nil
+		return ctrl.Result{}, x.withdraw(ctx, name)
 	}
 	e, status, err := x.describe(ctx, export)
 	if err != nil {
 		return ctrl.Result{}, err
 	}
 	if e != nil {
-		x.store.Set(e)
+		x.Store.Set(e)
 	} else {
-		x.store.Withdraw(name)
+		x.Store.Withdraw(name)
 	}
 	return ctrl.Result{}, x.writeStatus(ctx, export, status)
 }
 
 // describe returns what to say of an export, nil for nothing, and its status.
 func (x *exporter) describe(ctx context.Context, export *mcsv1beta1.ServiceExport) (*federation.Export, Status, error) {
-	service, err := get(ctx, x.client, client.ObjectKeyFromObject(export), &corev1.Service{})
+	service, err := get(ctx, x.client, client.ObjectKeyFromObject(export), &corev1.Service{}, unwritten)
 	if err != nil {
 		return nil, Status{}, err
 	}
 	var list discoveryv1.EndpointSliceList
-	if err := x.client.List(ctx, &list, client.InNamespace(export.Namespace), client.MatchingFields{byService: export.Name}); err != nil {
+	if err := x.client.List(ctx, &list, client.InNamespace(export.Namespace), client.MatchingFields{byService: export.Name}, unwritten); err != nil {
 		return nil, Status{}, fmt.Errorf("listing the EndpointSlices of %s/%s: %w", export.Namespace, export.Name, err)
 	}
 	endpoints := make([]*discoveryv1.EndpointSlice, len(list.Items))
 	for i := range list.Items {
 		endpoints[i] = &list.Items[i]
 	}
-	e, status := Describe(x.store.Self(), export, service, endpoints)
+	e, status := Describe(x.Store.Self(), export, service, endpoints)
 	if status.Ready.Reason == string(mcsv1beta1.ServiceExportReasonFailed) {
 		// Nothing is lost by what cannot be said: what was said last stays.
-		e = x.store.Export(x.store.Self(), federation.ServiceName{Namespace: export.Namespace, Name: export.Name})
+		e = x.Store.Export(x.Store.Self(), federation.ServiceName{Namespace: export.Namespace, Name: export.Name})
 	}
 	return e, status, nil
 }
 
+// unwritten reads what the exporter never writes, so that no write of another has to be waited for.
+const unwritten = client.DisableReadYourWritesConsistency
+
 // get returns an object of the cache, nil when there is none.
-func get[T client.Object](ctx context.Context, c client.Client, key types.NamespacedName, into T) (T, error) {
+func get[T client.Object](ctx context.Context, c client.Client, key types.NamespacedName, into T, options ...client.GetOption) (T, error) {
 	var none T
-	err := c.Get(ctx, key, into)
+	err := c.Get(ctx, key, into, options...)
 	if apierrors.IsNotFound(err) {
 		return none, nil
 	}

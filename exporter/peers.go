@@ -49,19 +49,19 @@ func counted(message string) int {
 	return peers
 }
 
-// followPeers has all that this cluster exports looked at again whenever it knows more other clusters than
-// ever since the start, until ctx ends.
+// followPeers has all that this cluster exports looked at again whenever clearly more other clusters are known
+// than ever since the start, until ctx ends.
 func (x *exporter) followPeers(ctx context.Context) error {
 	select {
 	case <-x.announced:
 	case <-ctx.Done():
 		return nil
 	}
-	for most := 0; ; {
-		changed := x.store.Changed()
-		if n := x.store.Peers(); n > most {
-			most = n
-			if !x.lookAgain(ctx) {
+	for told := 0; ; {
+		changed := x.Store.Changed()
+		if n := x.Store.Peers(); clearlyMore(n, told) {
+			told = n
+			if !x.lookAgain(ctx, x.exported()) {
 				return nil
 			}
 		}
@@ -73,13 +73,24 @@ func (x *exporter) followPeers(ctx context.Context) error {
 	}
 }
 
-// lookAgain queues all that the Store holds of this cluster; what enters it later counts the clusters later.
-// It reports whether it came to its end before ctx.
-func (x *exporter) lookAgain(ctx context.Context) bool {
-	own := x.store.Since(x.store.Self(), federation.Version{})
-	for _, e := range own.Put {
+// clearlyMore counts few clusters exactly and many roughly: each time all statuses are written, and a
+// clusterset of a hundred must not have them written a hundred times while it forms.
+func clearlyMore(n, told int) bool { return n > told && (n <= 8 || n >= 2*told) }
+
+// exported returns the names of what the Store holds of this cluster.
+func (x *exporter) exported() []federation.ServiceName {
+	var names []federation.ServiceName
+	for _, e := range x.Store.Since(x.Store.Self(), federation.Version{}).Put {
+		names = append(names, e.Name)
+	}
+	return names
+}
+
+// lookAgain queues services. It reports whether it came to its end before ctx.
+func (x *exporter) lookAgain(ctx context.Context, names []federation.ServiceName) bool {
+	for _, name := range names {
 		select {
-		case x.again <- event.TypedGenericEvent[federation.ServiceName]{Object: e.Name}:
+		case x.again <- event.TypedGenericEvent[federation.ServiceName]{Object: name}:
 		case <-ctx.Done():
 			return false
 		}
@@ -91,10 +102,6 @@ func (x *exporter) lookAgain(ctx context.Context) bool {
 var afterTheRest = handler.TypedFuncs[federation.ServiceName, ctrl.Request]{
 	GenericFunc: func(_ context.Context, e event.TypedGenericEvent[federation.ServiceName], q workqueue.TypedRateLimitingInterface[ctrl.Request]) {
 		req := ctrl.Request{NamespacedName: types.NamespacedName{Namespace: e.Object.Namespace, Name: e.Object.Name}}
-		if queue, ok := q.(priorityqueue.PriorityQueue[ctrl.Request]); ok {
-			queue.AddWithOpts(priorityqueue.AddOpts{Priority: new(handler.LowPriority)}, req)
-			return
-		}
-		q.Add(req)
+		q.(priorityqueue.PriorityQueue[ctrl.Request]).AddWithOpts(priorityqueue.AddOpts{Priority: new(handler.LowPriority)}, req)
 	},
 }

@@ -74,7 +74,7 @@ func TestCountedIsTheInverseOfOffered(t *testing.T) {
 func TestEachNewClusterHasExportsLookedAtAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := federation.NewStore("own")
-		x := newExporter(nil, nil, store, nil)
+		x := newExporter(Config{Store: store}, nil, nil)
 		ctx, stop := context.WithCancel(t.Context())
 		done := make(chan struct{})
 		go func() {
@@ -125,4 +125,19 @@ func TestEachNewClusterHasExportsLookedAtAgain(t *testing.T) {
 		stop()
 		<-done
 	})
+}
+
+func TestManyClustersAreCountedRoughly(t *testing.T) {
+	told, times := 0, 0
+	for n := range 200 {
+		if clearlyMore(n, told) {
+			told, times = n, times+1
+		}
+		if n <= 8 && told != n || told < n/2 {
+			t.Errorf("%d clusters, told of %d", n, told)
+		}
+	}
+	if times > 13 {
+		t.Errorf("told %d times", times)
+	}
 }

@@ -40,6 +40,19 @@ type cluster struct {
 	exporter *exporter
 	writes   int
 	refuse   error // what the next writes of a status fail with
+	gone     bool  // the CRD of ServiceExports
+	returned chan struct{}
+}
+
+// Served and Returned make a cluster the Definition of its exporter.
+func (c *cluster) Served(context.Context) (bool, error) { return !c.gone, nil }
+
+func (c *cluster) Returned() <-chan struct{} { return c.returned }
+
+func (c *cluster) config(store *federation.Store) Config {
+	restored := make(chan struct{})
+	close(restored)
+	return Config{Store: store, Restored: restored, Definition: c, Log: slog.New(slog.DiscardHandler)}
 }
 
 func newCluster(t *testing.T, objects ...client.Object) *cluster {
@@ -50,7 +63,7 @@ func newCluster(t *testing.T, objects ...client.Object) *cluster {
 			t.Fatal(err)
 		}
 	}
-	c := &cluster{t: t}
+	c := &cluster{t: t, returned: make(chan struct{})}
 	export := &mcsv1beta1.ServiceExport{ObjectMeta: metav1.ObjectMeta{
 		Namespace: "shop", Name: "web", Generation: 1, CreationTimestamp: metav1.Unix(1_750_000_000, 0), UID: "uid-1",
 	}}
@@ -70,7 +83,7 @@ func newCluster(t *testing.T, objects ...client.Object) *cluster {
 func (c *cluster) start() {
 	c.t.Helper()
 	c.recorder = events.NewFakeRecorder(100)
-	c.exporter = newExporter(c.client, c.recorder, federation.NewStore("own"), slog.New(slog.DiscardHandler))
+	c.exporter = newExporter(c.config(federation.NewStore("own")), c.client, c.recorder)
 	c.writes = 0
 	ctx, stop := context.WithCancel(c.t.Context())
 	done := make(chan error, 1)
@@ -91,7 +104,7 @@ func (c *cluster) apply(ctx context.Context, inner client.Client, sub string, co
 	}
 	c.writes++
 	status := config.(*exportConfig).Status
-	if meta.IsStatusConditionTrue(status.Conditions, "Ready") && c.exporter.store.Export("own", webName) == nil {
+	if meta.IsStatusConditionTrue(status.Conditions, "Ready") && c.exporter.Store.Export("own", webName) == nil {
 		c.t.Error("Ready=True is written before the record is in the Store")
 	}
 	return inner.SubResource(sub).Apply(ctx, config, options...)
@@ -100,7 +113,7 @@ func (c *cluster) apply(ctx context.Context, inner client.Client, sub string, co
 func (c *cluster) join(peers ...federation.ClusterID) {
 	c.t.Helper()
 	for _, p := range peers {
-		if err := c.exporter.store.Apply(&federation.Update{Owner: p, To: federation.Version{Term: 1, Seq: 1}}); err != nil {
+		if err := c.exporter.Store.Apply(&federation.Update{Owner: p, To: federation.Version{Term: 1, Seq: 1}}); err != nil {
 			c.t.Fatal(err)
 		}
 	}
@@ -133,7 +146,7 @@ func (c *cluster) must(err error) {
 // since the last call.
 func (c *cluster) expect(step string, exported bool, conditions []string, notices ...string) {
 	c.t.Helper()
-	if got := c.exporter.store.Export("own", webName) != nil; got != exported {
+	if got := c.exporter.Store.Export("own", webName) != nil; got != exported {
 		c.t.Errorf("%s: in the Store %t, want %t", step, got, exported)
 	}
 	if conditions != nil {
@@ -301,4 +314,28 @@ func TestAServiceExportThatGoesIsWithdrawn(t *testing.T) {
 	if at := c.export().DeletionTimestamp; at == nil || c.writes != writes {
 		t.Errorf("being deleted since %v, %d writes: want none", at, c.writes-writes)
 	}
+}
+
+// Design, section 2, rule 6: a CRD that is deleted takes all ServiceExports with it, and withdraws nothing; what
+// is missing still when it is back was withdrawn.
+func TestALostDefinitionWithdrawsNothing(t *testing.T) {
+	rule.Covers(t, "I12")
+	c := newCluster(t, webService())
+	c.reconcile()
+	c.gone = true
+	c.must(c.client.Delete(t.Context(), c.export()))
+	c.reconcile()
+	c.expect("with its CRD", true, nil)
+	c.gone = false
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- c.exporter.followDefinition(ctx) }()
+	c.returned <- struct{}{}
+	if e := <-c.exporter.again; e.Object != webName {
+		t.Errorf("looked again at %s", e.Object)
+	}
+	c.reconcile()
+	c.expect("the CRD alone is back", false, nil)
+	stop()
+	c.must(<-done)
 }

@@ -19,7 +19,7 @@ const fieldManager = "hansa-exporter"
 // writeStatus applies the two conditions when they differ from what the ServiceExport says, and tells in
 // events what came of it. A condition keeps its LastTransitionTime while its status stays.
 func (x *exporter) writeStatus(ctx context.Context, export *mcsv1beta1.ServiceExport, status Status) error {
-	status.Ready = offer(meta.FindStatusCondition(export.Status.Conditions, status.Ready.Type), status.Ready, x.store.Peers())
+	status.Ready = offer(meta.FindStatusCondition(export.Status.Conditions, status.Ready.Type), status.Ready, x.Store.Peers())
 	valid, a := settle(export, status.Valid)
 	ready, b := settle(export, status.Ready)
 	if !a && !b {

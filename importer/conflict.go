@@ -25,8 +25,8 @@ type Conflict struct {
 	Exporting int // clusters in all
 }
 
-// Message says what is in conflict, which value is used and why, and how many disagree, in at most
-// maxMessage bytes whatever the exports say (checklist 30).
+// Message says what is in conflict, which value is used and why, and how many disagree, in at most 1,000
+// bytes whatever the exports say, so that it fits into an Event (checklist 30).
 func (c Conflict) Message() string {
 	value := "none"
 	if c.Value != "" {
@@ -39,12 +39,8 @@ func (c Conflict) Message() string {
 	return fmt.Sprintf("Conflicting %s. %s %d/%d clusters disagree.", c.Field, use, c.Disagree, c.Exporting)
 }
 
-// maxShown bounds what of a value a message shows, in bytes; maxMessage is what follows for a message, of
-// which an Event takes 1,024 bytes: quoting writes a byte as two, or as four where it is not printable.
-const (
-	maxShown   = 160
-	maxMessage = 1000
-)
+// maxShown bounds what of a value a message shows, in bytes; quoting makes at most four of one.
+const maxShown = 160
 
 // property is a row of the table of what may be in conflict.
 type property struct {

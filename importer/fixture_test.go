@@ -56,7 +56,7 @@ func web(cluster federation.ClusterID, name federation.ServiceName, addresses ..
 // and numbers of ports are drawn from few, also such as a generated name would be.
 func anyExport(r *rand.Rand, cluster federation.ClusterID) *federation.Export {
 	e := web(cluster, shopWeb, "10.0.0.1")
-	e.Created = e.Created.Add(time.Duration(r.IntN(3)) * time.Second)
+	e.Created = e.Created.Add(time.Duration(r.IntN(3))*time.Second + pick(r, 0, time.Hour, -time.Hour))
 	e.Type = pick(r, federation.ClusterSetIP, federation.Headless)
 	e.IPFamilies = pick(r, e.IPFamilies, []federation.IPFamily{federation.IPv6})
 	e.SessionAffinity = pick(r, "None", "ClientIP")

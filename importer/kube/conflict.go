@@ -22,22 +22,38 @@ func planConflict(want *importer.Service, export *mcsv1beta1.ServiceExport, scen
 	}
 	before := meta.FindStatusCondition(export.Status.Conditions, string(mcsv1beta1.ServiceExportConditionConflict))
 	own := ownExport(want, scene.Self)
-	switch {
-	case own == nil && before == nil:
-		return nil
-	case own == nil:
-		return []Change{conflictChange(export)}
-	case !describes(own, export):
-		return nil // the View is behind; it comes again
+	if own == nil {
+		return withoutConflict(export, before)
 	}
-	after := conflictCondition(want.Conflicts, export.Generation)
+	after := conflictCondition(want.Conflicts)
+	switch {
+	case describes(own, export):
+		after.ObservedGeneration = export.Generation
+	case before == nil:
+		return nil
+	default: // the View is behind, or what it holds was said before a spec that is refused
+		after.ObservedGeneration = before.ObservedGeneration
+	}
 	if before != nil && before.Status == after.Status {
 		after.LastTransitionTime = before.LastTransitionTime
 	}
 	if before != nil && *before == after {
 		return nil
 	}
-	return []Change{conflictChange(export, after)}
+	return []Change{{Verb: ApplyStatus, Object: &mcsv1beta1.ServiceExport{
+		ObjectMeta: metav1.ObjectMeta{Namespace: export.Namespace, Name: export.Name},
+		Status:     mcsv1beta1.ServiceExportStatus{Conditions: []metav1.Condition{after}},
+	}}}
+}
+
+// withoutConflict takes the condition off, whoever wrote it.
+func withoutConflict(export *mcsv1beta1.ServiceExport, conflict *metav1.Condition) []Change {
+	if conflict == nil {
+		return nil
+	}
+	bare := export.DeepCopy()
+	meta.RemoveStatusCondition(&bare.Status.Conditions, conflict.Type)
+	return []Change{{Verb: PatchStatus, Object: bare, Before: export}}
 }
 
 func ownExport(want *importer.Service, self federation.ClusterID) *federation.Export {
@@ -59,13 +75,12 @@ func describes(e *federation.Export, export *mcsv1beta1.ServiceExport) bool {
 }
 
 // conflictCondition joins the reasons by commas and the messages by spaces, as the MCS API allows.
-func conflictCondition(conflicts []importer.Conflict, generation int64) metav1.Condition {
+func conflictCondition(conflicts []importer.Conflict) metav1.Condition {
 	c := metav1.Condition{
-		Type:               string(mcsv1beta1.ServiceExportConditionConflict),
-		Status:             metav1.ConditionFalse,
-		Reason:             string(mcsv1beta1.ServiceExportReasonNoConflicts),
-		Message:            "all exports of the service agree",
-		ObservedGeneration: generation,
+		Type:    string(mcsv1beta1.ServiceExportConditionConflict),
+		Status:  metav1.ConditionFalse,
+		Reason:  string(mcsv1beta1.ServiceExportReasonNoConflicts),
+		Message: "all exports of the service agree",
 	}
 	if len(conflicts) == 0 {
 		return c
@@ -76,12 +91,4 @@ func conflictCondition(conflicts []importer.Conflict, generation int64) metav1.C
 	}
 	c.Status, c.Reason, c.Message = metav1.ConditionTrue, strings.Join(reasons, ","), strings.Join(messages, " ")
 	return c
-}
-
-// conflictChange says just these conditions of the export; no other of them is ours.
-func conflictChange(export *mcsv1beta1.ServiceExport, conditions ...metav1.Condition) Change {
-	return Change{Verb: ApplyStatus, Object: &mcsv1beta1.ServiceExport{
-		ObjectMeta: metav1.ObjectMeta{Namespace: export.Namespace, Name: export.Name},
-		Status:     mcsv1beta1.ServiceExportStatus{Conditions: conditions},
-	}}
 }

@@ -2,6 +2,7 @@ package kube
 
 import (
 	"cmp"
+	"net/netip"
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
@@ -10,27 +11,27 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	mcsv1beta1 "sigs.k8s.io/mcs-api/pkg/apis/v1beta1"
 
 	"github.com/hansa-mcs/hansa/federation"
 	"github.com/hansa-mcs/hansa/importer"
 )
 
 // planDerived keeps the Service whose ClusterIP is the clusterset IP (I7). A headless service gets
-// none, but keeps the one that it had, so that its address stays if it is a ClusterSetIP again.
-func planDerived(want *importer.Service, now *corev1.Service, scene Scene) []Change {
+// none (I9), but keeps the one that it had, so that its address stays if it is a ClusterSetIP again.
+//
+// formerIPs are the addresses that our ServiceImport has: a derived Service that somebody deleted is made
+// again with them, as the ServiceImport lives on (I7).
+func planDerived(want *importer.Service, now *corev1.Service, formerIPs []string, scene Scene) []Change {
 	if now == nil && (want.Type == federation.Headless || want.Unsupported) {
 		return nil
 	}
 	if want.Type == federation.Headless {
-		awake := now.DeepCopy()
-		delete(awake.Annotations, restAnnotation)
-		return patchIfOther(awake, now)
+		return patchIfOther(bareDerived(now), now)
 	}
-	s := derivedService(want, now, scene)
 	if now == nil {
-		return []Change{{Verb: Apply, Object: s, First: true}}
+		return []Change{{Verb: Apply, Object: derivedAgain(want, formerIPs, scene), First: true}}
 	}
+	s := derivedService(want, firstFamily(now.Spec.IPFamilies), scene)
 	bare := strippedDerived(s, now)
 	changes := patchIfOther(bare, now)
 	if !sameDerived(s, bare) {
@@ -47,12 +48,19 @@ func patchIfOther(want, now client.Object) []Change {
 	return []Change{{Verb: Patch, Object: want, Before: now}}
 }
 
-// strippedDerived returns now without what is not wanted of it and an apply could not take off, as others
-// may own it: a selector would bring local endpoints in, an external IP would take its traffic.
-func strippedDerived(want, now *corev1.Service) *corev1.Service {
+// bareDerived returns now, awake, without what no derived Service has: a selector would bring local endpoints
+// in, an external IP would take its traffic.
+func bareDerived(now *corev1.Service) *corev1.Service {
 	s := now.DeepCopy()
 	delete(s.Annotations, restAnnotation)
 	s.Spec.Selector, s.Spec.ExternalIPs, s.Spec.ExternalName, s.Spec.PublishNotReadyAddresses = nil, nil, "", false
+	return s
+}
+
+// strippedDerived returns now without what is not wanted of it and an apply could not take off, as others
+// may own it.
+func strippedDerived(want, now *corev1.Service) *corev1.Service {
+	s := bareDerived(now)
 	if want.Spec.SessionAffinityConfig == nil && s.Spec.SessionAffinityConfig != nil {
 		s.Spec.SessionAffinity, s.Spec.SessionAffinityConfig = corev1.ServiceAffinityNone, nil
 	}
@@ -76,8 +84,29 @@ func strippedDerived(want, now *corev1.Service) *corev1.Service {
 	return s
 }
 
+// derivedAgain is a derived Service that is not there, with the addresses that it had before, if any.
+func derivedAgain(want *importer.Service, formerIPs []string, scene Scene) *corev1.Service {
+	var families []corev1.IPFamily
+	for _, text := range formerIPs {
+		if ip, err := netip.ParseAddr(text); err == nil {
+			families = append(families, familyOfAddress(ip))
+		}
+	}
+	s := derivedService(want, firstFamily(families), scene)
+	if *s.Spec.IPFamilyPolicy == corev1.IPFamilyPolicySingleStack {
+		formerIPs = formerIPs[:min(1, len(formerIPs))]
+	}
+	if len(formerIPs) > 0 {
+		s.Spec.ClusterIP, s.Spec.ClusterIPs = formerIPs[0], formerIPs
+	}
+	return s
+}
+
+// firstFamily returns the family of the address, which can never change; "" while there is none.
+func firstFamily(families []corev1.IPFamily) corev1.IPFamily { return append(families, "")[0] }
+
 // derivedService is all that we say of it: no selector, and no address, which the API server allocates.
-func derivedService(want *importer.Service, now *corev1.Service, scene Scene) *corev1.Service {
+func derivedService(want *importer.Service, first corev1.IPFamily, scene Scene) *corev1.Service {
 	s := &corev1.Service{
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace: want.Name.Namespace,
@@ -92,7 +121,7 @@ func derivedService(want *importer.Service, now *corev1.Service, scene Scene) *c
 			TrafficDistribution:   usableDistribution(want.TrafficDistribution, scene),
 		},
 	}
-	setFamilies(&s.Spec, want.IPFamilies, now)
+	setFamilies(&s.Spec, want.IPFamilies, first)
 	for _, p := range want.Ports {
 		s.Spec.Ports = append(s.Spec.Ports, corev1.ServicePort{
 			Name:        p.Name,
@@ -124,8 +153,8 @@ func sameDerived(want, now *corev1.Service) bool {
 // setFamilies asks for one family by name, and for two by preference alone: the API server refuses by name a
 // family that its cluster lacks, and which of two comes first is its own choice. The first family is the
 // address and can never change (I7), so where that is another than the one wanted, the wanted one is added.
-func setFamilies(spec *corev1.ServiceSpec, want []federation.IPFamily, now *corev1.Service) {
-	keeps := now == nil || len(now.Spec.IPFamilies) == 0 || len(want) == 0 || now.Spec.IPFamilies[0] == corev1.IPFamily(want[0])
+func setFamilies(spec *corev1.ServiceSpec, want []federation.IPFamily, first corev1.IPFamily) {
+	keeps := first == "" || len(want) == 0 || first == corev1.IPFamily(want[0])
 	if len(want) > 1 || !keeps {
 		spec.IPFamilyPolicy = new(corev1.IPFamilyPolicyPreferDualStack)
 		return
@@ -153,42 +182,10 @@ func affinityConfig(want *importer.Service) *corev1.SessionAffinityConfig {
 	return &corev1.SessionAffinityConfig{ClientIP: &corev1.ClientIPConfig{TimeoutSeconds: &seconds}}
 }
 
-// usableDistribution leaves out a value that is none, or that this API server refuses with all the rest: the
-// address comes first.
+// usableDistribution leaves out a value that this API server refuses with all the rest: the address comes
+// first.
 func usableDistribution(s string, scene Scene) *string {
-	if !knownDistribution(s) || scene.Refused(s) {
-		return nil
-	}
-	return &s
-}
-
-// knownDistribution reports whether some version of Kubernetes has the value. What else a peer may say is not
-// tried.
-func knownDistribution(s string) bool {
-	switch s {
-	case corev1.ServiceTrafficDistributionPreferClose, corev1.ServiceTrafficDistributionPreferSameZone, corev1.ServiceTrafficDistributionPreferSameNode:
-		return true
-	}
-	return false
-}
-
-// marks are the labels of a ServiceImport and of a derived Service.
-func marks(name federation.ServiceName) map[string]string {
-	return map[string]string{markLabel: markValue, mcsv1beta1.LabelServiceName: name.Name}
-}
-
-// sameLabels reports whether now has all of want: others may add theirs.
-func sameLabels(want, now map[string]string) bool {
-	for k, v := range want {
-		if now[k] != v {
-			return false
-		}
-	}
-	return true
-}
-
-func optional(s string) *string {
-	if s == "" {
+	if s == "" || scene.Refused(s) {
 		return nil
 	}
 	return &s

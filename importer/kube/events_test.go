@@ -22,7 +22,7 @@ const (
 func TestEventsAreMadeOncePerConflict(t *testing.T) {
 	recorder := events.NewFakeRecorder(100)
 	teller := newTeller(recorder)
-	teller.know(importer.Empty())
+	teller.know(importer.Empty(), newWorld(t).scene())
 	both := Current{Import: &mcsv1beta1.ServiceImport{}, Export: &mcsv1beta1.ServiceExport{}}
 	both.Import.Labels = marks(web)
 	foreign := Current{Import: &mcsv1beta1.ServiceImport{}, Export: both.Export}
@@ -36,13 +36,13 @@ func TestEventsAreMadeOncePerConflict(t *testing.T) {
 		{"before there is an import", two, Current{Export: both.Export}, nil},
 		{"two disagree", two, both, []string{"Warning PortConflict", "Warning PortConflict"}},
 		{"still", two, both, nil},
-		{"a third, by its type", three, both, []string{"Warning PortConflict", "Warning PortConflict", "Warning TypeConflict", "Warning TypeConflict"}},
-		{"as before", two, both, []string{"Warning PortConflict", "Warning PortConflict"}},
+		{"a third, by its type", three, both, []string{"Warning TypeConflict", "Warning TypeConflict"}},
+		{"as before", two, both, nil},
 		{"resolved", one, both, []string{"Normal NoConflicts"}},
 		{"still resolved", one, both, nil},
 		{"the import is not ours", two, foreign, []string{"Warning PortConflict"}},
 	} {
-		teller.tell(web, notes(merged(t, step.exports), newWorld(t).scene()), step.now)
+		teller.tell(web, notes(merged(t, step.exports), newWorld(t).scene()), step.now, true)
 		var got []string
 		for len(recorder.Events) > 0 {
 			words := strings.Fields(<-recorder.Events)

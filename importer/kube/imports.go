@@ -2,6 +2,7 @@ package kube
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
@@ -16,22 +17,21 @@ import (
 
 // planImport keeps the ServiceImport, spec and status apart, as the API server takes them.
 func planImport(want *importer.Service, current Current, scene Scene) []Change {
-	var changes []Change
 	si, now := serviceImport(want), current.Import
 	if now == nil {
-		changes = append(changes, Change{Verb: Apply, Object: si, First: true})
-		now = &mcsv1beta1.ServiceImport{}
-	} else {
-		bare := strippedImport(si, now)
-		changes = append(changes, patchIfOther(bare, now)...)
-		if !sameImport(si, bare) {
-			changes = append(changes, Change{Verb: Apply, Object: si})
-		}
+		changes := []Change{{Verb: Apply, Object: si, First: true}}
+		return append(changes, planImportStatus(want, si, &mcsv1beta1.ServiceImport{}, unheard(current, scene.Synced))...)
+	}
+	bare := strippedImport(si, now)
+	changes := patchIfOther(bare, now)
+	if !sameImport(si, bare) {
+		changes = append(changes, Change{Verb: Apply, Object: si})
 	}
 	return append(changes, planImportStatus(want, si, now, unheard(current, scene.Synced))...)
 }
 
-// planImportStatus keeps what we say in the status; conditions of others stay.
+// planImportStatus keeps what we say in the status; conditions of others stay. Clusters that went are taken
+// off by a patch of their own, as somebody else may have listed them too.
 func planImportStatus(want *importer.Service, si, now *mcsv1beta1.ServiceImport, unheard []federation.ClusterID) []Change {
 	si = si.DeepCopy()
 	si.Status = importStatus(want, unheard, now.Status)
@@ -114,13 +114,16 @@ func setAddresses(spec *mcsv1beta1.ServiceImportSpec, want *importer.Service) {
 		return
 	}
 	for _, ip := range want.IPs {
-		family := corev1.IPv4Protocol
-		if ip.Is6() {
-			family = corev1.IPv6Protocol
-		}
 		spec.IPs = append(spec.IPs, ip.String())
-		spec.IPFamilies = append(spec.IPFamilies, family)
+		spec.IPFamilies = append(spec.IPFamilies, familyOfAddress(ip))
 	}
+}
+
+func familyOfAddress(ip netip.Addr) corev1.IPFamily {
+	if ip.Is6() {
+		return corev1.IPv6Protocol
+	}
+	return corev1.IPv4Protocol
 }
 
 // unheard returns the clusters that our objects name and that may still export the service: no complete set

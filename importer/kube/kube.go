@@ -10,6 +10,8 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/workqueue"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -46,8 +48,11 @@ type door struct {
 	queue    chan priorityqueue.PriorityQueue[ctrl.Request] // the controller's, once
 	waiting  waiting
 	teller   *teller
-	refused  sync.Map // traffic distributions that the API server refused
-	blocked  sync.Map // what is somebody else's and in our way, by its key, to the service's name
+	features *features
+	written  written
+	blocked  sync.Map // foreign derived Services, by their key, to the service's name
+	left     sync.Map // the UID of the object that was told to be in the way, by the service's name
+	taken    sync.Map // the services whose former address another has, by name
 }
 
 // DefaultAddressRest is how long an address rests by default (design: five minutes outlast a mistaken
@@ -75,6 +80,7 @@ func Add(ctx context.Context, mgr manager.Manager, config Config) error {
 	d := &door{
 		client: mgr.GetClient(), plain: plain, self: config.Store.Self(), importer: config.Importer, rest: config.AddressRest, log: config.Log,
 		queue: make(chan priorityqueue.PriorityQueue[ctrl.Request], 1), teller: newTeller(mgr.GetEventRecorder("hansa-agent")),
+		features: &features{client: plain, importer: config.Importer, log: config.Log},
 	}
 	err = mgr.GetFieldIndexer().IndexField(ctx, &discoveryv1.EndpointSlice{}, byDerived, func(o client.Object) []string {
 		return []string{derivedOf(o.GetName())}
@@ -100,7 +106,7 @@ func Add(ctx context.Context, mgr manager.Manager, config Config) error {
 	if err != nil {
 		return fmt.Errorf("building the importer's controller: %w", err)
 	}
-	opening := &opening{client: plain, cache: mgr.GetCache(), store: config.Store, importer: config.Importer, log: config.Log}
+	opening := &opening{features: d.features, cache: mgr.GetCache(), store: config.Store, importer: config.Importer, log: config.Log}
 	if err := mgr.Add(opening); err != nil {
 		return err
 	}
@@ -132,7 +138,7 @@ func (d *door) Start(ctx context.Context) error {
 		return nil
 	}
 	last, view := importer.Empty(), d.importer.View()
-	d.teller.know(view)
+	d.teller.know(view, d.scene(view))
 	for ; ; view = d.importer.View() {
 		for change := range importer.Diff(last, view) {
 			queue.AddWithOpts(priorityqueue.AddOpts{Priority: new(urgency(change))}, ctrl.Request{NamespacedName: key(change.Name)})
@@ -166,11 +172,11 @@ func (d *door) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, er
 		}
 		want, scene := view.Service(name), d.scene(view)
 		d.leaveAlone(name, want, now)
-		again, err := d.writeAll(ctx, Plan(name, want, now, scene))
+		again, err := d.writeAll(ctx, name, Plan(name, want, now, scene))
 		if err != nil {
 			return ctrl.Result{}, err
 		}
-		d.teller.tell(name, notes(want, scene), now)
+		d.teller.tell(name, notes(want, scene), now, ownExport(want, d.self) != nil)
 		if again {
 			continue
 		}
@@ -183,20 +189,26 @@ func (d *door) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, er
 func (d *door) scene(view *importer.View) Scene {
 	return Scene{
 		Self: d.self, Synced: view.Synced, Rest: d.rest, Now: time.Now(),
-		Refused: func(distribution string) bool { _, refused := d.refused.Load(distribution); return refused },
+		Refused: d.features.refused,
 	}
 }
 
-// writeAll makes all changes, whichever of them fail. again means that the API server refused a value which
-// the next plan leaves out.
-func (d *door) writeAll(ctx context.Context, changes []Change) (again bool, err error) {
+// writeAll makes all changes, whichever of them fail; but behind an object of somebody else it makes none: our
+// watch will tell of that object. again means that the API server refused what the next plan leaves out.
+func (d *door) writeAll(ctx context.Context, name federation.ServiceName, changes []Change) (again bool, err error) {
 	var errs []error
 	for _, c := range changes {
 		err := d.write(ctx, c)
-		if again = again || d.learn(ctx, c, err); !again {
+		if errors.Is(err, errForeign) {
+			break
+		}
+		if d.learn(ctx, name, c, err) {
+			again = true
+		} else {
 			errs = append(errs, err)
 		}
 	}
+	d.written.note(name, changes)
 	return again, errors.Join(errs...)
 }
 
@@ -209,21 +221,32 @@ func wakeUp(now Current, scene Scene) time.Duration {
 	return max(left, 0)
 }
 
-// leaveAlone says once that a service cannot be imported as somebody else has its names. When a foreign
-// derived Service goes, whose name tells nothing, the service is looked at again.
+// leaveAlone says, once for each object, that a service cannot be imported as somebody else has its names. A
+// foreign derived Service, whose name tells nothing, is remembered: when it changes, the service is looked at.
 func (d *door) leaveAlone(name federation.ServiceName, want *importer.Service, now Current) {
 	foreign := now.foreign()
 	if want == nil || foreign == nil {
-		d.blocked.Delete(key(name))
 		d.blocked.Delete(derivedKey(name))
+		d.left.Delete(name)
 		return
 	}
-	if _, known := d.blocked.LoadOrStore(client.ObjectKeyFromObject(foreign), name); !known {
-		d.log.Warn("not imported: an object that is not ours has the name", "service", name.String(),
-			"object", fmt.Sprintf("%T %s", foreign, foreign.GetName()))
-		d.teller.warn(foreign, reasonNotImported, fmt.Sprintf("service %s is exported in the clusterset and not imported here, as this object has its name; "+
-			"delete it, or annotate it with %s: \"true\" to hand it over", name, adoptAnnotation))
+	if foreign == client.Object(now.Derived) {
+		d.blocked.Store(derivedKey(name), name)
 	}
+	if before, known := d.left.Swap(name, foreign.GetUID()); known && before == foreign.GetUID() {
+		return
+	}
+	d.log.Warn("not imported: an object that is not ours has the name", "service", name.String(),
+		"object", fmt.Sprintf("%T %s", foreign, foreign.GetName()))
+	d.teller.warn(foreign, reasonNotImported, fmt.Sprintf("service %s is exported in the clusterset and not imported here, as this object has its name; %s", name, remedy(foreign)))
+}
+
+// remedy says what the owner of an object that is in our way can do.
+func remedy(foreign client.Object) string {
+	if service, ok := foreign.(*corev1.Service); ok && service.Spec.ClusterIP == corev1.ClusterIPNone {
+		return "delete it: it is headless, so it cannot be taken over"
+	}
+	return fmt.Sprintf("delete it, or annotate it with %s: \"true\" to hand it over", adoptAnnotation)
 }
 
 // current reads from the cache what the API server holds for a service.
@@ -238,8 +261,16 @@ func (d *door) current(ctx context.Context, name federation.ServiceName) (now Cu
 	if now.Derived, err = get(ctx, d.client, derived, &corev1.Service{}); err != nil {
 		return now, err
 	}
+	_, now.AddressTaken = d.taken.Load(name)
+	// A list would wait for the writes of all services; this one waits for its own.
+	for _, slice := range d.written.take(name) {
+		if _, err := get(ctx, d.client, types.NamespacedName{Namespace: name.Namespace, Name: slice}, &discoveryv1.EndpointSlice{}); err != nil {
+			return now, err
+		}
+	}
 	var list discoveryv1.EndpointSliceList
-	if err := d.client.List(ctx, &list, client.InNamespace(name.Namespace), client.MatchingFields{byDerived: derived.Name}); err != nil {
+	err = d.client.List(ctx, &list, client.InNamespace(name.Namespace), client.MatchingFields{byDerived: derived.Name}, client.DisableReadYourWritesConsistency)
+	if err != nil {
 		return now, fmt.Errorf("listing the EndpointSlices of %s: %w", name, err)
 	}
 	for i := range list.Items {
@@ -248,14 +279,30 @@ func (d *door) current(ctx context.Context, name federation.ServiceName) (now Cu
 	return now, nil
 }
 
-// serviceOf maps an object of ours, or one that was in our way, to its service.
+// serviceOf maps an object of ours, or one that is in our way, to its service.
 func (d *door) serviceOf(_ context.Context, o client.Object) []ctrl.Request {
 	name, ok := nameOf(o)
-	if blocked, found := d.blocked.LoadAndDelete(client.ObjectKeyFromObject(o)); found && !ok {
-		name, ok = blocked.(federation.ServiceName)
+	if _, isService := o.(*corev1.Service); isService && !ok {
+		var blocked any
+		if blocked, ok = d.blocked.Load(client.ObjectKeyFromObject(o)); ok {
+			name = blocked.(federation.ServiceName)
+		}
 	}
 	if !ok {
 		return nil
 	}
 	return []ctrl.Request{{NamespacedName: key(name)}}
+}
+
+// get returns an object of the cache, nil when there is none.
+func get[T client.Object](ctx context.Context, c client.Client, key types.NamespacedName, into T) (T, error) {
+	var none T
+	err := c.Get(ctx, key, into)
+	if apierrors.IsNotFound(err) {
+		return none, nil
+	}
+	if err != nil {
+		return none, fmt.Errorf("reading %T %s: %w", into, key, err)
+	}
+	return into, nil
 }

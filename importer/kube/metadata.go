@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	mcsv1beta1 "sigs.k8s.io/mcs-api/pkg/apis/v1beta1"
 
 	"github.com/hansa-mcs/hansa/federation"
 	"github.com/hansa-mcs/hansa/importer"
@@ -56,4 +57,26 @@ func reserved(key string) bool {
 		return strings.Contains(key, "/")
 	}
 	return strings.HasSuffix(domain, ".hansa.dev")
+}
+
+// marks are the labels of a ServiceImport and of a derived Service.
+func marks(name federation.ServiceName) map[string]string {
+	return map[string]string{markLabel: markValue, mcsv1beta1.LabelServiceName: name.Name}
+}
+
+// sameLabels reports whether now has all of want: others may add theirs.
+func sameLabels(want, now map[string]string) bool {
+	for k, v := range want {
+		if now[k] != v {
+			return false
+		}
+	}
+	return true
+}
+
+func optional(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net/netip"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
@@ -18,7 +20,7 @@ import (
 
 // opening feeds the importer what the API server knows, and opens it once that is complete.
 type opening struct {
-	client   client.Client
+	features *features
 	cache    cache.Cache
 	store    *federation.Store
 	importer *importer.Importer
@@ -39,41 +41,30 @@ func (o *opening) Start(ctx context.Context) error {
 	if err := o.restore(ctx); err != nil {
 		return err
 	}
-	families, err := allocatable(ctx, o.client)
-	if err != nil {
-		o.log.Warn("taking it that this cluster allocates addresses of a family", "families", families, "error", err)
-	}
-	o.importer.SetFamilies(families)
+	o.features.ask(ctx, time.Now())
 	if toolscache.WaitForCacheSync(ctx.Done(), namespaces, services) {
 		o.importer.Open()
 	}
 	return nil
 }
 
-// follow calls fact for every object as it is and becomes. An object that was deleted, or is no longer what
-// it was, is told as gone before.
-func (o *opening) follow(ctx context.Context, kind client.Object, fact func(o client.Object, gone bool)) (toolscache.InformerSynced, error) {
+// follow calls fact for every object as it is and becomes: was is nil for a new one, is for one that went.
+func (o *opening) follow(ctx context.Context, kind client.Object, fact func(was, is client.Object)) (toolscache.InformerSynced, error) {
 	informer, err := o.cache.GetInformer(ctx, kind)
 	if err != nil {
 		return nil, fmt.Errorf("watching %T: %w", kind, err)
 	}
-	tell := func(obj any, gone bool) {
+	object := func(obj any) client.Object {
 		if tombstone, ok := obj.(toolscache.DeletedFinalStateUnknown); ok {
 			obj = tombstone.Obj
 		}
-		if object, ok := obj.(client.Object); ok {
-			fact(object, gone)
-		}
+		o, _ := obj.(client.Object)
+		return o
 	}
 	registration, err := informer.AddEventHandler(toolscache.ResourceEventHandlerFuncs{
-		AddFunc: func(obj any) { tell(obj, false) },
-		UpdateFunc: func(old, obj any) {
-			if was, ok := old.(client.Object); ok && ours(was) && !ours(obj.(client.Object)) {
-				tell(old, true)
-			}
-			tell(obj, false)
-		},
-		DeleteFunc: func(obj any) { tell(obj, true) },
+		AddFunc:    func(obj any) { fact(nil, object(obj)) },
+		UpdateFunc: func(old, obj any) { fact(object(old), object(obj)) },
+		DeleteFunc: func(obj any) { fact(object(obj), nil) },
 	})
 	if err != nil {
 		return nil, fmt.Errorf("watching %T: %w", kind, err)
@@ -82,33 +73,57 @@ func (o *opening) follow(ctx context.Context, kind client.Object, fact func(o cl
 }
 
 // namespace counts a namespace that terminates as gone: nothing can be created in it.
-func (o *opening) namespace(object client.Object, gone bool) {
-	o.importer.SetNamespace(object.GetName(), !gone && object.GetDeletionTimestamp() == nil)
+func (o *opening) namespace(was, is client.Object) {
+	switch {
+	case is != nil:
+		o.importer.SetNamespace(is.GetName(), is.GetDeletionTimestamp() == nil)
+	case was != nil:
+		o.importer.SetNamespace(was.GetName(), false)
+	}
 }
 
-// derived tells the addresses of derived Services that are ours.
-func (o *opening) derived(object client.Object, gone bool) {
-	name, ok := nameOf(object)
-	service, isService := object.(*corev1.Service)
-	switch {
-	case !ok || !isService || service.Name != DerivedName(name):
-	case gone:
-		o.importer.SetIPs(name, nil)
-	default:
+// derived tells the addresses of derived Services while they are ours.
+func (o *opening) derived(was, is client.Object) {
+	before, hadName := derivedFor(was)
+	name, hasName := derivedFor(is)
+	if hadName && before != name {
+		o.importer.SetIPs(before, nil)
+	}
+	if service, ok := is.(*corev1.Service); ok && hasName {
 		o.importer.SetIPs(name, addresses(service))
 	}
 }
 
+// derivedFor returns the service that a derived Service of ours is for.
+func derivedFor(o client.Object) (federation.ServiceName, bool) {
+	if o == nil {
+		return federation.ServiceName{}, false
+	}
+	name, ok := nameOf(o)
+	return name, ok && o.GetName() == DerivedName(name)
+}
+
+// addresses parses the clusterset IPs of a derived Service, by family as they stand.
+func addresses(derived *corev1.Service) []netip.Addr {
+	var ips []netip.Addr
+	for _, text := range derived.Spec.ClusterIPs {
+		if ip, err := netip.ParseAddr(text); err == nil {
+			ips = append(ips, ip)
+		}
+	}
+	return ips
+}
+
 func (o *opening) restore(ctx context.Context) error {
 	var list discoveryv1.EndpointSliceList
-	if err := o.cache.List(ctx, &list, client.MatchingLabelsSelector{Selector: ourSlices}); err != nil {
+	if err := o.cache.List(ctx, &list, client.MatchingLabelsSelector{Selector: remembering}); err != nil {
 		return fmt.Errorf("listing our EndpointSlices: %w", err)
 	}
-	slices := make([]*discoveryv1.EndpointSlice, len(list.Items))
+	held := make([]*discoveryv1.EndpointSlice, len(list.Items))
 	for i := range list.Items {
-		slices[i] = &list.Items[i]
+		held[i] = &list.Items[i]
 	}
-	exports, bad := Recall(slices)
+	exports, bad := Recall(held)
 	for _, err := range bad {
 		o.log.Warn("a slice remembers nothing", "error", err)
 	}
@@ -119,5 +134,5 @@ func (o *opening) restore(ctx context.Context) error {
 	return nil
 }
 
-// ourSlices selects what Recall reads.
-var ourSlices = labels.SelectorFromSet(labels.Set{discoveryv1.LabelManagedBy: sliceManager})
+// remembering selects what Recall reads.
+var remembering = labels.SelectorFromSet(labels.Set{discoveryv1.LabelManagedBy: sliceManager})

@@ -1,7 +1,6 @@
 package kube
 
 import (
-	"net/netip"
 	"slices"
 	"time"
 
@@ -21,6 +20,8 @@ type Current struct {
 	Derived *corev1.Service
 	Slices  []*discoveryv1.EndpointSlice
 	Export  *mcsv1beta1.ServiceExport // this cluster's own, if it exports the service
+	// AddressTaken means that another Service has an address which the ServiceImport had.
+	AddressTaken bool
 }
 
 // Scene is what Plan goes by beside the service and its objects.
@@ -74,11 +75,19 @@ func Plan(name federation.ServiceName, want *importer.Service, now Current, scen
 	if want == nil || now.foreign() != nil {
 		return append(planRemoval(now, scene), conflict...)
 	}
-	changes := append(planDerived(want, now.Derived, scene), planSlices(want, now.Slices, scene)...)
+	changes := append(planDerived(want, now.Derived, now.formerIPs(), scene), planSlices(want, now.Slices, scene)...)
 	if want.Type == federation.Headless || len(want.IPs) > 0 || want.Unsupported {
 		changes = append(changes, planImport(want, now, scene)...)
 	}
 	return append(changes, conflict...)
+}
+
+// formerIPs returns the addresses of our ServiceImport, none if they cannot be had again.
+func (c Current) formerIPs() []string {
+	if c.AddressTaken || c.Import == nil || !ours(c.Import) {
+		return nil
+	}
+	return c.Import.Spec.IPs
 }
 
 // foreign returns the ServiceImport or the derived Service if it is somebody else's, and is not given to
@@ -93,7 +102,7 @@ func (c Current) foreign() client.Object {
 	return nil
 }
 
-// planRemoval removes all that is ours, but nothing that a cluster may still say once it is heard. The
+// planRemoval removes all that is ours (I4, S6), but nothing that a cluster may still say once it is heard. The
 // derived Service rests first.
 func planRemoval(now Current, scene Scene) []Change {
 	var changes []Change
@@ -132,15 +141,4 @@ func clustersOf(now Current) []federation.ClusterID {
 
 func ownSlices(list []*discoveryv1.EndpointSlice) []*discoveryv1.EndpointSlice {
 	return slices.DeleteFunc(slices.Clone(list), func(s *discoveryv1.EndpointSlice) bool { return !ours(s) })
-}
-
-// addresses parses the clusterset IPs of a derived Service, by family as they stand.
-func addresses(derived *corev1.Service) []netip.Addr {
-	var ips []netip.Addr
-	for _, text := range derived.Spec.ClusterIPs {
-		if ip, err := netip.ParseAddr(text); err == nil {
-			ips = append(ips, ip)
-		}
-	}
-	return ips
 }

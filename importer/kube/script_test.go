@@ -24,7 +24,7 @@ import (
 var update = flag.Bool("update", false, "write what Plan says into the golden files; read the diff before you keep it")
 
 // TestPlan plays each file of testdata: sections in order, each a step. Exports, synced, families (of the
-// cluster), self (this cluster's ID), refused (by the API server), pass (of time), edit and delete set the
+// cluster), self (this cluster's ID), refused (by the API server), taken (the former address), pass (of time), edit and delete set the
 // scene; changes is what Plan wants then, which the API server gets; rest
 // repeats that until Plan wants nothing, which must come soon, after the last step too.
 func TestPlan(t *testing.T) {
@@ -62,6 +62,7 @@ type world struct {
 	synced  []string
 	self    federation.ClusterID
 	refused []string
+	taken   bool // the former address
 }
 
 func newWorld(t testing.TB) *world {
@@ -92,6 +93,8 @@ func (w *world) step(f *txtar.File) {
 			w.t.Fatal(err)
 		}
 		w.server.now = metav1.NewTime(w.server.now.Add(d))
+	case "taken":
+		w.taken = true
 	case "edit":
 		w.server.edit(text)
 	case "delete":
@@ -112,6 +115,7 @@ func (w *world) step(f *txtar.File) {
 // plan returns what Plan wants of the API server as it is.
 func (w *world) plan() []Change {
 	now := w.server.current()
+	now.AddressTaken = w.taken
 	return Plan(web, w.service(now), now, w.scene())
 }
 

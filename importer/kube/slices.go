@@ -40,9 +40,9 @@ func planSlices(want *importer.Service, now []*discoveryv1.EndpointSlice, scene 
 		}
 	}
 	var changes []Change
-	hinted := hinted(want)
+	zonal := hinted(want)
 	for _, e := range want.Exports {
-		changes = append(changes, planCluster(groups(want, e, hinted), current[e.Cluster], packing{
+		changes = append(changes, planCluster(groups(want, e, zonal), current[e.Cluster], packing{
 			name: want.Name, cluster: e.Cluster, heard: scene.Synced(e.Cluster), taken: taken,
 		})...)
 		delete(current, e.Cluster)
@@ -209,7 +209,7 @@ func split(list []*discoveryv1.EndpointSlice, take func(*discoveryv1.EndpointSli
 }
 
 // sliceMeta is all that we say of a slice beside its content (S5, S7). It carries the derived Service's
-// name, by which kube-proxy finds it, never that of a local Service.
+// name, by which kube-proxy finds it, never that of a local Service (I10).
 func sliceMeta(name federation.ServiceName, cluster federation.ClusterID, sliceName, memory string) metav1.ObjectMeta {
 	return metav1.ObjectMeta{
 		Namespace: name.Namespace,

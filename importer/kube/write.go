@@ -12,15 +12,16 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/types"
 	applycorev1 "k8s.io/client-go/applyconfigurations/core/v1"
 	applymetav1 "k8s.io/client-go/applyconfigurations/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	mcsv1beta1 "sigs.k8s.io/mcs-api/pkg/apis/v1beta1"
 )
 
-// write makes one change. What cannot be because the namespace goes, or because somebody else has the
-// name, is no error: the first solves itself, the second is the other's right.
+// errForeign means that somebody else has the name of an object that we were to make.
+var errForeign = errors.New("an object of somebody else has the name")
+
+// write makes one change. What cannot be because the namespace goes is no error: it solves itself.
 func (d *door) write(ctx context.Context, c Change) error {
 	err := d.send(ctx, c)
 	o := c.Object
@@ -31,8 +32,7 @@ func (d *door) write(ctx context.Context, c Change) error {
 	case c.Verb == Delete && apierrors.IsNotFound(err), namespaceGone(err):
 		return nil
 	case c.First && apierrors.IsConflict(err):
-		d.log.Warn("an object of somebody else has our name; left alone", "object", fmt.Sprintf("%T", o), "namespace", o.GetNamespace(), "name", o.GetName(), "error", err)
-		return nil
+		return errForeign
 	}
 	return fmt.Errorf("%s %T %s/%s: %w", c.Verb, o, o.GetNamespace(), o.GetName(), err)
 }
@@ -51,11 +51,9 @@ func (d *door) send(ctx context.Context, c Change) error {
 	case Delete:
 		return d.client.Delete(ctx, c.Object, client.Preconditions{UID: new(c.Object.GetUID())})
 	case Patch:
-		// A list is replaced whole, so this is for the object that was planned on, or not at all.
-		lock := client.MergeFromWithOptimisticLock{}
-		return d.client.Patch(ctx, c.Object, client.MergeFromWithOptions(c.Before, lock), client.FieldOwner(fieldManager))
+		return d.client.Patch(ctx, c.Object, difference(c), client.FieldOwner(fieldManager))
 	case PatchStatus:
-		return d.client.Status().Patch(ctx, c.Object, client.MergeFrom(c.Before), client.FieldOwner(fieldManager))
+		return d.client.Status().Patch(ctx, c.Object, difference(c), client.FieldOwner(fieldManager))
 	}
 	config, err := applyConfig(c.Object, c.Verb == ApplyStatus, metav1.NewTime(time.Now()))
 	if err != nil {
@@ -70,6 +68,12 @@ func (d *door) send(ctx context.Context, c Change) error {
 		options = append(options, client.ForceOwnership)
 	}
 	return d.client.Apply(ctx, config, options...)
+}
+
+// difference is what a patch sends. It replaces lists whole, so it is for the object that was planned on, or
+// fails.
+func difference(c Change) client.Patch {
+	return client.MergeFromWithOptions(c.Before, client.MergeFromWithOptimisticLock{})
 }
 
 // exportConfig is the apply configuration of a ServiceExport's status, which the MCS API has none of.
@@ -166,17 +170,4 @@ func convert(o client.Object, config any) error {
 		return fmt.Errorf("decoding into %T: %w", config, err)
 	}
 	return nil
-}
-
-// get returns an object of the cache, nil when there is none.
-func get[T client.Object](ctx context.Context, c client.Client, key types.NamespacedName, into T) (T, error) {
-	var none T
-	err := c.Get(ctx, key, into)
-	if apierrors.IsNotFound(err) {
-		return none, nil
-	}
-	if err != nil {
-		return none, fmt.Errorf("reading %T %s: %w", into, key, err)
-	}
-	return into, nil
 }

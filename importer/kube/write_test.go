@@ -84,7 +84,7 @@ func TestTheDerivedServiceIsSentAsItIs(t *testing.T) {
 		`"spec":{"ports":[{"name":"http","protocol":"TCP","appProtocol":"h2c","port":80,"targetPort":80}],"type":"ClusterIP",` +
 		`"sessionAffinity":"ClientIP","sessionAffinityConfig":{"clientIP":{"timeoutSeconds":600}},` +
 		`"ipFamilies":["IPv6"],"ipFamilyPolicy":"SingleStack","internalTrafficPolicy":"Local","trafficDistribution":"PreferClose"}}`
-	if got := sent(t, derivedService(merged(t, fullExport), nil, Scene{Refused: func(string) bool { return false }}), false); got != want {
+	if got := sent(t, derivedService(merged(t, fullExport), "", Scene{Refused: func(string) bool { return false }}), false); got != want {
 		t.Errorf("sent is\n%s\nwant\n%s", got, want)
 	}
 }

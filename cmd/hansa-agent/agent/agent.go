@@ -131,27 +131,42 @@ func (m *member) run(ctx context.Context) error {
 		return errors.Join(err, m.unbind(ctx))
 	}
 	m.waiting.Store(nil)
+	mgr, err := m.assemble(ctx)
+	if err != nil {
+		return errors.Join(err, m.unbind(ctx))
+	}
+	m.log.Info("starting", "build", build(), "clusterset", m.options.Clusterset, "listen", m.port.Addr().String(), "advertise", m.options.advertised())
+	return mgr.Start(ctx)
+}
+
+// assemble returns the manager that runs every component.
+func (m *member) assemble(ctx context.Context) (manager.Manager, error) {
 	mgr, err := newManager(m.rest, m.log)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if err := exporter.Add(ctx, mgr, m.store, m.log); err != nil {
-		return err
+	definition, err := newDefinition(m.rest, m.log)
+	if err != nil {
+		return nil, err
 	}
-	if err := kube.Add(ctx, mgr, kube.Config{Store: m.store, Importer: m.importer, AddressRest: m.options.AddressRest, Log: m.log}); err != nil {
-		return err
+	err = exporter.Add(ctx, mgr, exporter.Config{Store: m.store, Restored: m.importer.Ready(), Definition: definition, Log: m.log})
+	if err != nil {
+		return nil, err
 	}
-	runnables := []manager.Runnable{m.importer, m.port, m.gossip, m.exchange, manager.RunnableFunc(m.tellHeads)}
+	err = kube.Add(ctx, mgr, kube.Config{Store: m.store, Importer: m.importer, AddressRest: m.options.AddressRest, Log: m.log})
+	if err != nil {
+		return nil, err
+	}
+	runnables := []manager.Runnable{definition, m.importer, m.port, m.gossip, m.exchange, manager.RunnableFunc(m.tellHeads)}
 	if m.xds != nil {
 		runnables = append(runnables, m.xds)
 	}
 	for _, r := range runnables {
 		if err := mgr.Add(r); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	m.log.Info("starting", "build", build(), "clusterset", m.options.Clusterset, "listen", m.port.Addr().String(), "advertise", m.options.advertised())
-	return mgr.Start(ctx)
+	return mgr, nil
 }
 
 // unbind gives back the addresses of what will not run, by starting it when its time is over.
@@ -166,7 +181,7 @@ func (m *member) unbind(ctx context.Context) error {
 }
 
 // wait returns once this cluster is one that the agent may serve in, with the MCS API; or when ctx ends. A
-// contradiction with a ClusterProperty is a mistake only until then.
+// contradiction with a ClusterProperty is a mistake only when they are first read.
 func (m *member) wait(ctx context.Context) error {
 	tell := func(what string) { m.waiting.Store(&what) }
 	if err := greet(ctx, m.rest, m.log, tell); err != nil {
@@ -187,10 +202,7 @@ func (m *member) wait(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := waitForCRDs(ctx, m.rest, failed, m.log, tell); err != nil {
-		return err
-	}
-	return m.properties.Err()
+	return waitForCRDs(ctx, m.rest, failed, m.log, tell)
 }
 
 func (m *member) gossipConfig() gossip.Config {

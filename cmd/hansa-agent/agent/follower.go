@@ -62,7 +62,7 @@ func refusal(err error) bool {
 	_, answered := errors.AsType[*apierrors.StatusError](err)
 	for _, passing := range []func(error) bool{
 		apierrors.IsServiceUnavailable, apierrors.IsTooManyRequests, apierrors.IsTimeout, apierrors.IsServerTimeout,
-		apierrors.IsResourceExpired, apierrors.IsGone,
+		apierrors.IsResourceExpired, apierrors.IsGone, apierrors.IsInternalError, apierrors.IsUnexpectedServerError,
 	} {
 		answered = answered && !passing(err)
 	}

@@ -16,8 +16,13 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// fieldManager is whose fields of a CRD are those that the agent applied.
-const fieldManager = "hansa-agent"
+// fieldManager returns whose fields of a CRD are those that a release of the agent applied. It names the
+// release, so that of two agents which find no CRD at the same time the second conflicts with the first and
+// looks again, instead of taking its own older word for the newer.
+func fieldManager(ours *unstructured.Unstructured) string {
+	mine, _ := releaseOf(ours.GetLabels()) // a test reads them
+	return "hansa-agent " + mine.String()
+}
 
 // installRole names what lets the agent write CRDs, in docs/roles.yaml.
 const installRole = "hansa-agent-install-crds"
@@ -130,6 +135,6 @@ func applyCRD(ctx context.Context, crds apiextensions.CustomResourceDefinitionIn
 	if err != nil {
 		return err
 	}
-	_, err = crds.Patch(ctx, ours.GetName(), types.ApplyPatchType, body, metav1.PatchOptions{FieldManager: fieldManager, Force: new(over != "")})
+	_, err = crds.Patch(ctx, ours.GetName(), types.ApplyPatchType, body, metav1.PatchOptions{FieldManager: fieldManager(ours), Force: new(over != "")})
 	return err
 }
