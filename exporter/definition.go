@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/hansa-mcs/hansa/federation"
 )
@@ -18,6 +19,11 @@ type Definition interface {
 	// Returned has a value whenever the CRD is served again after it was not.
 	Returned() <-chan struct{}
 }
+
+// returnPause is how long what is held stays so after the CRD is back. Nothing says when whoever brought it has
+// applied the ServiceExports again too, and until our watch is back we see none of them: that may wait for half
+// a minute, as client-go does between two tries.
+const returnPause = 2 * time.Minute
 
 // held are the services whose ServiceExport went with the CRD. What was said of them stays.
 type held struct {
@@ -64,7 +70,8 @@ func (x *exporter) withdraw(ctx context.Context, name federation.ServiceName) er
 	return nil
 }
 
-// followDefinition looks again at what is held whenever the CRD is back, until ctx ends.
+// followDefinition looks again at what is held a while after the CRD is back, until ctx ends. What has a
+// ServiceExport again by then was described anew meanwhile; what has none was withdrawn.
 func (x *exporter) followDefinition(ctx context.Context) error {
 	for {
 		select {
@@ -72,9 +79,13 @@ func (x *exporter) followDefinition(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		}
-		names := x.held.take()
-		x.Log.Info("the CRD of ServiceExports is back", "held", len(names))
-		if !x.lookAgain(ctx, names) {
+		x.Log.Info("the CRD of ServiceExports is back", "pause", returnPause)
+		select {
+		case <-time.After(returnPause):
+		case <-ctx.Done():
+			return nil
+		}
+		if !x.lookAgain(ctx, x.held.take()) {
 			return nil
 		}
 	}

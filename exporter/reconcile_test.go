@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"slices"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
@@ -320,22 +322,25 @@ func TestAServiceExportThatGoesIsWithdrawn(t *testing.T) {
 // is missing still when it is back was withdrawn.
 func TestALostDefinitionWithdrawsNothing(t *testing.T) {
 	rule.Covers(t, "I12")
-	c := newCluster(t, webService())
-	c.reconcile()
-	c.gone = true
-	c.must(c.client.Delete(t.Context(), c.export()))
-	c.reconcile()
-	c.expect("with its CRD", true, nil)
-	c.gone = false
-	ctx, stop := context.WithCancel(t.Context())
-	done := make(chan error, 1)
-	go func() { done <- c.exporter.followDefinition(ctx) }()
-	c.returned <- struct{}{}
-	if e := <-c.exporter.again; e.Object != webName {
-		t.Errorf("looked again at %s", e.Object)
-	}
-	c.reconcile()
-	c.expect("the CRD alone is back", false, nil)
-	stop()
-	c.must(<-done)
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, webService())
+		c.reconcile()
+		c.gone = true
+		c.must(c.client.Delete(t.Context(), c.export()))
+		c.reconcile()
+		c.expect("with its CRD", true, nil)
+		c.gone = false
+		ctx, stop := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- c.exporter.followDefinition(ctx) }()
+		began := time.Now()
+		c.returned <- struct{}{}
+		if e := <-c.exporter.again; e.Object != webName || time.Since(began) < returnPause {
+			t.Errorf("looked again at %s after %s", e.Object, time.Since(began))
+		}
+		c.reconcile()
+		c.expect("the CRD alone is back", false, nil)
+		stop()
+		c.must(<-done)
+	})
 }

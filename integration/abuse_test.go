@@ -15,6 +15,7 @@ import (
 	"github.com/hansa-mcs/hansa/federation"
 	"github.com/hansa-mcs/hansa/importer/kube"
 	"github.com/hansa-mcs/hansa/integration/clusterset"
+	"github.com/hansa-mcs/hansa/integration/rule"
 )
 
 // badEndpoints: the API server takes zones of any length and, by protobuf, of any bytes. They cost at most
@@ -93,4 +94,31 @@ func editedSlice(s *story) {
 	await(s, "west", "the repaired slice", &discoveryv1.EndpointSliceList{}, func(e *discoveryv1.EndpointSlice) bool {
 		return e.Name == ours.Name && e.Labels[mcsv1beta1.LabelSourceCluster] == "east"
 	})
+}
+
+// lostExports: the CRD of ServiceExports, and with it all of them, deleted and applied again. Nobody
+// un-exported anything: what is there again in time stays as it was.
+func lostExports(s *story) {
+	rule.Covers(s.t, "I12")
+	s.create("east", service("kept"), slice("kept", "kept-1", "10.1.0.7"), exportOf("kept"))
+	before := s.awaitImport("north", "kept", "east")
+	east := s.Member("east")
+	ctx, cancel := context.WithTimeout(s.t.Context(), 2*patience)
+	defer cancel()
+	crd := &apiextensionsv1.CustomResourceDefinition{ObjectMeta: metav1.ObjectMeta{Name: "serviceexports.multicluster.x-k8s.io"}}
+	s.delete("east", crd)
+	if err := clusterset.AwaitGone(ctx, east.Client, &apiextensionsv1.CustomResourceDefinitionList{}, clusterset.Named(crd.Name)); err != nil {
+		s.t.Fatal(err)
+	}
+	awaitLog(s.t, east, "the CRD of ServiceExports is gone")
+	if err := clusterset.InstallCRD(ctx, east.Client, crd.Name); err != nil {
+		s.t.Fatal(err)
+	}
+	s.create("east", exportOf("kept"))
+	s.awaitCondition("east", "kept", mcsv1beta1.ServiceExportConditionReady, metav1.ConditionTrue, mcsv1beta1.ServiceExportReasonExported)
+	if after := s.awaitImport("north", "kept", "east"); after.UID != before.UID {
+		s.t.Error("the import went meanwhile")
+	}
+	s.awaitImport("north", "marker", "east")
+	s.awaitAssigned("north", "kept", "10.1.0.7:8080")
 }

@@ -12,13 +12,9 @@ import (
 	"github.com/hansa-mcs/hansa/integration/lab"
 )
 
-// buildAgent builds hansa-agent into the lab's cache and returns its path. Go's own cache makes it quick
-// when nothing changed.
-func buildAgent(ctx context.Context, out io.Writer) (string, error) {
-	dir, err := lab.CacheDir()
-	if err != nil {
-		return "", err
-	}
+// buildAgent builds hansa-agent into dir, the lab's own, so that an agent which starts again is of the same
+// tree, and returns its path. Go's own cache makes it quick when nothing changed.
+func buildAgent(ctx context.Context, dir string, out io.Writer) (string, error) {
 	binary := filepath.Join(dir, "hansa-agent")
 	began := time.Now()
 	cmd := exec.CommandContext(ctx, "go", "build", lab.CompilerFlags, "-o", binary, "github.com/hansa-mcs/hansa/cmd/hansa-agent")

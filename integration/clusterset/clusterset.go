@@ -63,12 +63,6 @@ func Start(ctx context.Context, config Config) (*Clusterset, error) {
 	if err != nil {
 		return nil, err
 	}
-	binary := ""
-	if !config.InProcess {
-		if binary, err = buildAgent(ctx, config.Output); err != nil {
-			return nil, err
-		}
-	}
 	l, err := lab.Start(ctx, lab.Config{
 		Clusters: config.Clusters, DualStack: config.DualStack, ControllerManager: config.ControllerManager, Output: config.Output,
 	})
@@ -76,6 +70,12 @@ func Start(ctx context.Context, config Config) (*Clusterset, error) {
 		return nil, err
 	}
 	s := &Clusterset{lab: l, dir: filepath.Join(l.Dir(), "agents")}
+	binary := ""
+	if !config.InProcess {
+		if binary, err = buildAgent(ctx, l.Dir(), config.Output); err != nil {
+			return nil, errors.Join(err, s.Stop())
+		}
+	}
 	if err := s.makeMembers(config, binary); err != nil {
 		return nil, errors.Join(err, s.Stop())
 	}
