@@ -52,6 +52,10 @@ lab: ## Build the control planes that the tests start, once; about five minutes 
 test: lab ## Run every test, with the race detector, real API servers included.
 	go test -race -timeout 40m ./...
 
+.PHONY: rules
+rules: lab ## Say of every rule of the MCS API whether the tests prove it. KUBE=1.33 tests an older Kubernetes.
+	@go run ./integration/rules $(if $(KUBE),-kube $(KUBE))
+
 .PHONY: bench
 bench: ## Measure the way of one change through real clusters, beside a floor.
 	$(RUN) ./integration/bench

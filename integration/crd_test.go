@@ -83,7 +83,7 @@ func installedDefinitions(s *story) {
 			s.t.Errorf("%s is of release %s, want v0.5.2/0", name, got)
 		}
 		if !slices.ContainsFunc(d.ManagedFields, func(f metav1.ManagedFieldsEntry) bool {
-			return f.Manager == "hansa-agent" && f.Operation == metav1.ManagedFieldsOperationApply
+			return strings.HasPrefix(f.Manager, "hansa-agent ") && f.Operation == metav1.ManagedFieldsOperationApply
 		}) {
 			s.t.Errorf("nothing of %s is applied by hansa-agent: %v", name, d.ManagedFields)
 		}

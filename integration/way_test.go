@@ -11,6 +11,7 @@ import (
 	mcsv1beta1 "sigs.k8s.io/mcs-api/pkg/apis/v1beta1"
 
 	"github.com/hansa-mcs/hansa/integration/clusterset"
+	"github.com/hansa-mcs/hansa/integration/rule"
 )
 
 // The whole way, by every door, in one clusterset of three; each part builds on those before.
@@ -29,6 +30,7 @@ func TestTheWholeWay(t *testing.T) {
 	t.Run("a derived Service that lost its mark is let go, and comes back", s.in(lostMark))
 	t.Run("an agent that starts again rewrites nothing and forgets nothing", s.in(restartOfAnAgent))
 	t.Run("I12 imports come back when their CRD does", s.in(lostDefinition))
+	t.Run("I12 a lost CRD of ServiceExports withdraws nothing", s.in(lostExports))
 }
 
 // in runs a part of the story as a subtest.
@@ -37,6 +39,7 @@ func (s *story) in(part func(*story)) func(*testing.T) {
 }
 
 func stayAtHome(s *story) {
+	rule.Covers(s.t, "E1", "#1")
 	for _, cluster := range []string{"east", "west", "north"} {
 		s.create(cluster, namespace())
 	}
@@ -52,6 +55,7 @@ func stayAtHome(s *story) {
 }
 
 func exportAndWithdraw(s *story) {
+	rule.Covers(s.t, "E4", "I1", "I4", "I6", "#2", "#7", "#37")
 	s.create("east", service("web"), slice("web", "web-1", "10.1.0.1", "10.1.0.2"), exportOf("web"))
 	s.awaitCondition("east", "web", mcsv1beta1.ServiceExportConditionValid, metav1.ConditionTrue, mcsv1beta1.ServiceExportReasonValid)
 	s.awaitCondition("east", "web", mcsv1beta1.ServiceExportConditionReady, metav1.ConditionTrue, mcsv1beta1.ServiceExportReasonExported)
@@ -77,6 +81,7 @@ func exportAndWithdraw(s *story) {
 }
 
 func twoExports(s *story) {
+	rule.Covers(s.t, "C5", "E3", "#5", "#6", "#37")
 	s.create("east", exportOf("web"))
 	s.awaitImport("north", "web", "east")
 	// The same name in west stays private until it is exported there too.
@@ -93,6 +98,7 @@ func twoExports(s *story) {
 }
 
 func headlessService(s *story) {
+	rule.Covers(s.t, "I9", "D7", "#12")
 	s.create("east", service("db", headless), slice("db", "db-1", "10.1.0.8", "10.1.0.9"), exportOf("db"))
 	si := s.awaitImport("west", "db", "east")
 	if si.Spec.Type != mcsv1beta1.Headless || len(si.Spec.IPs) != 0 || len(si.Spec.IPFamilies) == 0 || si.Spec.Ports == nil {
@@ -103,6 +109,7 @@ func headlessService(s *story) {
 }
 
 func refusedExports(s *story) {
+	rule.Covers(s.t, "E5", "E6", "#8", "#9", "#10")
 	s.create("east", exportOf("late"))
 	s.awaitCondition("east", "late", mcsv1beta1.ServiceExportConditionValid, metav1.ConditionFalse, mcsv1beta1.ServiceExportReasonNoService)
 	s.create("east", service("late"))
@@ -118,6 +125,7 @@ func refusedExports(s *story) {
 }
 
 func lateNamespace(s *story) {
+	rule.Covers(s.t, "I1", "#3")
 	other := func(o client.Object) client.Object { o.SetNamespace("later"); return o }
 	later := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "later"}}
 	s.create("east", later, other(service("web")), other(exportOf("web")))
@@ -139,6 +147,7 @@ func lateNamespace(s *story) {
 }
 
 func repairs(s *story) {
+	rule.Covers(s.t, "I7", "#38")
 	before := s.awaitImport("north", "marker", "east")
 	edited := before.DeepCopy()
 	edited.Spec.IPs = []string{"10.99.99.99"}
@@ -158,6 +167,7 @@ func repairs(s *story) {
 }
 
 func foreignObjects(s *story) {
+	rule.Covers(s.t, "I10", "#38")
 	foreign := &mcsv1beta1.ServiceImport{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "taken"},
 		Spec:       mcsv1beta1.ServiceImportSpec{Type: mcsv1beta1.Headless, Ports: []mcsv1beta1.ServicePort{}},
@@ -174,6 +184,7 @@ func foreignObjects(s *story) {
 }
 
 func restartOfAnAgent(s *story) {
+	rule.Covers(s.t, "#43")
 	west := s.Member("west")
 	before := s.awaitImport("west", "web", "west")
 	versions := s.versions("west")

@@ -35,10 +35,6 @@ type topic struct {
 	Here bool
 }
 
-func sameTopics(a, b []note) bool {
-	return slices.EqualFunc(a, b, func(a, b note) bool { return a.topic == b.topic })
-}
-
 // notes returns what there is to tell of a service: each conflict, and what this cluster cannot do.
 func notes(want *importer.Service, scene Scene) []note {
 	if want == nil {
@@ -65,11 +61,14 @@ type teller struct {
 	ready    chan struct{} // closes when know was called
 
 	mu   sync.Mutex
-	told map[federation.ServiceName][]note // of the services with something to tell
+	told map[federation.ServiceName]told // of the services with something to tell
 }
 
+// told is what was told of one service, on its ServiceImport and on this cluster's ServiceExport.
+type told struct{ onImport, onExport []topic }
+
 func newTeller(recorder events.EventRecorder) *teller {
-	return &teller{recorder: recorder, ready: make(chan struct{}), told: map[federation.ServiceName][]note{}}
+	return &teller{recorder: recorder, ready: make(chan struct{}), told: map[federation.ServiceName]told{}}
 }
 
 // know takes what stands in the first View for told: an agent that starts again repeats nothing.
@@ -77,44 +76,64 @@ func (t *teller) know(view *importer.View, scene Scene) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for s := range view.All() {
-		if list := notes(s, scene); len(list) > 0 {
-			t.told[s.Name] = list
-		}
+		list := notes(s, scene)
+		t.remember(s.Name, told{topics(list), topics(shared(list, ownExport(s, scene.Self) != nil))})
 	}
 	close(t.ready)
 }
 
-// tell makes Events about the ServiceImport, and about this cluster's own ServiceExport, of what is new in
-// list. Until there is a ServiceImport it waits for the next call. exported means that this cluster exports the
-// service.
+// tell makes Events of what is new in list, about the ServiceImport, and about this cluster's ServiceExport
+// if the service is exported by it. What has no object yet is told by a later call.
 func (t *teller) tell(name federation.ServiceName, list []note, now Current, exported bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	before := t.told[name]
-	if sameTopics(before, list) || len(list) > 0 && now.Import == nil {
-		return
+	before, after := t.told[name], t.told[name]
+	if now.Import != nil && ours(now.Import) || len(list) == 0 {
+		t.each(now.Import, list, before.onImport)
+		after.onImport = topics(list)
 	}
-	if t.told[name] = list; len(list) == 0 {
+	if list = shared(list, exported); now.Export != nil || len(list) == 0 {
+		t.each(now.Export, list, before.onExport)
+		after.onExport = topics(list)
+		if exported && now.Export != nil && len(before.onExport) > 0 && len(list) == 0 {
+			t.recorder.Eventf(now.Export, nil, corev1.EventTypeNormal, reasonResolved, "Import", "%s", "all exports of the service agree")
+		}
+	}
+	t.remember(name, after)
+}
+
+func (t *teller) remember(name federation.ServiceName, what told) {
+	if t.told[name] = what; len(what.onImport) == 0 && len(what.onExport) == 0 {
 		delete(t.told, name)
 	}
+}
+
+// each warns of what is not known yet.
+func (t *teller) each(about client.Object, list []note, known []topic) {
 	for _, n := range list {
-		if slices.ContainsFunc(before, func(o note) bool { return o.topic == n.topic }) {
-			continue
+		if !slices.Contains(known, n.topic) {
+			t.warn(about, n.Reason, n.Text)
 		}
-		if ours(now.Import) {
-			t.warn(now.Import, n.Reason, n.Text)
-		}
-		if now.Export != nil && exported && !n.Here {
-			t.warn(now.Export, n.Reason, n.Text)
-		}
-	}
-	shared := func(n note) bool { return !n.Here }
-	if now.Export != nil && exported && slices.ContainsFunc(before, shared) && !slices.ContainsFunc(list, shared) {
-		t.recorder.Eventf(now.Export, nil, corev1.EventTypeNormal, reasonResolved, "Import", "%s", "all exports of the service agree")
 	}
 }
 
 // warn makes one Event; text has at most 1,024 bytes.
 func (t *teller) warn(about client.Object, reason, text string) {
 	t.recorder.Eventf(about, nil, corev1.EventTypeWarning, reason, "Import", "%s", text)
+}
+
+// shared returns what concerns the exports, nothing if this cluster has none.
+func shared(list []note, exported bool) []note {
+	if !exported {
+		return nil
+	}
+	return slices.DeleteFunc(slices.Clone(list), func(n note) bool { return n.Here })
+}
+
+func topics(list []note) []topic {
+	var out []topic
+	for _, n := range list {
+		out = append(out, n.topic)
+	}
+	return out
 }

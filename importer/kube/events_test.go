@@ -33,14 +33,15 @@ func TestEventsAreMadeOncePerConflict(t *testing.T) {
 		want    []string
 	}{
 		{"alone", one, both, nil},
-		{"before there is an import", two, Current{Export: both.Export}, nil},
-		{"two disagree", two, both, []string{"Warning PortConflict", "Warning PortConflict"}},
+		{"before there is an import", two, Current{Export: both.Export}, []string{"Warning PortConflict"}},
+		{"two disagree", two, both, []string{"Warning PortConflict"}},
 		{"still", two, both, nil},
 		{"a third, by its type", three, both, []string{"Warning TypeConflict", "Warning TypeConflict"}},
 		{"as before", two, both, nil},
 		{"resolved", one, both, []string{"Normal NoConflicts"}},
 		{"still resolved", one, both, nil},
 		{"the import is not ours", two, foreign, []string{"Warning PortConflict"}},
+		{"it is by now", two, both, []string{"Warning PortConflict"}},
 	} {
 		teller.tell(web, notes(merged(t, step.exports), newWorld(t).scene()), step.now, true)
 		var got []string

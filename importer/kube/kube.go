@@ -1,6 +1,7 @@
 package kube
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -33,8 +34,8 @@ const workers = 8
 // retryMost bounds how long a failed write waits: an API server that is back is not waited for.
 const retryMost = 10 * time.Second
 
-// byDerived finds the EndpointSlices that are named after a derived Service in the cache, whoever has
-// edited their labels.
+// byDerived finds the EndpointSlices of a derived Service in the cache: those that are named after it, whoever
+// has edited their labels, and those that somebody else labelled for it.
 const byDerived = "derived-service"
 
 // door keeps this cluster's objects equal to the importer's View.
@@ -83,7 +84,7 @@ func Add(ctx context.Context, mgr manager.Manager, config Config) error {
 		features: &features{client: plain, importer: config.Importer, log: config.Log},
 	}
 	err = mgr.GetFieldIndexer().IndexField(ctx, &discoveryv1.EndpointSlice{}, byDerived, func(o client.Object) []string {
-		return []string{derivedOf(o.GetName())}
+		return []string{cmp.Or(derivedOf(o.GetName()), o.GetLabels()[discoveryv1.LabelServiceName])}
 	})
 	if err != nil {
 		return fmt.Errorf("indexing EndpointSlices: %w", err)
@@ -279,13 +280,21 @@ func (d *door) current(ctx context.Context, name federation.ServiceName) (now Cu
 	return now, nil
 }
 
-// serviceOf maps an object of ours, or one that is in our way, to its service.
-func (d *door) serviceOf(_ context.Context, o client.Object) []ctrl.Request {
+// serviceOf maps an object of ours, one that is in our way, or a stray slice, to its service.
+func (d *door) serviceOf(ctx context.Context, o client.Object) []ctrl.Request {
 	name, ok := nameOf(o)
-	if _, isService := o.(*corev1.Service); isService && !ok {
-		var blocked any
-		if blocked, ok = d.blocked.Load(client.ObjectKeyFromObject(o)); ok {
-			name = blocked.(federation.ServiceName)
+	switch o := o.(type) {
+	case *corev1.Service:
+		if blocked, found := d.blocked.Load(client.ObjectKeyFromObject(o)); found && !ok {
+			name, ok = blocked.(federation.ServiceName)
+		}
+	case *discoveryv1.EndpointSlice:
+		if stray(o) {
+			var derived corev1.Service
+			key := types.NamespacedName{Namespace: o.Namespace, Name: o.Labels[discoveryv1.LabelServiceName]}
+			if d.client.Get(ctx, key, &derived, client.DisableReadYourWritesConsistency) == nil {
+				name, ok = derivedFor(&derived)
+			}
 		}
 	}
 	if !ok {

@@ -46,6 +46,9 @@ func sliceName(name federation.ServiceName, cluster federation.ClusterID, family
 	return fmt.Sprintf("%s-%s-%s-%d", DerivedName(name), cluster, strings.ToLower(string(family)), n)
 }
 
+// derivedNames matches what DerivedName returns.
+var derivedNames = regexp.MustCompile(`^derived-[0-9a-v]{10}$`)
+
 var sliceNames = regexp.MustCompile(`^(derived-[0-9a-v]{10})-([a-z0-9-]+)-ipv[46]-[0-9]+$`)
 
 // derivedOf returns the derived Service's name that a slice's name begins with, "" if none.

@@ -24,6 +24,8 @@ type Current struct {
 	AddressTaken bool
 }
 
+func deletion(o client.Object) Change { return Change{Verb: Delete, Object: o} }
+
 // Scene is what Plan goes by beside the service and its objects.
 type Scene struct {
 	Self federation.ClusterID
@@ -106,7 +108,7 @@ func (c Current) foreign() client.Object {
 // derived Service rests first.
 func planRemoval(now Current, scene Scene) []Change {
 	var changes []Change
-	remove := func(o client.Object) { changes = append(changes, Change{Verb: Delete, Object: o}) }
+	remove := func(o client.Object) { changes = append(changes, deletion(o)) }
 	all := true
 	for _, cluster := range clustersOf(now) {
 		all = all && scene.Synced(cluster)

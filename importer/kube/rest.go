@@ -13,7 +13,7 @@ const restAnnotation = "hansa.dev/resting-since"
 // planRest begins the rest of a derived Service, and ends it.
 func planRest(derived *corev1.Service, scene Scene) []Change {
 	if left, resting := restLeft(derived, scene); scene.Rest <= 0 || resting && left <= 0 {
-		return []Change{{Verb: Delete, Object: derived}}
+		return []Change{deletion(derived)}
 	} else if resting {
 		return nil
 	}

@@ -47,6 +47,11 @@ func planSlices(want *importer.Service, now []*discoveryv1.EndpointSlice, scene 
 		})...)
 		delete(current, e.Cluster)
 	}
+	for _, s := range now {
+		if stray(s) {
+			changes = append(changes, deletion(s))
+		}
+	}
 	for _, cluster := range slices.Sorted(maps.Keys(current)) {
 		if scene.Synced(cluster) {
 			changes = append(changes, deletions(current[cluster])...)
@@ -192,9 +197,18 @@ func compareEndpoints(a, b discoveryv1.Endpoint) int {
 func deletions(list []*discoveryv1.EndpointSlice) []Change {
 	var changes []Change
 	for _, s := range list {
-		changes = append(changes, Change{Verb: Delete, Object: s})
+		changes = append(changes, deletion(s))
 	}
 	return changes
+}
+
+// kubernetesManager manages the slices of Services with a selector.
+const kubernetesManager = "endpointslice-controller.k8s.io"
+
+// stray reports whether a slice was made by Kubernetes for the selector that somebody gave a derived Service.
+// When we take the selector off, Kubernetes leaves the slice there, with local endpoints that nobody keeps.
+func stray(s *discoveryv1.EndpointSlice) bool {
+	return s.Labels[discoveryv1.LabelManagedBy] == kubernetesManager && derivedNames.MatchString(s.Labels[discoveryv1.LabelServiceName])
 }
 
 func split(list []*discoveryv1.EndpointSlice, take func(*discoveryv1.EndpointSlice) bool) (taken, rest []*discoveryv1.EndpointSlice) {

@@ -1,0 +1,82 @@
+// Command rules says, rule by rule of the MCS API, whether the tests prove it.
+//
+// In: the registry of rules (rules.txt) and the attributes by which tests name the rules that they prove
+// (package rule). Out: a line for each rule, then those that belong elsewhere with the reason, then the
+// numbers; and status 1 if anything failed. Owned here: the registry, and the verdicts (NewReport, pure).
+package main
+
+import (
+	"context"
+	_ "embed"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/hansa-mcs/hansa/integration/lab"
+)
+
+//go:embed rules.txt
+var registry string
+
+const module = "github.com/hansa-mcs/hansa"
+
+// tested are the packages whose tests prove rules.
+var tested = []string{
+	module + "/exporter", module + "/federation", module + "/importer", module + "/importer/kube",
+	module + "/cmd/hansa-agent/agent", module + "/integration",
+}
+
+func main() {
+	kube := flag.String("kube", "", "minor of the Kubernetes to test against, such as 1.33; the newest without it")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	report, err := run(ctx, *kube)
+	stop()
+	fmt.Print(report.Text)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "rules:", err)
+	}
+	if err != nil || report.Failed > 0 {
+		os.Exit(1)
+	}
+}
+
+// run runs the tests and reports on them. That tests fail is no error.
+func run(ctx context.Context, kube string) (Report, error) {
+	rules, err := ParseRegistry(registry)
+	if err != nil {
+		return Report{}, err
+	}
+	// Not from the cache: what is tested is more than the files that the go command knows of.
+	args := append([]string{"test", "-race", "-json", "-count=1", "-timeout=30m"}, tested...)
+	cmd := exec.CommandContext(ctx, "go", args...)
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	cmd.WaitDelay = time.Minute
+	cmd.Stderr = os.Stderr
+	if kube != "" {
+		cmd.Env = append(os.Environ(), lab.KubeVariable+"="+kube)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return Report{}, err
+	}
+	began := time.Now()
+	fmt.Fprintf(os.Stderr, "testing %d packages, which takes some minutes\n", len(tested))
+	if err := cmd.Start(); err != nil {
+		return Report{}, fmt.Errorf("running the tests: %w", err)
+	}
+	results := NewResults(tested...)
+	err = results.Read(out, func(p *unit) {
+		fmt.Fprintf(os.Stderr, "%s %s in %.1fs, %s after the start\n", p, p.Result, p.Elapsed, time.Since(began).Round(time.Second))
+	})
+	ended := cmd.Wait()
+	if _, ok := errors.AsType[*exec.ExitError](ended); ok {
+		ended = nil // a test that failed, which the report tells
+	}
+	return NewReport(rules, results), errors.Join(err, ctx.Err(), ended)
+}
