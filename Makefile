@@ -53,7 +53,7 @@ test: lab ## Run every test, with the race detector, real API servers included.
 	go test -race -timeout 40m ./...
 
 .PHONY: rules
-rules: lab ## Say of every rule of the MCS API whether the tests prove it. KUBE=1.33 tests an older Kubernetes.
+rules: ## Say of every rule of the MCS API whether the tests prove it. KUBE=1.33 tests an older Kubernetes.
 	@go run ./integration/rules $(if $(KUBE),-kube $(KUBE))
 
 .PHONY: bench

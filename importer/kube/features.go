@@ -43,8 +43,8 @@ var distributions = []string{
 	corev1.ServiceTrafficDistributionPreferClose, corev1.ServiceTrafficDistributionPreferSameZone, corev1.ServiceTrafficDistributionPreferSameNode,
 }
 
-// ask asks for families and distributions, and reports whether it did.
-func (f *features) ask(ctx context.Context, now time.Time) bool {
+// ask asks for families and distributions, unless it did shortly before now.
+func (f *features) ask(ctx context.Context, now time.Time) {
 	f.mu.Lock()
 	due := f.asked.IsZero() || now.Sub(f.asked) >= askPause
 	if due {
@@ -52,7 +52,7 @@ func (f *features) ask(ctx context.Context, now time.Time) bool {
 	}
 	f.mu.Unlock()
 	if !due {
-		return false
+		return
 	}
 	var families []federation.IPFamily
 	for _, family := range []federation.IPFamily{federation.IPv4, federation.IPv6} {
@@ -65,7 +65,6 @@ func (f *features) ask(ctx context.Context, now time.Time) bool {
 		denied := f.denied(ctx, "spec.trafficDistribution", func(s *corev1.ServiceSpec) { s.TrafficDistribution = &d })
 		f.note(d, denied)
 	}
-	return true
 }
 
 // denied reports whether the API server would refuse a field of a Service.

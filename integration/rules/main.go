@@ -52,15 +52,23 @@ func run(ctx context.Context, kube string) (Report, error) {
 	if err != nil {
 		return Report{}, err
 	}
+	if kube != "" {
+		if err := os.Setenv(lab.KubeVariable, kube); err != nil {
+			return Report{}, err
+		}
+	}
+	// Before the tests, whose patience it would outlast; a version that there is none of ends here.
+	for _, manager := range []bool{false, true} {
+		if _, err := lab.Build(ctx, os.Stderr, manager); err != nil {
+			return Report{}, err
+		}
+	}
 	// Not from the cache: what is tested is more than the files that the go command knows of.
 	args := append([]string{"test", "-race", "-json", "-count=1", "-timeout=30m"}, tested...)
 	cmd := exec.CommandContext(ctx, "go", args...)
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	cmd.WaitDelay = time.Minute
 	cmd.Stderr = os.Stderr
-	if kube != "" {
-		cmd.Env = append(os.Environ(), lab.KubeVariable+"="+kube)
-	}
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		return Report{}, err
