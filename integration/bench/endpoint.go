@@ -34,7 +34,7 @@ const (
 // course is where changes are written, and all doors that show them.
 type course struct {
 	service           *service
-	floor, xds, slice *door
+	floor, xds, slice *door[[]netip.Addr]
 	dns               *probe.Resolver
 }
 
@@ -78,7 +78,7 @@ func measureEndpoint(ctx context.Context, b *bench) (rows []row, err error) {
 	), nil
 }
 
-func series(all []times, of func(times) time.Duration) []time.Duration {
+func series[T any](all []T, of func(T) time.Duration) []time.Duration {
 	var s []time.Duration
 	for _, t := range all {
 		s = append(s, of(t))
@@ -98,10 +98,10 @@ func openCourse(ctx context.Context, b *bench) (c *course, err error) {
 	if c.service, err = exportService(ctx, b.set, east); err != nil {
 		return nil, err
 	}
-	if c.floor, err = watchSlices(ctx, east, discoveryv1.LabelServiceName); err != nil {
+	if c.floor, err = watchAddresses(ctx, east, discoveryv1.LabelServiceName); err != nil {
 		return nil, err
 	}
-	if c.slice, err = watchSlices(ctx, west, mcsv1beta1.LabelServiceName); err != nil {
+	if c.slice, err = watchAddresses(ctx, west, mcsv1beta1.LabelServiceName); err != nil {
 		return nil, err
 	}
 	if c.xds, err = subscribe(ctx, west); err != nil {
@@ -115,7 +115,7 @@ func openCourse(ctx context.Context, b *bench) (c *course, err error) {
 }
 
 func (c *course) close() error {
-	for _, d := range []*door{c.floor, c.xds, c.slice} {
+	for _, d := range []*door[[]netip.Addr]{c.floor, c.xds, c.slice} {
 		if d != nil {
 			d.close()
 		}
@@ -137,10 +137,10 @@ func (c *course) round(ctx context.Context, dns bool) (times, error) {
 	var t times
 	var floor, xds, slice, answered time.Time
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() (err error) { xds, err = c.xds.await(ctx, address); return err })
-	group.Go(func() (err error) { slice, err = c.slice.await(ctx, address); return err })
+	group.Go(func() (err error) { xds, err = awaitAddress(ctx, c.xds, address); return err })
+	group.Go(func() (err error) { slice, err = awaitAddress(ctx, c.slice, address); return err })
 	group.Go(func() (err error) {
-		if floor, err = c.floor.await(ctx, address); err != nil || !dns {
+		if floor, err = awaitAddress(ctx, c.floor, address); err != nil || !dns {
 			return err
 		}
 		answered, err = c.ask(ctx, address)

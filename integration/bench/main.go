@@ -1,5 +1,5 @@
-// Command bench measures on this machine how long changes take on their way through a real clusterset: two
-// control planes, east and west, with an agent for each, all as processes of their own.
+// Command bench measures on this machine how long changes take on their way through a real clusterset: three
+// control planes, east, west and north, with an agent for each, all as processes of their own.
 //
 // In: nothing but flags. Out: on standard output a line that says what the machine is, then one row for
 // each value, as row.String prints it; progress goes to standard error. Each file of rows has one group,
@@ -24,8 +24,11 @@ import (
 // A row has at least so many samples: with fewer, the 99th percentile is the luck of one of them.
 const leastSamples = 200
 
-// Each sample takes an address that was never used, so there are only so many.
+// Each sample takes an address or a name that was never used, so there are only so many.
 const mostSamples = 10000
+
+// clusters are the members of the clusterset. Changes are made in east.
+var clusters = []string{"east", "west", "north"}
 
 // bench is one run.
 type bench struct {
@@ -41,7 +44,7 @@ type group struct {
 }
 
 // groups are measured in this order; memory is last, so that it is what the others left.
-var groups = []group{endpoint, memory}
+var groups = []group{endpoint, export, thousand, memory}
 
 func main() {
 	samples := flag.Int("samples", 300, fmt.Sprintf("how many samples of each series, %d to %d", leastSamples, mostSamples))
@@ -79,7 +82,7 @@ func start(ctx context.Context, samples int, run string) (err error) {
 	} else if warning != "" {
 		fmt.Fprintln(b.progress, "warning:", warning)
 	}
-	b.set, err = clusterset.Start(ctx, clusterset.Config{Clusters: []string{"east", "west"}, Output: b.progress})
+	b.set, err = clusterset.Start(ctx, clusterset.Config{Clusters: clusters, Output: b.progress})
 	if err != nil {
 		return err
 	}

@@ -32,39 +32,60 @@ type service struct {
 
 // exportService makes the service in owner, and its namespace in every member.
 func exportService(ctx context.Context, set *clusterset.Clusterset, owner *clusterset.Member) (*service, error) {
-	for _, m := range set.Members() {
-		if err := m.Client.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}); err != nil {
-			return nil, fmt.Errorf("creating namespace %s in %s: %w", namespace, m.Name, err)
-		}
+	if err := createNamespace(ctx, namespace, set.Members()...); err != nil {
+		return nil, err
 	}
 	name := metav1.ObjectMeta{Namespace: namespace, Name: serviceName}
 	s := &service{client: owner.Client, slice: newSlice()}
 	for range endpoints {
 		s.slice.Endpoints = append(s.slice.Endpoints, discoveryv1.Endpoint{Addresses: []string{s.fresh().String()}})
 	}
-	for _, o := range []client.Object{
+	return s, create(ctx, owner,
 		&corev1.Service{ObjectMeta: name, Spec: corev1.ServiceSpec{
 			ClusterIP: corev1.ClusterIPNone, Ports: []corev1.ServicePort{{Name: "sql", Port: servicePort}},
 		}},
 		s.slice,
 		&mcsv1beta1.ServiceExport{ObjectMeta: name},
-	} {
-		if err := owner.Client.Create(ctx, o); err != nil {
-			return nil, fmt.Errorf("creating %T %s in %s: %w", o, o.GetName(), owner.Name, err)
+	)
+}
+
+func createNamespace(ctx context.Context, name string, members ...*clusterset.Member) error {
+	for _, m := range members {
+		if err := create(ctx, m, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}); err != nil {
+			return err
 		}
 	}
-	return s, nil
+	return nil
+}
+
+// create makes the objects in a member, one after the other.
+func create(ctx context.Context, m *clusterset.Member, objects ...client.Object) error {
+	for _, o := range objects {
+		if err := m.Client.Create(ctx, o); err != nil {
+			return fmt.Errorf("creating %T %s in %s: %w", o, o.GetName(), m.Name, err)
+		}
+	}
+	return nil
+}
+
+// remove deletes the objects of a member, one after the other.
+func remove(ctx context.Context, m *clusterset.Member, objects ...client.Object) error {
+	for _, o := range objects {
+		if err := m.Client.Delete(ctx, o); err != nil {
+			return fmt.Errorf("deleting %T %s of %s: %w", o, o.GetName(), m.Name, err)
+		}
+	}
+	return nil
 }
 
 func newSlice() *discoveryv1.EndpointSlice {
-	port, portName := int32(servicePort), "sql"
 	return &discoveryv1.EndpointSlice{
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace: namespace, Name: serviceName + "-1",
 			Labels: map[string]string{discoveryv1.LabelServiceName: serviceName},
 		},
 		AddressType: discoveryv1.AddressTypeIPv4,
-		Ports:       []discoveryv1.EndpointPort{{Name: &portName, Port: &port}},
+		Ports:       []discoveryv1.EndpointPort{{Name: new("sql"), Port: new(int32(servicePort))}},
 	}
 }
 
