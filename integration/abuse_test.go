@@ -65,6 +65,7 @@ func lostMark(s *story) {
 
 // lostDefinition: the CRD of ServiceImports, and with it all of them, deleted and applied again.
 func lostDefinition(s *story) {
+	rule.Covers(s.t, "I12")
 	north := s.Member("north")
 	s.awaitImport("north", "marker", "east")
 	ctx, cancel := context.WithTimeout(s.t.Context(), patience)

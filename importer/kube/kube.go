@@ -50,10 +50,13 @@ type door struct {
 	waiting  waiting
 	teller   *teller
 	features *features
-	written  written
-	blocked  sync.Map // foreign derived Services, by their key, to the service's name
-	left     sync.Map // the UID of the object that was told to be in the way, by the service's name
-	taken    sync.Map // the services whose former address another has, by name
+
+	definition Definition
+	written    written
+	imports    imports
+	blocked    sync.Map // foreign derived Services, by their key, to the service's name
+	left       sync.Map // the UID of the object that was told to be in the way, by the service's name
+	taken      sync.Map // the services whose former address another has, by name
 }
 
 // DefaultAddressRest is how long an address rests by default (design: five minutes outlast a mistaken
@@ -64,6 +67,8 @@ const DefaultAddressRest = 5 * time.Minute
 type Config struct {
 	Store    *federation.Store
 	Importer *importer.Importer
+	// Definition is the CRD of ServiceImports.
+	Definition Definition
 	// AddressRest is how long a derived Service outlives its ServiceImport, so that a name that comes back
 	// within it gets the same address. 0 gives the address back at once.
 	AddressRest time.Duration
@@ -81,7 +86,8 @@ func Add(ctx context.Context, mgr manager.Manager, config Config) error {
 	d := &door{
 		client: mgr.GetClient(), plain: plain, self: config.Store.Self(), importer: config.Importer, rest: config.AddressRest, log: config.Log,
 		queue: make(chan priorityqueue.PriorityQueue[ctrl.Request], 1), teller: newTeller(mgr.GetEventRecorder("hansa-agent")),
-		features: &features{client: plain, importer: config.Importer, log: config.Log},
+		definition: config.Definition,
+		features:   &features{client: plain, importer: config.Importer, log: config.Log},
 	}
 	err = mgr.GetFieldIndexer().IndexField(ctx, &discoveryv1.EndpointSlice{}, byDerived, func(o client.Object) []string {
 		return []string{cmp.Or(derivedOf(o.GetName()), o.GetLabels()[discoveryv1.LabelServiceName])}
@@ -150,6 +156,11 @@ func (d *door) Start(ctx context.Context) error {
 		}
 		select {
 		case <-view.Replaced():
+		case <-d.definition.Returned():
+			d.log.Info("the CRD of ServiceImports is back")
+			for _, name := range d.imports.takeLost() {
+				queue.Add(ctrl.Request{NamespacedName: key(name)})
+			}
 		case <-ctx.Done():
 			return nil
 		}
@@ -173,8 +184,9 @@ func (d *door) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, er
 		}
 		want, scene := view.Service(name), d.scene(view)
 		d.leaveAlone(name, want, now)
-		again, err := d.writeAll(ctx, name, Plan(name, want, now, scene))
-		if err != nil {
+		changes, unread := d.allowed(ctx, name, want, now, Plan(name, want, now, scene))
+		again, err := d.writeAll(ctx, name, changes)
+		if err := errors.Join(unread, err); err != nil {
 			return ctrl.Result{}, err
 		}
 		d.teller.tell(name, notes(want, scene), now, ownExport(want, d.self) != nil)

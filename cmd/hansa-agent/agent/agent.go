@@ -145,19 +145,23 @@ func (m *member) assemble(ctx context.Context) (manager.Manager, error) {
 	if err != nil {
 		return nil, err
 	}
-	definition, err := newDefinition(m.rest, m.log)
+	exports, err := newDefinition(m.rest, exportsCRD, m.log)
 	if err != nil {
 		return nil, err
 	}
-	err = exporter.Add(ctx, mgr, exporter.Config{Store: m.store, Restored: m.importer.Ready(), Definition: definition, Log: m.log})
+	imports, err := newDefinition(m.rest, importsCRD, m.log)
 	if err != nil {
 		return nil, err
 	}
-	err = kube.Add(ctx, mgr, kube.Config{Store: m.store, Importer: m.importer, AddressRest: m.options.AddressRest, Log: m.log})
+	err = exporter.Add(ctx, mgr, exporter.Config{Store: m.store, Restored: m.importer.Ready(), Definition: exports, Log: m.log})
 	if err != nil {
 		return nil, err
 	}
-	runnables := []manager.Runnable{definition, m.importer, m.port, m.gossip, m.exchange, manager.RunnableFunc(m.tellHeads)}
+	err = kube.Add(ctx, mgr, kube.Config{Store: m.store, Importer: m.importer, Definition: imports, AddressRest: m.options.AddressRest, Log: m.log})
+	if err != nil {
+		return nil, err
+	}
+	runnables := []manager.Runnable{exports, imports, m.importer, m.port, m.gossip, m.exchange, manager.RunnableFunc(m.tellHeads)}
 	if m.xds != nil {
 		runnables = append(runnables, m.xds)
 	}

@@ -22,9 +22,12 @@ import (
 const mcsRelease = "v0.5.2"
 
 // crds are the definitions without which the agent does not speak.
-var crds = []string{exportsCRD, "serviceimports.multicluster.x-k8s.io"}
+var crds = []string{exportsCRD, importsCRD}
 
-const exportsCRD = "serviceexports.multicluster.x-k8s.io"
+const (
+	exportsCRD = "serviceexports.multicluster.x-k8s.io"
+	importsCRD = "serviceimports.multicluster.x-k8s.io"
+)
 
 // greet asks the API server once, and says what is wrong if it does not answer as it should.
 func greet(ctx context.Context, c *rest.Config, log *slog.Logger, tell func(waiting string)) error {

@@ -13,41 +13,42 @@ import (
 	toolscache "k8s.io/client-go/tools/cache"
 )
 
-// definition is the CRD of ServiceExports, for the exporter.
+// definition is a CRD of the MCS API, for those to whom it means something that its objects are gone.
 type definition struct {
+	name     string
 	clients  *apiextensions.ApiextensionsV1Client
 	log      *slog.Logger
 	returned chan struct{} // holds one token while nobody took it
 }
 
-func newDefinition(c *rest.Config, log *slog.Logger) (*definition, error) {
+func newDefinition(c *rest.Config, name string, log *slog.Logger) (*definition, error) {
 	clients, err := apiextensions.NewForConfig(c)
 	if err != nil {
 		return nil, fmt.Errorf("making a client for CustomResourceDefinitions: %w", err)
 	}
-	return &definition{clients: clients, log: log, returned: make(chan struct{}, 1)}, nil
+	return &definition{name: name, clients: clients, log: log, returned: make(chan struct{}, 1)}, nil
 }
 
-// Served implements exporter.Definition.
+// Served implements exporter.Definition and kube.Definition.
 func (d *definition) Served(ctx context.Context) (bool, error) {
-	crd, err := d.clients.CustomResourceDefinitions().Get(ctx, exportsCRD, metav1.GetOptions{})
+	crd, err := d.clients.CustomResourceDefinitions().Get(ctx, d.name, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
 		return false, nil
 	}
 	if err != nil {
-		return false, fmt.Errorf("reading CRD %s: %w", exportsCRD, err)
+		return false, fmt.Errorf("reading CRD %s: %w", d.name, err)
 	}
 	return stays(crd), nil
 }
 
-// Returned implements exporter.Definition.
+// Returned implements exporter.Definition and kube.Definition.
 func (d *definition) Returned() <-chan struct{} { return d.returned }
 
 // Start watches the CRD until ctx ends.
 func (d *definition) Start(ctx context.Context) error {
 	served := true // the agent does not start before
 	f := &follower{
-		informer: toolscache.NewSharedIndexInformer(oneCRD(d.clients, exportsCRD), &apiextensionsv1.CustomResourceDefinition{}, 0, nil),
+		informer: toolscache.NewSharedIndexInformer(oneCRD(d.clients, d.name), &apiextensionsv1.CustomResourceDefinition{}, 0, nil),
 		see: func(obj any) {
 			crd, ok := obj.(*apiextensionsv1.CustomResourceDefinition)
 			before := served
@@ -59,7 +60,7 @@ func (d *definition) Start(ctx context.Context) error {
 			}
 		},
 		blind: func(err error) {
-			d.log.Warn("cannot watch a CRD", "crd", exportsCRD, "error", err)
+			d.log.Warn("cannot watch a CRD", "crd", d.name, "error", err)
 		},
 		settled: make(chan struct{}),
 	}
