@@ -32,7 +32,7 @@ func planDerived(want *importer.Service, now *corev1.Service, formerIPs []string
 		return []Change{{Verb: Apply, Object: derivedAgain(want, formerIPs, scene), First: true}}
 	}
 	s := derivedService(want, firstFamily(now.Spec.IPFamilies), scene)
-	bare := strippedDerived(s, now)
+	bare := strippedDerived(s, now, formerIPs)
 	changes := patchIfOther(bare, now)
 	if !sameDerived(s, bare) {
 		changes = append(changes, Change{Verb: Apply, Object: s})
@@ -49,18 +49,27 @@ func patchIfOther(want, now client.Object) []Change {
 }
 
 // bareDerived returns now, awake, without what no derived Service has: a selector would bring local endpoints
-// in, an external IP would take its traffic.
+// in, an external IP or a load balancer would take its traffic.
 func bareDerived(now *corev1.Service) *corev1.Service {
 	s := now.DeepCopy()
 	delete(s.Annotations, restAnnotation)
-	s.Spec.Selector, s.Spec.ExternalIPs, s.Spec.ExternalName, s.Spec.PublishNotReadyAddresses = nil, nil, "", false
+	spec := &s.Spec
+	spec.Type, spec.Selector, spec.ExternalIPs, spec.ExternalName, spec.PublishNotReadyAddresses = corev1.ServiceTypeClusterIP, nil, nil, "", false
+	spec.LoadBalancerIP, spec.LoadBalancerClass, spec.LoadBalancerSourceRanges, spec.AllocateLoadBalancerNodePorts = "", nil, nil, nil
+	spec.ExternalTrafficPolicy, spec.HealthCheckNodePort = "", 0
+	for i := range spec.Ports {
+		spec.Ports[i].NodePort = 0
+	}
 	return s
 }
 
 // strippedDerived returns now without what is not wanted of it and an apply could not take off, as others
-// may own it.
-func strippedDerived(want, now *corev1.Service) *corev1.Service {
+// may own it. One that lost its address, as it was made an ExternalName, gets the former one again.
+func strippedDerived(want, now *corev1.Service, formerIPs []string) *corev1.Service {
 	s := bareDerived(now)
+	if s.Spec.ClusterIP == "" && len(formerIPs) > 0 {
+		s.Spec.ClusterIP, s.Spec.ClusterIPs = formerIPs[0], formerIPs
+	}
 	if want.Spec.SessionAffinityConfig == nil && s.Spec.SessionAffinityConfig != nil {
 		s.Spec.SessionAffinity, s.Spec.SessionAffinityConfig = corev1.ServiceAffinityNone, nil
 	}
@@ -78,8 +87,8 @@ func strippedDerived(want, now *corev1.Service) *corev1.Service {
 		}
 		ports = append(ports, p)
 	}
-	if len(ports) > 0 { // a Service has at least one, so the last of others goes once ours are there
-		s.Spec.Ports = ports
+	if s.Spec.Ports = ports; len(ports) == 0 { // a Service has at least one
+		s.Spec.Ports = want.Spec.Ports
 	}
 	return s
 }
@@ -111,7 +120,7 @@ func derivedService(want *importer.Service, first corev1.IPFamily, scene Scene) 
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace: want.Name.Namespace,
 			Name:      DerivedName(want.Name),
-			Labels:    marks(want.Name),
+			Labels:    derivedLabels(want.Name),
 		},
 		Spec: corev1.ServiceSpec{
 			Type:                  corev1.ServiceTypeClusterIP,

@@ -129,7 +129,7 @@ func refuses(err error, field string) bool {
 // it.
 func (d *door) learn(ctx context.Context, name federation.ServiceName, c Change, err error) bool {
 	derived, ok := c.Object.(*corev1.Service)
-	if !ok || c.Verb != Apply {
+	if !ok || c.Verb != Apply && c.Verb != Patch {
 		return false
 	}
 	switch {

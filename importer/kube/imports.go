@@ -20,14 +20,19 @@ func planImport(want *importer.Service, current Current, scene Scene) []Change {
 	si, now := serviceImport(want), current.Import
 	if now == nil {
 		changes := []Change{{Verb: Apply, Object: si, First: true}}
-		return append(changes, planImportStatus(want, si, &mcsv1beta1.ServiceImport{}, unheard(current, scene.Synced))...)
+		return append(changes, planImportStatus(want, si, &mcsv1beta1.ServiceImport{}, unheard(current, scene))...)
+	}
+	status := planImportStatus(want, si, now, unheard(current, scene))
+	var changes []Change
+	if len(status) > 0 && status[0].Verb == PatchStatus { // it is for the version that was planned on
+		changes, status = status[:1:1], status[1:]
 	}
 	bare := strippedImport(si, now)
-	changes := patchIfOther(bare, now)
+	changes = append(changes, patchIfOther(bare, now)...)
 	if !sameImport(si, bare) {
 		changes = append(changes, Change{Verb: Apply, Object: si})
 	}
-	return append(changes, planImportStatus(want, si, now, unheard(current, scene.Synced))...)
+	return append(changes, status...)
 }
 
 // planImportStatus keeps what we say in the status; conditions of others stay. Clusters that went are taken
@@ -44,11 +49,17 @@ func planImportStatus(want *importer.Service, si, now *mcsv1beta1.ServiceImport,
 		changes = append(changes, Change{Verb: PatchStatus, Object: bare, Before: now})
 	}
 	ready := meta.FindStatusCondition(bare.Status.Conditions, string(mcsv1beta1.ServiceImportConditionReady))
-	if ready == nil || *ready != si.Status.Conditions[0] ||
+	if ready == nil || !sameCondition(*ready, si.Status.Conditions[0]) ||
 		bare.Status.EndpointSliceObjects != si.Status.EndpointSliceObjects || !slices.Equal(bare.Status.Clusters, si.Status.Clusters) {
 		changes = append(changes, Change{Verb: ApplyStatus, Object: si})
 	}
 	return changes
+}
+
+// sameCondition compares what we say; we say no generation.
+func sameCondition(a, b metav1.Condition) bool {
+	a.ObservedGeneration = b.ObservedGeneration
+	return a == b
 }
 
 func sameImport(want, now *mcsv1beta1.ServiceImport) bool {
@@ -60,6 +71,9 @@ func sameImport(want, now *mcsv1beta1.ServiceImport) bool {
 // may own it.
 func strippedImport(want, now *mcsv1beta1.ServiceImport) *mcsv1beta1.ServiceImport {
 	s := now.DeepCopy()
+	if want.Annotations[exportedAnnotation] == "" {
+		delete(s.Annotations, exportedAnnotation)
+	}
 	if len(want.Spec.IPs) == 0 {
 		s.Spec.IPs = nil
 	}
@@ -128,8 +142,8 @@ func familyOfAddress(ip netip.Addr) corev1.IPFamily {
 
 // unheard returns the clusters that our objects name and that may still export the service: no complete set
 // of theirs has come.
-func unheard(now Current, synced func(federation.ClusterID) bool) []federation.ClusterID {
-	return slices.DeleteFunc(clustersOf(now), synced)
+func unheard(now Current, scene Scene) []federation.ClusterID {
+	return slices.DeleteFunc(clustersOf(now), func(c federation.ClusterID) bool { return scene.Synced(c) || !scene.Known(c) })
 }
 
 // importStatus lists the exporting clusters (I6), those that were not heard yet included, and says that there

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -43,6 +44,7 @@ type door struct {
 	client   client.Client
 	plain    client.Client // without a cache
 	self     federation.ClusterID
+	store    *federation.Store
 	importer *importer.Importer
 	rest     time.Duration
 	log      *slog.Logger
@@ -84,7 +86,7 @@ func Add(ctx context.Context, mgr manager.Manager, config Config) error {
 		return fmt.Errorf("making a client: %w", err)
 	}
 	d := &door{
-		client: mgr.GetClient(), plain: plain, self: config.Store.Self(), importer: config.Importer, rest: config.AddressRest, log: config.Log,
+		client: mgr.GetClient(), plain: plain, self: config.Store.Self(), store: config.Store, importer: config.Importer, rest: config.AddressRest, log: config.Log,
 		queue: make(chan priorityqueue.PriorityQueue[ctrl.Request], 1), teller: newTeller(mgr.GetEventRecorder("hansa-agent")),
 		definition: config.Definition,
 		features:   &features{client: plain, importer: config.Importer, log: config.Log},
@@ -193,7 +195,7 @@ func (d *door) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, er
 		if again {
 			continue
 		}
-		if len(unheard(now, scene.Synced)) == 0 || d.waiting.add(name, view) {
+		if len(unheard(now, scene)) == 0 || d.waiting.add(name, view) {
 			return ctrl.Result{RequeueAfter: wakeUp(now, scene)}, nil
 		}
 	}
@@ -201,9 +203,14 @@ func (d *door) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, er
 
 func (d *door) scene(view *importer.View) Scene {
 	return Scene{
-		Self: d.self, Synced: view.Synced, Rest: d.rest, Now: time.Now(),
+		Self: d.self, Synced: view.Synced, Known: d.known, Rest: d.rest, Now: time.Now(),
 		Refused: d.features.refused,
 	}
+}
+
+// known reports whether the Store has ever heard of a cluster, or remembers it.
+func (d *door) known(cluster federation.ClusterID) bool {
+	return slices.ContainsFunc(d.store.Owners(), func(o federation.Owner) bool { return o.Cluster == cluster })
 }
 
 // writeAll makes all changes, whichever of them fail; but behind an object of somebody else it makes none: our

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	discoveryv1 "k8s.io/api/discovery/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	mcsv1beta1 "sigs.k8s.io/mcs-api/pkg/apis/v1beta1"
 
@@ -62,6 +63,14 @@ func reserved(key string) bool {
 // marks are the labels of a ServiceImport and of a derived Service.
 func marks(name federation.ServiceName) map[string]string {
 	return map[string]string{markLabel: markValue, mcsv1beta1.LabelServiceName: name.Name}
+}
+
+// derivedLabels are the labels of a derived Service. Kubernetes copies them to the Endpoints that it makes for a
+// selector which somebody gave the Service, and makes no slices of those that have the last one.
+func derivedLabels(name federation.ServiceName) map[string]string {
+	labels := marks(name)
+	labels[discoveryv1.LabelSkipMirror] = "true"
+	return labels
 }
 
 // sameLabels reports whether now has all of want: others may add theirs.

@@ -67,10 +67,13 @@ func sourceOf(s *discoveryv1.EndpointSlice) federation.ClusterID {
 	return ""
 }
 
-// ours reports whether an object bears our mark.
+// ours reports whether an object bears our mark. A slice of which nobody is the manager is ours by its name and
+// its memory: it would serve for ever if it were nobody's.
 func ours(o client.Object) bool {
 	if _, ok := o.(*discoveryv1.EndpointSlice); ok {
-		return o.GetLabels()[discoveryv1.LabelManagedBy] == sliceManager
+		manager, managed := o.GetLabels()[discoveryv1.LabelManagedBy]
+		_, remembers := o.GetAnnotations()[exportAnnotation]
+		return manager == sliceManager || !managed && remembers && derivedOf(o.GetName()) != ""
 	}
 	return o.GetLabels()[markLabel] == markValue
 }

@@ -31,6 +31,8 @@ type Scene struct {
 	Self federation.ClusterID
 	// Synced tells of which clusters a complete set has come.
 	Synced func(federation.ClusterID) bool
+	// Known tells which clusters are, or were, members: what somebody writes into a status is none.
+	Known func(federation.ClusterID) bool
 	// Refused tells which traffic distributions the API server does not know.
 	Refused func(distribution string) bool
 	// Rest is how long a derived Service outlives its ServiceImport.
@@ -109,10 +111,7 @@ func (c Current) foreign() client.Object {
 func planRemoval(now Current, scene Scene) []Change {
 	var changes []Change
 	remove := func(o client.Object) { changes = append(changes, deletion(o)) }
-	all := true
-	for _, cluster := range clustersOf(now) {
-		all = all && scene.Synced(cluster)
-	}
+	all := len(unheard(now, scene)) == 0
 	if all && now.Import != nil && ours(now.Import) {
 		remove(now.Import)
 	}

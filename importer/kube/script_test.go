@@ -122,6 +122,7 @@ func (w *world) plan() []Change {
 func (w *world) scene() Scene {
 	return Scene{
 		Self:    w.self,
+		Known:   func(c federation.ClusterID) bool { return c != "ghost" },
 		Synced:  func(c federation.ClusterID) bool { return slices.Contains(w.synced, string(c)) },
 		Refused: func(distribution string) bool { return slices.Contains(w.refused, distribution) },
 		Rest:    DefaultAddressRest,

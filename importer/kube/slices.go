@@ -202,13 +202,13 @@ func deletions(list []*discoveryv1.EndpointSlice) []Change {
 	return changes
 }
 
-// kubernetesManager manages the slices of Services with a selector.
-const kubernetesManager = "endpointslice-controller.k8s.io"
+// kubernetesManagers manage the slices of Services with a selector, and those that mirror Endpoints.
+var kubernetesManagers = []string{"endpointslice-controller.k8s.io", "endpointslicemirroring-controller.k8s.io"}
 
 // stray reports whether a slice was made by Kubernetes for the selector that somebody gave a derived Service.
 // When we take the selector off, Kubernetes leaves the slice there, with local endpoints that nobody keeps.
 func stray(s *discoveryv1.EndpointSlice) bool {
-	return s.Labels[discoveryv1.LabelManagedBy] == kubernetesManager && derivedNames.MatchString(s.Labels[discoveryv1.LabelServiceName])
+	return slices.Contains(kubernetesManagers, s.Labels[discoveryv1.LabelManagedBy]) && derivedNames.MatchString(s.Labels[discoveryv1.LabelServiceName])
 }
 
 func split(list []*discoveryv1.EndpointSlice, take func(*discoveryv1.EndpointSlice) bool) (taken, rest []*discoveryv1.EndpointSlice) {

@@ -80,7 +80,7 @@ func TestAnEmptySliceSaysThatItIsEmpty(t *testing.T) {
 
 func TestTheDerivedServiceIsSentAsItIs(t *testing.T) {
 	want := `{"kind":"Service","apiVersion":"v1","metadata":{"name":"` + DerivedName(web) + `","namespace":"shop",` +
-		`"labels":{"hansa.dev/managed-by":"hansa-agent","multicluster.kubernetes.io/service-name":"web"}},` +
+		`"labels":{"endpointslice.kubernetes.io/skip-mirror":"true","hansa.dev/managed-by":"hansa-agent","multicluster.kubernetes.io/service-name":"web"}},` +
 		`"spec":{"ports":[{"name":"http","protocol":"TCP","appProtocol":"h2c","port":80,"targetPort":80}],"type":"ClusterIP",` +
 		`"sessionAffinity":"ClientIP","sessionAffinityConfig":{"clientIP":{"timeoutSeconds":600}},` +
 		`"ipFamilies":["IPv6"],"ipFamilyPolicy":"SingleStack","internalTrafficPolicy":"Local","trafficDistribution":"PreferClose"}}`
