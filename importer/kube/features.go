@@ -137,8 +137,11 @@ func (d *door) learn(ctx context.Context, name federation.ServiceName, c Change,
 		d.features.note(*derived.Spec.TrafficDistribution, true)
 		return d.features.refused(*derived.Spec.TrafficDistribution)
 	case refuses(err, "spec.clusterIP") && len(derived.Spec.ClusterIPs) > 0:
+		d.taken.LoadOrStore(name, time.Now())
+		if !d.addressTaken(name) {
+			return false // tried again
+		}
 		d.log.Warn("another Service has the address that a derived one had; it gets a new one", "service", name.String(), "error", err)
-		d.taken.Store(name, true)
 		return true
 	case refuses(err, "spec.ipFamilies"):
 		d.features.ask(ctx, time.Now()) // which brings another View if it knew otherwise
@@ -146,4 +149,14 @@ func (d *door) learn(ctx context.Context, name federation.ServiceName, c Change,
 		d.taken.Delete(name)
 	}
 	return false
+}
+
+// takenAfter is how long an address must be refused before it counts as another's: an API server gives back the
+// address of a Service that was deleted a moment after it.
+const takenAfter = 3 * time.Second
+
+// addressTaken reports whether another Service has the address that a derived one had.
+func (d *door) addressTaken(name federation.ServiceName) bool {
+	since, refused := d.taken.Load(name)
+	return refused && time.Since(since.(time.Time)) >= takenAfter
 }

@@ -58,7 +58,7 @@ type door struct {
 	imports    imports
 	blocked    sync.Map // foreign derived Services, by their key, to the service's name
 	left       sync.Map // the UID of the object that was told to be in the way, by the service's name
-	taken      sync.Map // the services whose former address another has, by name
+	taken      sync.Map // since when the former address of a service is refused, by its name
 }
 
 // DefaultAddressRest is how long an address rests by default (design: five minutes outlast a mistaken
@@ -281,7 +281,7 @@ func (d *door) current(ctx context.Context, name federation.ServiceName) (now Cu
 	if now.Derived, err = get(ctx, d.client, derived, &corev1.Service{}); err != nil {
 		return now, err
 	}
-	_, now.AddressTaken = d.taken.Load(name)
+	now.AddressTaken = d.addressTaken(name)
 	// A list would wait for the writes of all services; this one waits for its own.
 	for _, slice := range d.written.take(name) {
 		if _, err := get(ctx, d.client, types.NamespacedName{Namespace: name.Namespace, Name: slice}, &discoveryv1.EndpointSlice{}); err != nil {
