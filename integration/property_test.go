@@ -87,6 +87,19 @@ func definedProperties(s *story) *apiextensionsv1.CustomResourceDefinition {
 	}
 	definition := definitionOf(s.t, text)
 	s.define("east", definition)
+	// The API server serves a kind a moment after it called its CRD established, and tells nobody when.
+	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
+	defer cancel()
+	for _, version := range []string{"v1alpha1", "v1beta1"} {
+		list := &unstructured.UnstructuredList{}
+		list.SetAPIVersion("about.k8s.io/" + version)
+		list.SetKind("ClusterPropertyList")
+		for err := s.Member("east").Client.List(ctx, list); err != nil; err = s.Member("east").Client.List(ctx, list) {
+			if ctx.Err() != nil {
+				s.t.Fatalf("ClusterProperties are not served at %s: %v", version, err)
+			}
+		}
+	}
 	return definition
 }
 
