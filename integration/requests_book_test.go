@@ -91,6 +91,7 @@ type page struct {
 	resource, about string
 	what            watch.EventType
 	idle            bool // nothing changed but metadata that the API server keeps
+	others          bool // an Event by which an API server tells that it looks after its addresses
 }
 
 func (p page) String() string { return fmt.Sprintf("%s %s %s", p.what, p.resource, p.about) }
@@ -163,12 +164,14 @@ func (b *book) write(resource string, e watch.Event) {
 	if service := o.GetLabels()[mcsv1beta1.LabelServiceName]; service != "" {
 		about += " of " + service
 	}
+	others := false
 	if event, ok := o.(*corev1.Event); ok {
 		about = fmt.Sprintf("%s about %s %s", event.Reason, event.InvolvedObject.Kind, event.InvolvedObject.Name)
+		others = event.ReportingController == "ipallocator-repair-controller"
 	}
 	before := b.objects[resource][key]
 	idle := before != nil && e.Type == watch.Modified && equality.Semantic.DeepEqual(bare(before), bare(o))
-	b.pages = append(b.pages, page{resource, about, e.Type, idle})
+	b.pages = append(b.pages, page{resource, about, e.Type, idle, others})
 	if b.objects[resource][key] = o; e.Type == watch.Deleted {
 		delete(b.objects[resource], key)
 	}
