@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -13,9 +14,11 @@ var (
 	target  = regexp.MustCompile("(?:^|`|\\$ )make ([a-z][a-z-]*)")
 	ruleOf  = regexp.MustCompile(`(?m)^([a-z][a-z-]*):`)
 	goRunOf = regexp.MustCompile(`go run (\./[a-z/]+)`)
+	applied = regexp.MustCompile(`-f ((?:docs|integration)/[a-z/-]+\.yaml)`)
 )
 
-// What the documents point to is there: files, make targets, and programs of this module.
+// What the documents point to is there: files, make targets, and programs of this module; also the manifests that
+// they have kubectl apply.
 func TestDocumentsPointToWhatExists(t *testing.T) {
 	makefile, err := os.ReadFile("../Makefile")
 	if err != nil {
@@ -42,7 +45,7 @@ func TestDocumentsPointToWhatExists(t *testing.T) {
 					t.Errorf("%s:%d: no target %q in the Makefile", path, i+1, m[1])
 				}
 			}
-			for _, m := range goRunOf.FindAllStringSubmatch(line, -1) {
+			for _, m := range slices.Concat(goRunOf.FindAllStringSubmatch(line, -1), applied.FindAllStringSubmatch(line, -1)) {
 				seen++
 				exists(t, path, i, filepath.Join("..", m[1]))
 			}
