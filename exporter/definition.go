@@ -3,9 +3,7 @@ package exporter
 import (
 	"context"
 	"fmt"
-	"maps"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/hansa-mcs/hansa/federation"
@@ -14,79 +12,99 @@ import (
 // Definition is the CRD of ServiceExports, as far as it concerns what its objects mean. A CRD that is deleted
 // takes all its objects with it, one by one, as if each had been deleted; but nobody un-exported anything.
 type Definition interface {
-	// Served asks the API server itself whether the CRD is there and stays.
-	Served(ctx context.Context) (bool, error)
+	// Since asks the API server itself since when the CRD is there; the zero time if it is not, or is about to
+	// go. The answer is of after seen, which is when whoever asks saw what makes it ask.
+	Since(ctx context.Context, seen time.Time) (time.Time, error)
 	// Returned has a value whenever the CRD is served again after it was not.
 	Returned() <-chan struct{}
 }
 
-// returnPause is how long what is held stays so after the CRD is back. Nothing says when whoever brought it has
-// applied the ServiceExports again too, and until our watch is back we see none of them: that may wait for half
-// a minute, as client-go does between two tries.
+// returnPause is how long what went with a CRD stays exported after the CRD is back. Nothing says when whoever
+// brought it has applied the ServiceExports again too, and until our watch is back we see none of them: that may
+// wait for half a minute, as client-go does between two tries.
 const returnPause = 2 * time.Minute
 
-// held are the services whose ServiceExport went with the CRD. What was said of them stays.
-type held struct {
-	mu    sync.Mutex
-	names map[federation.ServiceName]bool
-}
-
-func (h *held) add(name federation.ServiceName) (first bool) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.names == nil {
-		h.names = map[federation.ServiceName]bool{}
+// grace returns for how long what was said of a service stays though it has no ServiceExport: created is when
+// that was, and since is when the CRD that is there was made. A ServiceExport of this CRD was deleted (E4); an
+// older one went with the CRD of then.
+func grace(created, since, now time.Time) time.Duration {
+	if !created.Before(since) {
+		return 0
 	}
-	h.names[name] = true
-	return len(h.names) == 1
+	// Not longer by a clock that is behind the API server's either: it is looked at again then.
+	return min(max(0, since.Add(returnPause).Sub(now)), returnPause)
 }
 
-// take returns them, and forgets them.
-func (h *held) take() []federation.ServiceName {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	names := slices.Collect(maps.Keys(h.names))
-	clear(h.names)
-	return names
-}
-
-// withdraw takes back what was said of a service that has no ServiceExport (E4), unless its CRD is gone too:
-// an API that is missing counts as not read, and absence is no fact.
-func (x *exporter) withdraw(ctx context.Context, name federation.ServiceName) error {
-	if x.Store.Export(x.Store.Self(), name) == nil {
-		return nil
+// withdraw takes back what was said of a service that has no ServiceExport (E4), unless that went with its CRD:
+// an API that is missing counts as not read, and absence is no fact. It returns when to try again, or 0.
+func (x *exporter) withdraw(ctx context.Context, name federation.ServiceName) (time.Duration, error) {
+	e := x.said(name)
+	if e == nil {
+		x.missing.forget(name)
+		return 0, nil
 	}
-	served, err := x.Definition.Served(ctx)
+	since, err := x.Definition.Since(ctx, time.Now())
 	if err != nil {
-		return fmt.Errorf("asking whether ServiceExport %s was withdrawn, or all are unreadable: %w", name, err)
+		return 0, fmt.Errorf("asking whether ServiceExport %s was withdrawn, or all are unreadable: %w", name, err)
 	}
-	if served {
-		x.Store.Withdraw(name)
-		return nil
+	if since.IsZero() {
+		if x.missing.hold(name) {
+			x.Log.Error("the CRD of ServiceExports is gone; what was exported stays exported until it is back", "hint", "apply the CRD and the ServiceExports again")
+		}
+		return 0, nil
 	}
-	if x.held.add(name) {
-		x.Log.Error("the CRD of ServiceExports is gone; what was exported stays exported until it is back", "hint", "apply the CRD and the ServiceExports again")
+	x.missing.forget(name)
+	if wait := grace(e.Created, since, time.Now()); wait > 0 {
+		return wait, nil
 	}
-	return nil
+	x.Store.Withdraw(name)
+	return 0, nil
 }
 
-// followDefinition looks again at what is held a while after the CRD is back, until ctx ends. What has a
-// ServiceExport again by then was described anew meanwhile; what has none was withdrawn.
-func (x *exporter) followDefinition(ctx context.Context) error {
+// remembered returns what this cluster said before a restart of services that have no ServiceExport now, as
+// far as that does not withdraw it. They are held, to be looked at again.
+func (x *exporter) remembered(ctx context.Context, there map[federation.ServiceName]bool) []*federation.Export {
+	var list []*federation.Export
+	names, _, _ := x.Store.NamesSince(0)
+	for _, name := range names {
+		if e := x.said(name); e != nil && !there[name] {
+			list = append(list, e)
+		}
+	}
+	if len(list) == 0 {
+		return nil
+	}
+	since, err := x.Definition.Since(ctx, time.Now())
+	list = slices.DeleteFunc(list, func(e *federation.Export) bool {
+		return err == nil && !since.IsZero() && grace(e.Created, since, time.Now()) == 0
+	})
+	for _, e := range list {
+		x.missing.hold(e.Name)
+	}
+	if len(list) > 0 {
+		x.Log.Warn("what has no ServiceExport stays exported, as its CRD is new, gone or unreadable", "services", len(list), "crd_since", since, "error", err)
+	}
+	return list
+}
+
+// followDefinition looks again at what is held: at first, and a while after the CRD is back. That is by our own
+// clock, whatever the API server's says. What has a ServiceExport again by then was described anew meanwhile.
+func (x *exporter) followDefinition(ctx context.Context) {
+	if !x.lookAgain(ctx, x.missing.take()) {
+		return
+	}
+	var due <-chan time.Time
 	for {
 		select {
 		case <-x.Definition.Returned():
+			x.Log.Info("the CRD of ServiceExports is back", "pause", returnPause)
+			due = time.After(returnPause)
+		case <-due:
+			if !x.lookAgain(ctx, x.missing.take()) {
+				return
+			}
 		case <-ctx.Done():
-			return nil
-		}
-		x.Log.Info("the CRD of ServiceExports is back", "pause", returnPause)
-		select {
-		case <-time.After(returnPause):
-		case <-ctx.Done():
-			return nil
-		}
-		if !x.lookAgain(ctx, x.held.take()) {
-			return nil
+			return
 		}
 	}
 }

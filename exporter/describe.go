@@ -23,21 +23,18 @@ type Status struct {
 }
 
 // Describe returns what cluster says about a service, nil when it exports none, and the status of its
-// ServiceExport, in which LastTransitionTime is left open, and so is the message of Ready=True, which is of
-// other clusters. service is nil when there is none of that name (E5); endpoints are the EndpointSlices that
-// belong to it, of which imported ones are skipped. The Export is normalized and passes Check: one that
-// other members would refuse is none. What is wrong with it leaves the Service valid, and makes Ready=False.
+// ServiceExport, in which LastTransitionTime is left open, and so is the first part of the message of
+// Ready=True, which is of other clusters. service is nil when there is none of that name (E5); endpoints are the
+// EndpointSlices that belong to it, of which imported ones are skipped. The Export is normalized and passes
+// Check: one that other members would refuse is none. What is wrong with it leaves the Service valid, and makes
+// Ready=False. A ServiceExport that is being deleted exports nothing, whatever a finalizer keeps of it (E4).
 func Describe(cluster federation.ClusterID, export *mcsv1beta1.ServiceExport, service *corev1.Service, endpoints []*discoveryv1.EndpointSlice) (*federation.Export, Status) {
+	valid := validity(export, service)
 	switch {
-	case service == nil:
-		return nil, invalid(export, mcsv1beta1.ServiceExportReasonNoService,
-			fmt.Sprintf("there is no Service %q in namespace %q", export.Name, export.Namespace))
-	case service.Spec.Type == corev1.ServiceTypeExternalName: // E6
-		return nil, invalid(export, mcsv1beta1.ServiceExportReasonInvalidServiceType,
-			"a Service of type ExternalName cannot be exported")
-	case derived(service):
-		return nil, invalid(export, mcsv1beta1.ServiceExportReasonInvalidServiceType,
-			"a Service that stands for an imported one cannot be exported")
+	case export.DeletionTimestamp != nil:
+		return nil, Status{Valid: valid, Ready: pending(export, "is being deleted; withdrawn from the clusterset")}
+	case valid.Status != metav1.ConditionTrue:
+		return nil, Status{Valid: valid, Ready: pending(export, "waits for the export to be valid")}
 	}
 	e := &federation.Export{
 		Cluster:             cluster,
@@ -59,7 +56,6 @@ func Describe(cluster federation.ClusterID, export *mcsv1beta1.ServiceExport, se
 		e.SessionAffinitySeconds = ptr.Deref(c.ClientIP.TimeoutSeconds, 0)
 	}
 	e.Normalize()
-	valid := condition(export, mcsv1beta1.ServiceExportConditionValid, metav1.ConditionTrue, mcsv1beta1.ServiceExportReasonValid, "the Service can be exported")
 	if err := e.Check(); err != nil {
 		return nil, Status{
 			Valid: valid,
@@ -68,15 +64,28 @@ func Describe(cluster federation.ClusterID, export *mcsv1beta1.ServiceExport, se
 	}
 	return e, Status{
 		Valid: valid,
-		Ready: condition(export, mcsv1beta1.ServiceExportConditionReady, metav1.ConditionTrue, mcsv1beta1.ServiceExportReasonExported, ""),
+		Ready: condition(export, mcsv1beta1.ServiceExportConditionReady, metav1.ConditionTrue, mcsv1beta1.ServiceExportReasonExported, leftOut(e)),
 	}
 }
 
-func invalid(export *mcsv1beta1.ServiceExport, reason mcsv1beta1.ServiceExportConditionReason, message string) Status {
-	return Status{
-		Valid: condition(export, mcsv1beta1.ServiceExportConditionValid, metav1.ConditionFalse, reason, message),
-		Ready: condition(export, mcsv1beta1.ServiceExportConditionReady, metav1.ConditionFalse, mcsv1beta1.ServiceExportReasonPending, "waits for the export to be valid"),
+// validity says whether the Service is one that can be exported.
+func validity(export *mcsv1beta1.ServiceExport, service *corev1.Service) metav1.Condition {
+	invalid := func(reason mcsv1beta1.ServiceExportConditionReason, message string) metav1.Condition {
+		return condition(export, mcsv1beta1.ServiceExportConditionValid, metav1.ConditionFalse, reason, message)
 	}
+	switch {
+	case service == nil:
+		return invalid(mcsv1beta1.ServiceExportReasonNoService, fmt.Sprintf("there is no Service %q in namespace %q", export.Name, export.Namespace))
+	case service.Spec.Type == corev1.ServiceTypeExternalName: // E6
+		return invalid(mcsv1beta1.ServiceExportReasonInvalidServiceType, "a Service of type ExternalName cannot be exported")
+	case derived(service):
+		return invalid(mcsv1beta1.ServiceExportReasonInvalidServiceType, "a Service that stands for an imported one cannot be exported")
+	}
+	return condition(export, mcsv1beta1.ServiceExportConditionValid, metav1.ConditionTrue, mcsv1beta1.ServiceExportReasonValid, "the Service can be exported")
+}
+
+func pending(export *mcsv1beta1.ServiceExport, message string) metav1.Condition {
+	return condition(export, mcsv1beta1.ServiceExportConditionReady, metav1.ConditionFalse, mcsv1beta1.ServiceExportReasonPending, message)
 }
 
 func condition(export *mcsv1beta1.ServiceExport, kind mcsv1beta1.ServiceExportConditionType, status metav1.ConditionStatus, reason mcsv1beta1.ServiceExportConditionReason, message string) metav1.Condition {

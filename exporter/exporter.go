@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -54,7 +55,7 @@ type exporter struct {
 	recorder  events.EventRecorder
 	announced chan struct{}
 	again     chan event.TypedGenericEvent[federation.ServiceName] // what to look at again
-	held      held
+	missing   *missing
 }
 
 // Add makes mgr run an exporter. The manager's scheme must know the core, discovery and MCS API types, and
@@ -82,11 +83,6 @@ func Add(ctx context.Context, mgr manager.Manager, config Config) error {
 	if err != nil {
 		return fmt.Errorf("building the exporter: %w", err)
 	}
-	for _, loop := range []manager.RunnableFunc{x.followPeers, x.followDefinition} {
-		if err := mgr.Add(loop); err != nil {
-			return err
-		}
-	}
 	// The manager starts x once its caches are complete.
 	return mgr.Add(x)
 }
@@ -94,41 +90,60 @@ func Add(ctx context.Context, mgr manager.Manager, config Config) error {
 func newExporter(config Config, c client.Client, recorder events.EventRecorder) *exporter {
 	return &exporter{
 		Config: config, client: c, recorder: recorder,
-		announced: make(chan struct{}), again: make(chan event.TypedGenericEvent[federation.ServiceName]),
+		announced: make(chan struct{}), again: make(chan event.TypedGenericEvent[federation.ServiceName]), missing: newMissing(),
 	}
 }
 
 // Start announces the complete set of exports, and only then lets Reconcile change it: a leader speaks
-// when it knows everything, so that what it does not say is really gone. Until ctx ends it begins another
-// term whenever a peer holds a greater one of this cluster.
+// when it knows everything, so that what it does not say is really gone. Until ctx ends it follows what may
+// change this beside the objects: terms, other clusters, and the CRD.
 func (x *exporter) Start(ctx context.Context) error {
 	select {
 	case <-x.Restored:
 	case <-ctx.Done():
 		return nil
 	}
+	exports, err := x.complete(ctx)
+	if err != nil {
+		return err
+	}
+	x.Store.Announce(federation.NextTerm(0, time.Now()), exports)
+	x.Log.Info("announced", "exports", len(exports), "version", x.version())
+	close(x.announced)
+	var loops sync.WaitGroup
+	for _, loop := range []func(context.Context){x.keepTerm, x.followPeers, x.followDefinition} {
+		loops.Go(func() { loop(ctx) })
+	}
+	loops.Wait()
+	return nil
+}
+
+// complete returns all that this cluster exports.
+func (x *exporter) complete(ctx context.Context) ([]*federation.Export, error) {
 	var list mcsv1beta1.ServiceExportList
 	if err := x.client.List(ctx, &list); err != nil {
-		return fmt.Errorf("listing ServiceExports: %w", err)
+		return nil, fmt.Errorf("listing ServiceExports: %w", err)
 	}
 	var exports []*federation.Export
+	there := map[federation.ServiceName]bool{}
 	for i := range list.Items {
 		if list.Items[i].DeletionTimestamp != nil {
 			continue
 		}
+		there[nameOf(&list.Items[i])] = true
 		e, _, err := x.describe(ctx, &list.Items[i])
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if e != nil {
 			exports = append(exports, e)
 		}
 	}
-	x.Store.Announce(federation.NextTerm(0, time.Now()), exports)
-	x.Log.Info("announced", "exports", len(exports), "version", x.version())
-	close(x.announced)
-	x.keepTerm(ctx)
-	return nil
+	return append(exports, x.remembered(ctx, there)...), nil
+}
+
+func nameOf(o client.Object) federation.ServiceName {
+	return federation.ServiceName{Namespace: o.GetNamespace(), Name: o.GetName()}
 }
 
 // keepTerm renews the term whenever it is contested, until ctx ends.
@@ -151,6 +166,11 @@ func (x *exporter) keepTerm(ctx context.Context) {
 	}
 }
 
+// said returns what the Store holds of this cluster and a service, nil if nothing.
+func (x *exporter) said(name federation.ServiceName) *federation.Export {
+	return x.Store.Export(x.Store.Self(), name)
+}
+
 func (x *exporter) version() federation.Version { return x.Store.Version(x.Store.Self()) }
 
 // Reconcile makes the Store and the status say what is true of one service.
@@ -166,7 +186,12 @@ func (x *exporter) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result
 		return ctrl.Result{}, err
 	}
 	if export == nil || export.DeletionTimestamp != nil {
-		return ctrl.Result{}, x.withdraw(ctx, name)
+		after, err := x.withdraw(ctx, name)
+		if err != nil || export == nil || x.said(name) != nil {
+			return ctrl.Result{RequeueAfter: after}, err
+		}
+	} else {
+		x.missing.forget(name)
 	}
 	e, status, err := x.describe(ctx, export)
 	if err != nil {
@@ -197,7 +222,9 @@ func (x *exporter) describe(ctx context.Context, export *mcsv1beta1.ServiceExpor
 	e, status := Describe(x.Store.Self(), export, service, endpoints)
 	if status.Ready.Reason == string(mcsv1beta1.ServiceExportReasonFailed) {
 		// Nothing is lost by what cannot be said: what was said last stays.
-		e = x.Store.Export(x.Store.Self(), federation.ServiceName{Namespace: export.Namespace, Name: export.Name})
+		if e = x.said(nameOf(export)); e != nil {
+			status.Ready.Message += "; what was exported before stands"
+		}
 	}
 	return e, status, nil
 }

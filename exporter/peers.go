@@ -3,6 +3,7 @@ package exporter
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -15,15 +16,22 @@ import (
 	"github.com/hansa-mcs/hansa/federation"
 )
 
-// offer puts into Ready=True how many other clusters the service was offered to. That it was stays true when
-// fewer are known, as after a restart: while the condition is otherwise what it was, its message changes only
-// for a number that grew, and never for what a cluster did with the offer.
+// offer puts before what Ready=True says how many other clusters the service was offered to. That it was stays
+// true when fewer are known, as after a restart: while the condition is otherwise what it was, its message
+// changes only for a number that grew, and never for what a cluster did with the offer.
 func offer(old *metav1.Condition, ready metav1.Condition, peers int) metav1.Condition {
 	if !exported(ready) {
 		return ready
 	}
-	ready.Message = offered(peers)
-	if old != nil && exported(*old) && old.ObservedGeneration == ready.ObservedGeneration && counted(old.Message) >= peers {
+	rest := ""
+	if ready.Message != "" {
+		rest = "; " + ready.Message
+	}
+	ready.Message = offered(peers) + rest
+	if old == nil || !exported(*old) || old.ObservedGeneration != ready.ObservedGeneration {
+		return ready
+	}
+	if before, same := strings.CutSuffix(old.Message, rest); same && counted(before) >= peers {
 		ready.Message = old.Message
 	}
 	return ready
@@ -51,24 +59,19 @@ func counted(message string) int {
 
 // followPeers has all that this cluster exports looked at again whenever clearly more other clusters are known
 // than ever since the start, until ctx ends.
-func (x *exporter) followPeers(ctx context.Context) error {
-	select {
-	case <-x.announced:
-	case <-ctx.Done():
-		return nil
-	}
+func (x *exporter) followPeers(ctx context.Context) {
 	for told := 0; ; {
 		changed := x.Store.Changed()
 		if n := x.Store.Peers(); clearlyMore(n, told) {
 			told = n
 			if !x.lookAgain(ctx, x.exported()) {
-				return nil
+				return
 			}
 		}
 		select {
 		case <-changed:
 		case <-ctx.Done():
-			return nil
+			return
 		}
 	}
 }

@@ -45,6 +45,8 @@ func TestTheOfferIsToldAgainOnlyWhenItGrew(t *testing.T) {
 		{"it failed before", new(readyOf(1, metav1.ConditionFalse, "Failed", two)), 1, one},
 		{"it waited before", new(readyOf(1, metav1.ConditionFalse, "Pending", "waits")), 1, one},
 		{"another's reason", new(readyOf(1, metav1.ConditionTrue, "Ready", two)), 1, one},
+		{"it failed with that reason, by another's word", new(readyOf(1, metav1.ConditionFalse, "Exported", two)), 1, one},
+		{"not known", new(readyOf(1, metav1.ConditionUnknown, "Exported", two)), 1, one},
 		{"another's words", exported("offered to every member"), 1, one},
 		{"another's number", exported("offered to 7 others"), 1, one},
 		{"no number", exported("offered to some"), 0, none},
@@ -54,6 +56,20 @@ func TestTheOfferIsToldAgainOnlyWhenItGrew(t *testing.T) {
 		if got := offer(c.old, readyOf(1, metav1.ConditionTrue, "Exported", ""), c.peers); got != want {
 			t.Errorf("%s: %q, want %q", c.what, got.Message, c.want)
 		}
+	}
+	const rest = "reserved keys that importers leave out: exportedLabels hansa.dev/a"
+	for _, c := range []struct{ what, old, want string }{
+		{"as it was", two + "; " + rest, two + "; " + rest},
+		{"it says less", two, one + "; " + rest},
+		{"it says something else", two + "; another", one + "; " + rest},
+		{"and nothing else", rest, one + "; " + rest},
+	} {
+		if got := offer(exported(c.old), *exported(rest), 1); got.Message != c.want {
+			t.Errorf("more to say, %s: %q, want %q", c.what, got.Message, c.want)
+		}
+	}
+	if got := offer(exported(two+"; "+rest), *exported(""), 1); got.Message != one {
+		t.Errorf("nothing more to say: %q", got.Message)
 	}
 	for _, other := range []metav1.Condition{readyOf(1, metav1.ConditionFalse, "Failed", "why"), readyOf(1, metav1.ConditionFalse, "Pending", "what for")} {
 		if got := offer(exported(two), other, 3); got != other {
@@ -77,10 +93,6 @@ func TestEachNewClusterHasExportsLookedAtAgain(t *testing.T) {
 		x := newExporter(Config{Store: store}, nil, nil)
 		ctx, stop := context.WithCancel(t.Context())
 		done := make(chan struct{})
-		go func() {
-			defer close(done)
-			_ = x.followPeers(ctx)
-		}()
 		looked := func() (names []string) {
 			for {
 				synctest.Wait()
@@ -105,9 +117,11 @@ func TestEachNewClusterHasExportsLookedAtAgain(t *testing.T) {
 			}
 		}
 		hear("east", 1)
-		expect("before we announce")
 		store.Announce(1, []*federation.Export{{Cluster: "own", Name: federation.ServiceName{Namespace: "shop", Name: "a"}}})
-		close(x.announced)
+		go func() {
+			defer close(done)
+			x.followPeers(ctx)
+		}()
 		expect("announced", "a")
 		store.Set(&federation.Export{Cluster: "own", Name: federation.ServiceName{Namespace: "shop", Name: "b"}})
 		expect("a change of our own")

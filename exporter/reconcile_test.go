@@ -41,13 +41,18 @@ type cluster struct {
 	recorder *events.FakeRecorder
 	exporter *exporter
 	writes   int
-	refuse   error // what the next writes of a status fail with
-	gone     bool  // the CRD of ServiceExports
+	refuse   error     // what the next writes of a status fail with
+	since    time.Time // of the CRD of ServiceExports, zero while that is gone
+	mute     error     // why the CRD cannot be read
+	asked    []time.Time
 	returned chan struct{}
 }
 
-// Served and Returned make a cluster the Definition of its exporter.
-func (c *cluster) Served(context.Context) (bool, error) { return !c.gone, nil }
+// Since and Returned make a cluster the Definition of its exporter.
+func (c *cluster) Since(_ context.Context, seen time.Time) (time.Time, error) {
+	c.asked = append(c.asked, seen)
+	return c.since, c.mute
+}
 
 func (c *cluster) Returned() <-chan struct{} { return c.returned }
 
@@ -65,9 +70,9 @@ func newCluster(t *testing.T, objects ...client.Object) *cluster {
 			t.Fatal(err)
 		}
 	}
-	c := &cluster{t: t, returned: make(chan struct{})}
+	c := &cluster{t: t, since: time.Unix(800_000_000, 0), returned: make(chan struct{})}
 	export := &mcsv1beta1.ServiceExport{ObjectMeta: metav1.ObjectMeta{
-		Namespace: "shop", Name: "web", Generation: 1, CreationTimestamp: metav1.Unix(1_750_000_000, 0), UID: "uid-1",
+		Namespace: "shop", Name: "web", Generation: 1, CreationTimestamp: metav1.Unix(900_000_000, 0), UID: "uid-1",
 	}}
 	c.client = fake.NewClientBuilder().WithScheme(scheme).
 		WithObjects(append(objects, export)...).
@@ -81,12 +86,16 @@ func newCluster(t *testing.T, objects ...client.Object) *cluster {
 	return c
 }
 
-// start runs a new exporter, as after a restart, until the test ends.
-func (c *cluster) start() {
+// start runs a new exporter, as after a restart that remembers those exports, until the test ends.
+func (c *cluster) start(restored ...*federation.Export) {
 	c.t.Helper()
+	store := federation.NewStore("own")
+	if len(restored) > 0 {
+		store.Restore("own", restored)
+	}
 	c.recorder = events.NewFakeRecorder(100)
-	c.exporter = newExporter(c.config(federation.NewStore("own")), c.client, c.recorder)
-	c.writes = 0
+	c.exporter = newExporter(c.config(store), c.client, c.recorder)
+	c.writes, c.asked = 0, nil
 	ctx, stop := context.WithCancel(c.t.Context())
 	done := make(chan error, 1)
 	go func(x *exporter) { done <- x.Start(ctx) }(c.exporter)
@@ -121,11 +130,14 @@ func (c *cluster) join(peers ...federation.ClusterID) {
 	}
 }
 
-func (c *cluster) reconcile() {
+// reconcile looks at shop/web, and returns when to look again.
+func (c *cluster) reconcile() time.Duration {
 	c.t.Helper()
-	if _, err := c.exporter.Reconcile(c.t.Context(), ctrl.Request{NamespacedName: webKey}); err != nil {
+	result, err := c.exporter.Reconcile(c.t.Context(), ctrl.Request{NamespacedName: webKey})
+	if err != nil {
 		c.t.Fatal(err)
 	}
+	return result.RequeueAfter
 }
 
 func (c *cluster) export() *mcsv1beta1.ServiceExport {
@@ -179,6 +191,8 @@ func webService() *corev1.Service {
 	}
 }
 
+const labelGrammar = "want at most 63 letters, digits, '-', '_' and '.', with a letter or digit at both ends"
+
 func TestTheLifeOfAServiceExport(t *testing.T) {
 	rule.Covers(t, "E4", "E5", "E6", "#8", "#9", "#10", "#31")
 	c := newCluster(t)
@@ -208,7 +222,17 @@ func TestTheLifeOfAServiceExport(t *testing.T) {
 	c.must(c.client.Update(ctx, export))
 	c.reconcile()
 	c.expect("a bad label: what was said last stays", true, []string{"Valid=True/Valid@2", "Ready=False/Failed@2"},
-		`Warning Failed exportedLabels "team": value "-": want at most 63 letters, digits, '-', '_' and '.', with a letter or digit at both ends`)
+		`Warning Failed exportedLabels "team": value "-": `+labelGrammar+"; what was exported before stands")
+
+	c.must(c.client.Delete(ctx, webService()))
+	c.reconcile()
+	c.expect("the Service goes", false, []string{"Valid=False/NoService@2", "Ready=False/Pending@2"},
+		`Warning NoService there is no Service "web" in namespace "shop"`)
+
+	c.must(c.client.Create(ctx, webService()))
+	c.reconcile()
+	c.expect("it is back, and nothing stands", false, []string{"Valid=True/Valid@2", "Ready=False/Failed@2"},
+		`Warning Failed exportedLabels "team": value "-": `+labelGrammar)
 
 	c.must(c.client.Delete(ctx, webService()))
 	c.reconcile()
@@ -300,47 +324,47 @@ func TestWhereNothingIsLeftNothingIsTriedAgain(t *testing.T) {
 	}
 }
 
-// A ServiceExport that is being deleted exports nothing more, whatever a finalizer keeps of it (E4).
+// A ServiceExport that is being deleted exports nothing more, whatever a finalizer keeps of it (E4), and says so,
+// once and to nobody.
 func TestAServiceExportThatGoesIsWithdrawn(t *testing.T) {
-	rule.Covers(t, "E4")
+	rule.Covers(t, "E4", "#31")
 	c := newCluster(t, webService())
 	c.reconcile()
 	export := c.export()
 	export.Finalizers = []string{"example.org/keep"}
 	c.must(c.client.Update(t.Context(), export))
 	c.must(c.client.Delete(t.Context(), export))
-	c.recorder = events.NewFakeRecorder(1)
-	writes := c.writes
 	c.reconcile()
-	c.expect("being deleted", false, nil)
-	if at := c.export().DeletionTimestamp; at == nil || c.writes != writes {
-		t.Errorf("being deleted since %v, %d writes: want none", at, c.writes-writes)
+	going := []string{"Valid=True/Valid@1", "Ready=False/Pending@1"}
+	c.expect("being deleted", false, going)
+	if got := meta.FindStatusCondition(c.export().Status.Conditions, "Ready").Message; got != "is being deleted; withdrawn from the clusterset" {
+		t.Errorf("Ready says %q", got)
 	}
+	writes, asked := c.writes, len(c.asked)
+	if after := c.reconcile(); after != 0 || c.writes != writes || len(c.asked) != asked {
+		t.Errorf("afterwards %d writes, %d questions, again after %s: want nothing", c.writes-writes, len(c.asked)-asked, after)
+	}
+	c.must(c.client.Delete(t.Context(), webService()))
+	c.reconcile()
+	c.expect("without its Service", false, []string{"Valid=False/NoService@1", "Ready=False/Pending@1"})
+
+	c.start()
+	c.expect("after a restart", false, nil)
 }
 
-// Design, section 2, rule 6: a CRD that is deleted takes all ServiceExports with it, and withdraws nothing; what
-// is missing still when it is back was withdrawn.
-func TestALostDefinitionWithdrawsNothing(t *testing.T) {
-	rule.Covers(t, "I12")
+// From the announcement on, terms and other clusters are followed.
+func TestAnExporterFollowsWhatChangesBesideTheObjects(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCluster(t, webService())
 		c.reconcile()
-		c.gone = true
-		c.must(c.client.Delete(t.Context(), c.export()))
-		c.reconcile()
-		c.expect("with its CRD", true, nil)
-		c.gone = false
-		ctx, stop := context.WithCancel(t.Context())
-		done := make(chan error, 1)
-		go func() { done <- c.exporter.followDefinition(ctx) }()
-		began := time.Now()
-		c.returned <- struct{}{}
-		if e := <-c.exporter.again; e.Object != webName || time.Since(began) < returnPause {
-			t.Errorf("looked again at %s after %s", e.Object, time.Since(began))
+		c.join("east")
+		c.looks()
+		store := c.exporter.Store
+		rival, advanced := store.Version("own").Term+1, store.Advanced("own")
+		c.must(store.Contest(rival, time.Now()))
+		<-advanced
+		if term := store.Version("own").Term; term <= rival {
+			t.Errorf("speaks in term %d, a peer holds %d", term, rival)
 		}
-		c.reconcile()
-		c.expect("the CRD alone is back", false, nil)
-		stop()
-		c.must(<-done)
 	})
 }

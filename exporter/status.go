@@ -37,6 +37,9 @@ func (x *exporter) writeStatus(ctx context.Context, export *mcsv1beta1.ServiceEx
 	if err != nil {
 		return fmt.Errorf("writing the status of ServiceExport %s/%s: %w", export.Namespace, export.Name, err)
 	}
+	if export.DeletionTimestamp != nil {
+		return nil // nobody waits for what goes
+	}
 	for _, e := range news(export.Status.Conditions, Status{Valid: valid, Ready: ready}) {
 		x.recorder.Eventf(export, nil, e.kind, e.reason, eventAction, "%s", e.note)
 	}

@@ -197,6 +197,17 @@ func qualified(s string) bool {
 	return len(name) <= maxLabel && nameGrammar.MatchString(name)
 }
 
+// Reserved reports whether Hansa, the MCS API or kubectl read the key of a label or annotation as their own. To
+// export one is no mistake, as tools put them everywhere; but importers leave it out (E8).
+func Reserved(key string) bool {
+	domain, _, found := strings.Cut(key, "/")
+	switch domain {
+	case "hansa.dev", "multicluster.kubernetes.io", "multicluster.x-k8s.io", "kubectl.kubernetes.io":
+		return found
+	}
+	return found && strings.HasSuffix(domain, ".hansa.dev")
+}
+
 func checkText(what, s string) error {
 	if len(s) > maxText || !utf8.ValidString(s) {
 		return fmt.Errorf("%s %q: want at most %d bytes of UTF-8", what, clip(s), maxText)

@@ -202,6 +202,22 @@ func TestABadPairIsToldByItsKey(t *testing.T) {
 	}
 }
 
+// TestReservedKeys: what somebody reads as its own is left out on the other side, and nothing else, however near.
+func TestReservedKeys(t *testing.T) {
+	rule.Covers(t, "E8")
+	for key, want := range map[string]bool{
+		"hansa.dev/a": true, "x.hansa.dev/a": true, "a.b.hansa.dev/": true, "multicluster.kubernetes.io/service-name": true,
+		"multicluster.x-k8s.io/a": true, "kubectl.kubernetes.io/last-applied-configuration": true,
+
+		"": false, "team": false, "hansa.dev": false, "x.hansa.dev": false, "kubectl.kubernetes.io": false, "nothansa.dev/a": false, "hansa.dev.example.org/a": false,
+		"kubernetes.io/a": false, "app.kubernetes.io/name": false, "x.kubectl.kubernetes.io/a": false, "example.org/hansa.dev": false,
+	} {
+		if got := Reserved(key); got != want {
+			t.Errorf("%q is reserved: %t, want %t", key, got, want)
+		}
+	}
+}
+
 // What we take as exported labels, annotations and application protocols, every API server takes, and the
 // other way round: neither does an import fail for them, nor is a user refused what Kubernetes has.
 func FuzzPairsAreWhatAPIServersTake(f *testing.F) {

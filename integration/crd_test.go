@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	discoveryv1 "k8s.io/api/discovery/v1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -55,6 +56,63 @@ func TestTheCRDsOfTheMCSAPI(t *testing.T) {
 	t.Run("#59 a newer CRD is left alone", s.in(newerDefinition))
 	t.Run("#59 I12 an older CRD is upgraded, and what others put on it stays", s.in(olderDefinition))
 	t.Run("#59 a CRD whose release cannot be told is left alone", s.in(oddDefinition))
+}
+
+// A CRD that is deleted and applied again takes all ServiceExports with it. That is no un-export, also for an agent
+// that was not there.
+func TestTheCRDOfServiceExportsIsReplacedBehindTheAgentsBack(t *testing.T) {
+	rule.Covers(t, "E4", "I12", "#43")
+	s := tell(t, "east", "north")
+	s.create("north", namespace())
+	s.create("east", namespace(), service("web"), slice("web", "web-1", "10.1.0.1"), exportOf("web"))
+	before := s.awaitImport("north", "web", "east")
+	await(s, "east", "what is remembered of web", &discoveryv1.EndpointSliceList{}, func(e *discoveryv1.EndpointSlice) bool {
+		return e.Labels[mcsv1beta1.LabelServiceName] == "web"
+	})
+	east := s.Member("east")
+	if err := east.StopAgent(); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
+	defer cancel()
+	d := &apiextensionsv1.CustomResourceDefinition{ObjectMeta: metav1.ObjectMeta{Name: exportsCRD}}
+	s.delete("east", d)
+	if err := clusterset.AwaitGone(ctx, east.Client, &apiextensionsv1.CustomResourceDefinitionList{}, clusterset.Named(d.Name)); err != nil {
+		t.Fatal(err)
+	}
+	if err := clusterset.InstallCRD(ctx, east.Client, d.Name); err != nil {
+		t.Fatal(err)
+	}
+	if err := east.StartAgent(ctx); err != nil {
+		t.Fatal(err)
+	}
+	awaitLog(t, east, "what has no ServiceExport stays exported")
+
+	// What comes after it was heard says that the whole set was: web is in it.
+	s.create("east", service("after"), exportOf("after"))
+	s.awaitImport("north", "after", "east")
+	if after := s.awaitImport("north", "web", "east"); after.UID != before.UID {
+		t.Error("the import was made anew")
+	}
+	s.resolves("north", "web", "NOERROR", before.Spec.IPs...)
+
+	// One of this CRD is deleted as ever: before the pause is over, and while the agent is away.
+	s.delete("east", exportOf("after"))
+	s.awaitGone("north", "after")
+	s.create("east", exportOf("after"), exportOf("web"))
+	s.awaitCondition("east", "web", mcsv1beta1.ServiceExportConditionReady, metav1.ConditionTrue, mcsv1beta1.ServiceExportReasonExported)
+	s.awaitImport("north", "after", "east")
+	if err := east.StopAgent(); err != nil {
+		t.Fatal(err)
+	}
+	s.delete("east", exportOf("after"))
+	if err := east.StartAgent(ctx); err != nil {
+		t.Fatal(err)
+	}
+	s.awaitGone("north", "after")
+	if after := s.awaitImport("north", "web", "east"); after.UID != before.UID {
+		t.Error("the import was made anew")
+	}
 }
 
 func oldDefinition(s *story) {
