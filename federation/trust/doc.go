@@ -4,7 +4,8 @@
 // connections from anywhere.
 //
 // Out: Conns, mutually authenticated TLS 1.3 connections whose Peer is a cluster of this clusterset. A
-// Port hands each to the listener of its ALPN protocol; Dial opens one to another member.
+// Port hands each to the listener of its ALPN protocol; Dial opens one to another member. The Port of a
+// standby passes every connection on to its leader, byte for byte, and so never sees who speaks.
 //
 // Owned here: the name in a member's certificate, spiffe://<clusterset>/cluster/<cluster-id>, and every
 // check of it. A certificate proves which cluster speaks and nothing else: what that cluster may say is

@@ -7,28 +7,28 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 )
 
-const (
-	// handshakeTime is how long a connection may take from its accept to the hands of its listener.
-	handshakeTime = 10 * time.Second
-	// maxHandshakes bounds the connections that are not yet in those hands.
-	maxHandshakes = 128
-	// acceptPause is how long to wait after the system refused to accept (too many open files).
-	acceptPause = 100 * time.Millisecond
-)
+// acceptPause is how long to wait after the system refused to accept (too many open files).
+const acceptPause = 100 * time.Millisecond
 
 // Port is the one TCP port of a member. It accepts, proves who is there, and hands each connection to
-// the Listener of its ALPN protocol.
+// the Listener of its ALPN protocol; or, by its Route, passes it on to another replica untouched.
 type Port struct {
 	id       *Identity
-	tcp      net.Listener
+	tcp      *net.TCPListener
+	tls      *tls.Config
+	route    func() Route
+	slots    chan struct{}
+	passing  passing
 	refusals *refusals
-	accepted atomic.Uint64
+
+	accepted   atomic.Uint64
+	passed     atomic.Uint64
+	leaderless atomic.Uint64
 
 	mu        sync.Mutex
 	listeners map[string]*listener
@@ -36,13 +36,13 @@ type Port struct {
 	closed    bool
 }
 
-// handshake is a connection between its accept and the hands of its listener.
-type handshake struct{ giveUp func() }
-
-// PortStats counts connections since the start.
+// PortStats counts connections since the start, and those of now.
 type PortStats struct {
-	Accepted uint64 // handed to a listener
-	Refused  uint64 // failed the handshake, or had no listener
+	Accepted   uint64 // handed to a listener
+	Refused    uint64 // failed the handshake, had no listener, or could not be passed on
+	Passed     uint64 // passed on to the leader
+	Leaderless uint64 // closed because no leader was known
+	Passing    int    // being passed on now
 }
 
 // Listen opens the port at address (host:port, the host may be empty). Nothing is accepted before Start,
@@ -53,12 +53,18 @@ func Listen(ctx context.Context, address string, id *Identity, log *slog.Logger)
 	if err != nil {
 		return nil, fmt.Errorf("open the port at %q: %w", address, err)
 	}
-	return &Port{
+	p := &Port{
 		id:        id,
-		tcp:       tcp,
+		tcp:       tcp.(*net.TCPListener),
+		tls:       id.ServerTLS(),
+		route:     func() Route { return Route{Serve: true} },
+		slots:     make(chan struct{}, maxHandshakes),
+		passing:   passing{open: map[opening]struct{}{}},
 		refusals:  &refusals{log: log},
 		listeners: map[string]*listener{},
-	}, nil
+	}
+	p.tls.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) { return id.ServerTLS(p.protos()...), nil }
+	return p, nil
 }
 
 // Addr returns the address that the port is bound to.
@@ -66,7 +72,13 @@ func (p *Port) Addr() net.Addr { return p.tcp.Addr() }
 
 // Stats returns what the port counted. It may be called from any goroutine.
 func (p *Port) Stats() PortStats {
-	return PortStats{Accepted: p.accepted.Load(), Refused: p.refusals.count.Load()}
+	return PortStats{
+		Accepted:   p.accepted.Load(),
+		Refused:    p.refusals.count.Load(),
+		Passed:     p.passed.Load(),
+		Leaderless: p.leaderless.Load(),
+		Passing:    p.passing.count(),
+	}
 }
 
 // Listener returns the listener of an ALPN protocol; its Accept returns *Conn. It may be called at any
@@ -86,21 +98,18 @@ func (p *Port) Listener(proto string) net.Listener {
 	return l
 }
 
-// Start accepts connections until ctx ends, then closes the port, its listeners and every connection
-// that nobody has accepted yet, and returns nil. It is called once.
+// Start accepts connections until ctx ends, then closes the port, its listeners, every connection that
+// nobody has accepted yet and every one that is passed on, and returns nil. It is called once.
 func (p *Port) Start(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
-	var shaking sync.WaitGroup
-	defer shaking.Wait()
+	var work sync.WaitGroup
+	defer work.Wait()
 	defer cancel()
 	defer p.closeAll()
 	defer context.AfterFunc(ctx, p.closeAll)()
 
-	config := p.id.ServerTLS()
-	config.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) { return p.id.ServerTLS(p.protos()...), nil }
-	slots := make(chan struct{}, maxHandshakes)
 	for {
-		raw, err := p.tcp.Accept()
+		raw, err := p.tcp.AcceptTCP()
 		if errors.Is(err, net.ErrClosed) {
 			return nil
 		}
@@ -109,7 +118,7 @@ func (p *Port) Start(ctx context.Context) error {
 			pause(ctx, acceptPause)
 			continue
 		}
-		shaking.Go(p.admit(ctx, slots, tls.Server(raw, config)))
+		p.receive(ctx, raw, &work)
 	}
 }
 
@@ -134,36 +143,6 @@ func (p *Port) closeAll() {
 	p.closed = true
 	for _, l := range p.listeners {
 		l.Close()
-	}
-}
-
-// admit takes one of the slots for a connection, and returns what brings it from its accept to its
-// listener, or closes it. When all slots are taken, the oldest connection goes: it has had the most
-// time, and so most likely will never complete.
-func (p *Port) admit(ctx context.Context, slots chan struct{}, raw *tls.Conn) func() {
-	ctx, cancel := context.WithTimeout(ctx, handshakeTime)
-	h := &handshake{cancel}
-	p.mu.Lock()
-	if len(p.pending) == maxHandshakes {
-		p.pending[0].giveUp()
-		p.pending = p.pending[1:]
-	}
-	p.pending = append(p.pending, h)
-	p.mu.Unlock()
-	slots <- struct{}{}
-	return func() {
-		defer func() { <-slots }()
-		defer p.leave(h)
-		p.serve(ctx, raw)
-	}
-}
-
-func (p *Port) leave(h *handshake) {
-	h.giveUp()
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if i := slices.Index(p.pending, h); i >= 0 {
-		p.pending = slices.Delete(p.pending, i, i+1)
 	}
 }
 
