@@ -26,6 +26,10 @@ func (s *server) admitService(next, before *corev1.Service) {
 		}
 	}
 	spec.Type = or(spec.Type, corev1.ServiceTypeClusterIP)
+	if spec.Type == corev1.ServiceTypeExternalName {
+		spec.ClusterIP, spec.ClusterIPs, spec.IPFamilies, spec.IPFamilyPolicy = "", nil, nil, nil
+		return
+	}
 	spec.SessionAffinity = or(spec.SessionAffinity, corev1.ServiceAffinityNone)
 	if spec.SessionAffinity == corev1.ServiceAffinityNone {
 		spec.SessionAffinityConfig = nil
@@ -34,6 +38,9 @@ func (s *server) admitService(next, before *corev1.Service) {
 	}
 	if spec.InternalTrafficPolicy == nil {
 		spec.InternalTrafficPolicy = new(corev1.ServiceInternalTrafficPolicyCluster)
+	}
+	if before != nil && spec.ClusterIP == "" { // as patchAllocatedValues
+		spec.ClusterIP, spec.ClusterIPs = before.Spec.ClusterIP, before.Spec.ClusterIPs
 	}
 	if spec.ClusterIP != corev1.ClusterIPNone {
 		s.allocate(spec)

@@ -22,22 +22,39 @@ import (
 // formerIPs are the addresses that our ServiceImport has: a derived Service that somebody deleted is made
 // again with them, as the ServiceImport lives on (I7).
 func planDerived(want *importer.Service, now *corev1.Service, formerIPs []string, scene Scene) []Change {
-	if now == nil && (want.Type == federation.Headless || want.Unsupported) {
+	idle := want.Type == federation.Headless
+	switch {
+	case now == nil && (idle || want.Unsupported):
 		return nil
-	}
-	if want.Type == federation.Headless {
-		return patchIfOther(bareDerived(now), now)
-	}
-	if now == nil {
+	case now == nil:
 		return []Change{{Verb: Apply, Object: derivedAgain(want, formerIPs, scene), First: true}}
+	case terminates(now):
+		return nil // what is written to it would go with it
+	case idle && ours(now) && now.Spec.ClusterIP == "":
+		return deletion(now) // it keeps no address
 	}
 	s := derivedService(want, firstFamily(now.Spec.IPFamilies), scene)
+	if idle {
+		keepIdle(&s.Spec, bareDerived(now).Spec)
+	} else if asksSecond(s, now, formerIPs) {
+		s.Spec.ClusterIP, s.Spec.ClusterIPs = formerIPs[0], formerIPs
+	}
 	bare := strippedDerived(s, now, formerIPs)
 	changes := patchIfOther(bare, now)
 	if !sameDerived(s, bare) {
 		changes = append(changes, Change{Verb: Apply, Object: s})
 	}
 	return changes
+}
+
+// keepIdle makes a derived Service that nobody is sent to stay as it is, where that sends nobody elsewhere.
+func keepIdle(want *corev1.ServiceSpec, now corev1.ServiceSpec) {
+	want.SessionAffinity, want.SessionAffinityConfig = now.SessionAffinity, now.SessionAffinityConfig
+	want.InternalTrafficPolicy, want.TrafficDistribution = now.InternalTrafficPolicy, now.TrafficDistribution
+	want.IPFamilyPolicy, want.IPFamilies = now.IPFamilyPolicy, now.IPFamilies
+	if len(want.Ports) == 0 { // a headless service may have none, a Service with an address has some
+		want.Ports = now.Ports
+	}
 }
 
 // patchIfOther makes of what is there what is wanted, if that is another.
@@ -68,7 +85,7 @@ func bareDerived(now *corev1.Service) *corev1.Service {
 func strippedDerived(want, now *corev1.Service, formerIPs []string) *corev1.Service {
 	s := bareDerived(now)
 	if s.Spec.ClusterIP == "" && len(formerIPs) > 0 {
-		s.Spec.ClusterIP, s.Spec.ClusterIPs = formerIPs[0], formerIPs
+		s.Spec.ClusterIP, s.Spec.ClusterIPs = formerIPs[0], formerIPs[:1]
 	}
 	if want.Spec.SessionAffinityConfig == nil && s.Spec.SessionAffinityConfig != nil {
 		s.Spec.SessionAffinity, s.Spec.SessionAffinityConfig = corev1.ServiceAffinityNone, nil
@@ -93,7 +110,9 @@ func strippedDerived(want, now *corev1.Service, formerIPs []string) *corev1.Serv
 	return s
 }
 
-// derivedAgain is a derived Service that is not there, with the addresses that it had before, if any.
+// derivedAgain is a derived Service that is not there, with the address that it had before, if any. A second one
+// is asked for when it has the first: an API server that gives one of two and refuses the other keeps the one
+// for nobody, for a minute.
 func derivedAgain(want *importer.Service, formerIPs []string, scene Scene) *corev1.Service {
 	var families []corev1.IPFamily
 	for _, text := range formerIPs {
@@ -102,13 +121,18 @@ func derivedAgain(want *importer.Service, formerIPs []string, scene Scene) *core
 		}
 	}
 	s := derivedService(want, firstFamily(families), scene)
-	if *s.Spec.IPFamilyPolicy == corev1.IPFamilyPolicySingleStack {
-		formerIPs = formerIPs[:min(1, len(formerIPs))]
-	}
 	if len(formerIPs) > 0 {
-		s.Spec.ClusterIP, s.Spec.ClusterIPs = formerIPs[0], formerIPs
+		s.Spec.ClusterIP, s.Spec.ClusterIPs = formerIPs[0], formerIPs[:1]
+		s.Spec.IPFamilyPolicy = new(corev1.IPFamilyPolicySingleStack)
 	}
 	return s
+}
+
+// asksSecond reports whether a derived Service that is to have two addresses has only the first of those that
+// it had before.
+func asksSecond(want, now *corev1.Service, formerIPs []string) bool {
+	return *want.Spec.IPFamilyPolicy == corev1.IPFamilyPolicyPreferDualStack && ptr.Deref(now.Spec.IPFamilyPolicy, "") == corev1.IPFamilyPolicySingleStack &&
+		len(formerIPs) == 2 && slices.Equal(now.Spec.ClusterIPs, formerIPs[:1])
 }
 
 // firstFamily returns the family of the address, which can never change; "" while there is none.

@@ -16,6 +16,7 @@ import (
 // Reasons of Events that are no conflict's and no condition's.
 const (
 	reasonNotImported  = "NotImported"
+	reasonNotWritten   = "NotWritten"
 	reasonUnknownValue = "TrafficDistributionNotSupported"
 	reasonResolved     = "NoConflicts"
 )
@@ -24,6 +25,7 @@ const (
 type note struct {
 	topic
 	Text string
+	Told bool // by the agent before this one
 }
 
 // topic is what a note is about: while it stands, another count in the text is nothing new.
@@ -42,15 +44,15 @@ func notes(want *importer.Service, scene Scene) []note {
 	}
 	var list []note
 	for _, c := range want.Conflicts {
-		list = append(list, note{topic{Reason: c.Reason, Winner: c.Cluster, Value: c.Value}, c.Message()})
+		list = append(list, note{topic: topic{Reason: c.Reason, Winner: c.Cluster, Value: c.Value}, Text: c.Message()})
 	}
 	if want.Unsupported {
-		c := readyCondition(want)
-		list = append(list, note{topic{Reason: c.Reason, Here: true}, c.Message})
+		c := readyCondition(want, "")
+		list = append(list, note{topic: topic{Reason: c.Reason, Here: true}, Text: c.Message})
 	}
 	if s := want.TrafficDistribution; s != "" && usableDistribution(s, scene) == nil {
-		list = append(list, note{topic{Reason: reasonUnknownValue, Value: s, Here: true},
-			fmt.Sprintf("this cluster's API server does not take the traffic distribution %.100q; the derived Service is without", s)})
+		list = append(list, note{topic: topic{Reason: reasonUnknownValue, Value: s, Here: true},
+			Text: fmt.Sprintf("this cluster's API server does not take the traffic distribution %.100q; the derived Service is without", s)})
 	}
 	return list
 }
@@ -95,7 +97,7 @@ func (t *teller) tell(name federation.ServiceName, list []note, now Current, exp
 	if list = shared(list, exported); now.Export != nil || len(list) == 0 {
 		t.each(now.Export, list, before.onExport)
 		after.onExport = topics(list)
-		if exported && now.Export != nil && len(before.onExport) > 0 && len(list) == 0 {
+		if exported && now.Export != nil && disagree(before.onExport) && !disagree(after.onExport) {
 			t.recorder.Eventf(now.Export, nil, corev1.EventTypeNormal, reasonResolved, "Import", "%s", "all exports of the service agree")
 		}
 	}
@@ -111,7 +113,7 @@ func (t *teller) remember(name federation.ServiceName, what told) {
 // each warns of what is not known yet.
 func (t *teller) each(about client.Object, list []note, known []topic) {
 	for _, n := range list {
-		if !slices.Contains(known, n.topic) {
+		if !n.Told && !slices.Contains(known, n.topic) {
 			t.warn(about, n.Reason, n.Text)
 		}
 	}
@@ -122,12 +124,14 @@ func (t *teller) warn(about client.Object, reason, text string) {
 	t.recorder.Eventf(about, nil, corev1.EventTypeWarning, reason, "Import", "%s", text)
 }
 
-// shared returns what concerns the exports, nothing if this cluster has none.
+// shared returns what concerns this cluster's ServiceExport: of one that is no export, what is not written alone.
 func shared(list []note, exported bool) []note {
-	if !exported {
-		return nil
-	}
-	return slices.DeleteFunc(slices.Clone(list), func(n note) bool { return n.Here })
+	return slices.DeleteFunc(slices.Clone(list), func(n note) bool { return n.Here || !exported && n.Reason != reasonNotWritten })
+}
+
+// disagree reports whether there is a conflict among the topics of an export.
+func disagree(list []topic) bool {
+	return slices.ContainsFunc(list, func(t topic) bool { return t.Reason != reasonNotWritten })
 }
 
 func topics(list []note) []topic {

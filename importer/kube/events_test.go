@@ -72,3 +72,31 @@ func TestNotesOfWhatThisClusterCannotDo(t *testing.T) {
 		t.Errorf("notes %v, want %v", got, want)
 	}
 }
+
+// TestARefusalIsNoConflict: when it ends, nobody agrees who did not before; and a conflict may end while it stands.
+func TestARefusalIsNoConflict(t *testing.T) {
+	recorder := events.NewFakeRecorder(100)
+	teller := newTeller(recorder)
+	now := Current{Export: &mcsv1beta1.ServiceExport{}}
+	refused := note{topic: topic{Reason: reasonNotWritten}, Text: "refused"}
+	conflict := note{topic: topic{Reason: "PortConflict"}, Text: "ports"}
+	for _, step := range []struct {
+		list []note
+		want string
+	}{
+		{[]note{refused}, "Warning NotWritten refused"},
+		{nil, ""},
+		{[]note{refused, conflict}, "Warning NotWritten refused, Warning PortConflict ports"},
+		{[]note{refused}, "Normal NoConflicts all exports of the service agree"},
+		{nil, ""},
+	} {
+		teller.tell(web, step.list, now, true)
+		var got []string
+		for len(recorder.Events) > 0 {
+			got = append(got, <-recorder.Events)
+		}
+		if strings.Join(got, ", ") != step.want {
+			t.Errorf("Events %q, want %q", got, step.want)
+		}
+	}
+}

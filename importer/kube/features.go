@@ -43,8 +43,8 @@ var distributions = []string{
 	corev1.ServiceTrafficDistributionPreferClose, corev1.ServiceTrafficDistributionPreferSameZone, corev1.ServiceTrafficDistributionPreferSameNode,
 }
 
-// ask asks for families and distributions, unless it did shortly before now.
-func (f *features) ask(ctx context.Context, now time.Time) {
+// ask asks for families and distributions, unless it did shortly before now, and returns whether it asked.
+func (f *features) ask(ctx context.Context, now time.Time) bool {
 	f.mu.Lock()
 	due := f.asked.IsZero() || now.Sub(f.asked) >= askPause
 	if due {
@@ -52,7 +52,7 @@ func (f *features) ask(ctx context.Context, now time.Time) {
 	}
 	f.mu.Unlock()
 	if !due {
-		return
+		return false
 	}
 	var families []federation.IPFamily
 	for _, family := range []federation.IPFamily{federation.IPv4, federation.IPv6} {
@@ -65,6 +65,7 @@ func (f *features) ask(ctx context.Context, now time.Time) {
 		denied := f.denied(ctx, "spec.trafficDistribution", func(s *corev1.ServiceSpec) { s.TrafficDistribution = &d })
 		f.note(d, denied)
 	}
+	return true
 }
 
 // denied reports whether the API server would refuse a field of a Service.
@@ -125,38 +126,40 @@ func refuses(err error, field string) bool {
 	return false
 }
 
-// learn takes from a refusal what this API server cannot do, and reports whether the next plan is another for
-// it.
-func (d *door) learn(ctx context.Context, name federation.ServiceName, c Change, err error) bool {
+// lesson is what a refusal teaches.
+type lesson int
+
+const (
+	nothing  lesson = iota
+	patience        // it is tried again, or another View comes
+	another         // the next plan is another for it
+)
+
+// learn takes from a refusal what this API server cannot do. What the plan knew already teaches nothing: planning
+// again would not end.
+func (d *door) learn(ctx context.Context, name federation.ServiceName, now Current, c Change, err error) lesson {
 	derived, ok := c.Object.(*corev1.Service)
 	if !ok || c.Verb != Apply && c.Verb != Patch {
-		return false
+		return nothing
 	}
 	switch {
 	case refuses(err, "spec.trafficDistribution") && derived.Spec.TrafficDistribution != nil:
+		known := d.features.refused(*derived.Spec.TrafficDistribution)
 		d.features.note(*derived.Spec.TrafficDistribution, true)
-		return d.features.refused(*derived.Spec.TrafficDistribution)
-	case refuses(err, "spec.clusterIP") && len(derived.Spec.ClusterIPs) > 0:
-		d.taken.LoadOrStore(name, time.Now())
-		if !d.addressTaken(name) {
-			return false // tried again
+		if !known && d.features.refused(*derived.Spec.TrafficDistribution) {
+			return another
 		}
-		d.log.Warn("another Service has the address that a derived one had; it gets a new one", "service", name.String(), "error", err)
-		return true
-	case refuses(err, "spec.ipFamilies"):
-		d.features.ask(ctx, time.Now()) // which brings another View if it knew otherwise
-	case err == nil:
-		d.taken.Delete(name)
+		return patience
+	case refuses(err, "spec.clusterIP") || refuses(err, "spec.ipFamilies"):
+		asked := refuses(err, "spec.ipFamilies") && d.features.ask(ctx, time.Now())
+		ips := slices.DeleteFunc(blamed(err, slices.Clone(derived.Spec.ClusterIPs)), func(ip string) bool { return slices.Contains(now.Taken, ip) })
+		if len(ips) > 0 && d.taken.refuse(name, ips, time.Now()) {
+			d.log.Warn("the address that a derived Service had cannot be had again; it gets a new one", "service", name.String(), "error", err)
+			return another
+		}
+		if asked || len(ips) > 0 {
+			return patience
+		}
 	}
-	return false
-}
-
-// takenAfter is how long an address must be refused before it counts as another's: an API server gives back the
-// address of a Service that was deleted a moment after it.
-const takenAfter = 3 * time.Second
-
-// addressTaken reports whether another Service has the address that a derived one had.
-func (d *door) addressTaken(name federation.ServiceName) bool {
-	since, refused := d.taken.Load(name)
-	return refused && time.Since(since.(time.Time)) >= takenAfter
+	return nothing
 }

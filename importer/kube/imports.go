@@ -18,11 +18,14 @@ import (
 // planImport keeps the ServiceImport, spec and status apart, as the API server takes them.
 func planImport(want *importer.Service, current Current, scene Scene) []Change {
 	si, now := serviceImport(want), current.Import
+	if now != nil && terminates(now) {
+		return nil // it is made anew when it is gone
+	}
 	if now == nil {
 		changes := []Change{{Verb: Apply, Object: si, First: true}}
-		return append(changes, planImportStatus(want, si, &mcsv1beta1.ServiceImport{}, unheard(current, scene))...)
+		return append(changes, planImportStatus(want, si, &mcsv1beta1.ServiceImport{}, current, scene)...)
 	}
-	status := planImportStatus(want, si, now, unheard(current, scene))
+	status := planImportStatus(want, si, now, current, scene)
 	var changes []Change
 	if len(status) > 0 && status[0].Verb == PatchStatus { // it is for the version that was planned on
 		changes, status = status[:1:1], status[1:]
@@ -35,11 +38,20 @@ func planImport(want *importer.Service, current Current, scene Scene) []Change {
 	return append(changes, status...)
 }
 
+// planPending makes the ServiceImport of a service that gets no address say why. One that is there keeps the
+// addresses that it had, which are asked for again (I7).
+func planPending(want *importer.Service, current Current, scene Scene) []Change {
+	if current.Import != nil && ours(current.Import) && !terminates(current.Import) {
+		return planImportStatus(want, serviceImport(want), current.Import, current, scene)
+	}
+	return planImport(want, current, scene)
+}
+
 // planImportStatus keeps what we say in the status; conditions of others stay. Clusters that went are taken
 // off by a patch of their own, as somebody else may have listed them too.
-func planImportStatus(want *importer.Service, si, now *mcsv1beta1.ServiceImport, unheard []federation.ClusterID) []Change {
+func planImportStatus(want *importer.Service, si, now *mcsv1beta1.ServiceImport, current Current, scene Scene) []Change {
 	si = si.DeepCopy()
-	si.Status = importStatus(want, unheard, now.Status)
+	si.Status = importStatus(want, unheard(current, scene), now.Status, current.Refusal)
 	bare := now.DeepCopy()
 	bare.Status.Clusters = slices.DeleteFunc(bare.Status.Clusters, func(c mcsv1beta1.ClusterStatus) bool {
 		return !slices.Contains(si.Status.Clusters, c)
@@ -148,8 +160,8 @@ func unheard(now Current, scene Scene) []federation.ClusterID {
 
 // importStatus lists the exporting clusters (I6), those that were not heard yet included, and says that there
 // are EndpointSlices (S2). A condition whose status changes has no LastTransitionTime: the writer stamps it.
-func importStatus(want *importer.Service, unheard []federation.ClusterID, before mcsv1beta1.ServiceImportStatus) mcsv1beta1.ServiceImportStatus {
-	ready := readyCondition(want)
+func importStatus(want *importer.Service, unheard []federation.ClusterID, before mcsv1beta1.ServiceImportStatus, refusal string) mcsv1beta1.ServiceImportStatus {
+	ready := readyCondition(want, refusal)
 	if old := meta.FindStatusCondition(before.Conditions, ready.Type); old != nil && old.Status == ready.Status {
 		ready.LastTransitionTime = old.LastTransitionTime
 	}
@@ -168,17 +180,20 @@ func importStatus(want *importer.Service, unheard []federation.ClusterID, before
 	return status
 }
 
-// readyCondition says whether the service can be used here (I5).
-func readyCondition(want *importer.Service) metav1.Condition {
+// readyCondition says whether the service can be used here, wholly (I5).
+func readyCondition(want *importer.Service, refusal string) metav1.Condition {
 	c := metav1.Condition{
 		Type:    string(mcsv1beta1.ServiceImportConditionReady),
 		Status:  metav1.ConditionTrue,
 		Reason:  string(mcsv1beta1.ServiceImportReasonReady),
 		Message: "the service can be used",
 	}
-	if want.Unsupported {
+	switch {
+	case want.Unsupported:
 		c.Status, c.Reason = metav1.ConditionFalse, string(mcsv1beta1.ServiceImportReasonIPFamilyNotSupported)
 		c.Message = fmt.Sprintf("the service has %v alone, of which this cluster allocates no addresses", want.IPFamilies)
+	case refusal != "":
+		c.Status, c.Reason, c.Message = metav1.ConditionFalse, string(mcsv1beta1.ServiceImportReasonPending), refusal
 	}
 	return c
 }

@@ -54,11 +54,11 @@ type door struct {
 	features *features
 
 	definition Definition
+	blocked    *Blocked
 	written    written
 	imports    imports
-	blocked    sync.Map // foreign derived Services, by their key, to the service's name
-	left       sync.Map // the UID of the object that was told to be in the way, by the service's name
-	taken      sync.Map // since when the former address of a service is refused, by its name
+	inWay      sync.Map // foreign derived Services, by their key, to the service's name
+	taken      taken
 }
 
 // DefaultAddressRest is how long an address rests by default (design: five minutes outlast a mistaken
@@ -74,7 +74,9 @@ type Config struct {
 	// AddressRest is how long a derived Service outlives its ServiceImport, so that a name that comes back
 	// within it gets the same address. 0 gives the address back at once.
 	AddressRest time.Duration
-	Log         *slog.Logger
+	// Blocked is told which services cannot be imported; nil if nobody asks for it.
+	Blocked *Blocked
+	Log     *slog.Logger
 }
 
 // Add makes mgr run this door: it opens the importer once the caches are complete, then writes. The
@@ -88,8 +90,8 @@ func Add(ctx context.Context, mgr manager.Manager, config Config) error {
 	d := &door{
 		client: mgr.GetClient(), plain: plain, self: config.Store.Self(), store: config.Store, importer: config.Importer, rest: config.AddressRest, log: config.Log,
 		queue: make(chan priorityqueue.PriorityQueue[ctrl.Request], 1), teller: newTeller(mgr.GetEventRecorder("hansa-agent")),
-		definition: config.Definition,
-		features:   &features{client: plain, importer: config.Importer, log: config.Log},
+		definition: config.Definition, blocked: cmp.Or(config.Blocked, &Blocked{}),
+		features: &features{client: plain, importer: config.Importer, log: config.Log},
 	}
 	err = mgr.GetFieldIndexer().IndexField(ctx, &discoveryv1.EndpointSlice{}, byDerived, func(o client.Object) []string {
 		return []string{cmp.Or(derivedOf(o.GetName()), o.GetLabels()[discoveryv1.LabelServiceName])}
@@ -187,11 +189,14 @@ func (d *door) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, er
 		want, scene := view.Service(name), d.scene(view)
 		d.leaveAlone(name, want, now)
 		changes, unread := d.allowed(ctx, name, want, now, Plan(name, want, now, scene))
-		again, err := d.writeAll(ctx, name, changes)
+		again, err := d.writeAll(ctx, name, now, changes)
+		d.teller.tell(name, append(notes(want, scene), d.blocked.notes(name)...), now, ownExport(want, d.self) != nil)
+		if unread == nil && errors.Is(err, errBehind) {
+			return ctrl.Result{RequeueAfter: behindPause}, nil
+		}
 		if err := errors.Join(unread, err); err != nil {
 			return ctrl.Result{}, err
 		}
-		d.teller.tell(name, notes(want, scene), now, ownExport(want, d.self) != nil)
 		if again {
 			continue
 		}
@@ -213,25 +218,6 @@ func (d *door) known(cluster federation.ClusterID) bool {
 	return slices.ContainsFunc(d.store.Owners(), func(o federation.Owner) bool { return o.Cluster == cluster })
 }
 
-// writeAll makes all changes, whichever of them fail; but behind an object of somebody else it makes none: our
-// watch will tell of that object. again means that the API server refused what the next plan leaves out.
-func (d *door) writeAll(ctx context.Context, name federation.ServiceName, changes []Change) (again bool, err error) {
-	var errs []error
-	for _, c := range changes {
-		err := d.write(ctx, c)
-		if errors.Is(err, errForeign) {
-			break
-		}
-		if d.learn(ctx, name, c, err) {
-			again = true
-		} else {
-			errs = append(errs, err)
-		}
-	}
-	d.written.note(name, changes)
-	return again, errors.Join(errs...)
-}
-
 // wakeUp returns when a derived Service's rest ends, from now; 0 for never.
 func wakeUp(now Current, scene Scene) time.Duration {
 	if now.Derived == nil {
@@ -239,34 +225,6 @@ func wakeUp(now Current, scene Scene) time.Duration {
 	}
 	left, _ := restLeft(now.Derived, scene)
 	return max(left, 0)
-}
-
-// leaveAlone says, once for each object, that a service cannot be imported as somebody else has its names. A
-// foreign derived Service, whose name tells nothing, is remembered: when it changes, the service is looked at.
-func (d *door) leaveAlone(name federation.ServiceName, want *importer.Service, now Current) {
-	foreign := now.foreign()
-	if want == nil || foreign == nil {
-		d.blocked.Delete(derivedKey(name))
-		d.left.Delete(name)
-		return
-	}
-	if foreign == client.Object(now.Derived) {
-		d.blocked.Store(derivedKey(name), name)
-	}
-	if before, known := d.left.Swap(name, foreign.GetUID()); known && before == foreign.GetUID() {
-		return
-	}
-	d.log.Warn("not imported: an object that is not ours has the name", "service", name.String(),
-		"object", fmt.Sprintf("%T %s", foreign, foreign.GetName()))
-	d.teller.warn(foreign, reasonNotImported, fmt.Sprintf("service %s is exported in the clusterset and not imported here, as this object has its name; %s", name, remedy(foreign)))
-}
-
-// remedy says what the owner of an object that is in our way can do.
-func remedy(foreign client.Object) string {
-	if service, ok := foreign.(*corev1.Service); ok && service.Spec.ClusterIP == corev1.ClusterIPNone {
-		return "delete it: it is headless, so it cannot be taken over"
-	}
-	return fmt.Sprintf("delete it, or annotate it with %s: \"true\" to hand it over", adoptAnnotation)
 }
 
 // current reads from the cache what the API server holds for a service.
@@ -281,7 +239,7 @@ func (d *door) current(ctx context.Context, name federation.ServiceName) (now Cu
 	if now.Derived, err = get(ctx, d.client, derived, &corev1.Service{}); err != nil {
 		return now, err
 	}
-	now.AddressTaken = d.addressTaken(name)
+	now.Taken, now.Refusal = d.taken.list(name, time.Now()), d.blocked.refusal(name)
 	// A list would wait for the writes of all services; this one waits for its own.
 	for _, slice := range d.written.take(name) {
 		if _, err := get(ctx, d.client, types.NamespacedName{Namespace: name.Namespace, Name: slice}, &discoveryv1.EndpointSlice{}); err != nil {
@@ -304,7 +262,7 @@ func (d *door) serviceOf(ctx context.Context, o client.Object) []ctrl.Request {
 	name, ok := nameOf(o)
 	switch o := o.(type) {
 	case *corev1.Service:
-		if blocked, found := d.blocked.Load(client.ObjectKeyFromObject(o)); found && !ok {
+		if blocked, found := d.inWay.Load(client.ObjectKeyFromObject(o)); found && !ok {
 			name, ok = blocked.(federation.ServiceName)
 		}
 	case *discoveryv1.EndpointSlice:

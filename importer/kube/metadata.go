@@ -44,20 +44,11 @@ func importMeta(want *importer.Service) metav1.ObjectMeta {
 func exported(pairs map[string]string) map[string]string {
 	out := map[string]string{}
 	for k, v := range pairs {
-		if !reserved(k) {
+		if !federation.Reserved(k) {
 			out[k] = v
 		}
 	}
 	return out
-}
-
-func reserved(key string) bool {
-	domain, _, _ := strings.Cut(key, "/")
-	switch domain {
-	case "hansa.dev", "multicluster.kubernetes.io", "multicluster.x-k8s.io", "kubectl.kubernetes.io":
-		return strings.Contains(key, "/")
-	}
-	return strings.HasSuffix(domain, ".hansa.dev")
 }
 
 // marks are the labels of a ServiceImport and of a derived Service.

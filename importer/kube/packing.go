@@ -92,7 +92,7 @@ func (p *packing) write(g group, name string, endpoints []discoveryv1.Endpoint, 
 
 func (p *packing) remove(now *discoveryv1.EndpointSlice) {
 	if p.heard {
-		p.changes = append(p.changes, deletion(now))
+		p.changes = append(p.changes, deletion(now)...)
 	}
 }
 

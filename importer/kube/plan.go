@@ -1,6 +1,7 @@
 package kube
 
 import (
+	"net/netip"
 	"slices"
 	"time"
 
@@ -20,11 +21,21 @@ type Current struct {
 	Derived *corev1.Service
 	Slices  []*discoveryv1.EndpointSlice
 	Export  *mcsv1beta1.ServiceExport // this cluster's own, if it exports the service
-	// AddressTaken means that another Service has an address which the ServiceImport had.
-	AddressTaken bool
+	// Taken lists addresses that the ServiceImport had and the API server gives no more: other Services have them.
+	Taken []string
+	// Refusal says which write of ours the API server refuses, and why; "" for none.
+	Refusal string
 }
 
-func deletion(o client.Object) Change { return Change{Verb: Delete, Object: o} }
+// deletion deletes an object once: one that terminates waits for who holds it, and so does its name.
+func deletion(o client.Object) []Change {
+	if terminates(o) {
+		return nil
+	}
+	return []Change{{Verb: Delete, Object: o}}
+}
+
+func terminates(o client.Object) bool { return o.GetDeletionTimestamp() != nil }
 
 // Scene is what Plan goes by beside the service and its objects.
 type Scene struct {
@@ -70,28 +81,44 @@ type Change struct {
 //
 // The address comes first, then the endpoints, then the ServiceImport, so that whoever reads an import
 // finds behind it what it names. Removal goes the other way. A ClusterSetIP service without an address
-// yet has no ServiceImport: the next View brings the address that the derived Service was given.
+// yet has no ServiceImport: the next View brings the address that the derived Service was given. But if the
+// derived Service is refused, the ServiceImport says so.
 //
 // A ServiceImport or a derived Service that is somebody else's makes the whole name theirs: what is ours
 // goes, as slices behind a foreign Service would take its traffic.
 func Plan(name federation.ServiceName, want *importer.Service, now Current, scene Scene) []Change {
 	conflict := planConflict(want, now.Export, scene)
 	if want == nil || now.foreign() != nil {
-		return append(planRemoval(now, scene), conflict...)
+		return append(planRemoval(name, now, scene), conflict...)
 	}
 	changes := append(planDerived(want, now.Derived, now.formerIPs(), scene), planSlices(want, now.Slices, scene)...)
-	if want.Type == federation.Headless || len(want.IPs) > 0 || want.Unsupported {
+	switch {
+	case now.asksSecond(want, scene):
+		changes = append(changes, planPending(want, now, scene)...)
+	case want.Type == federation.Headless || len(want.IPs) > 0 || want.Unsupported:
 		changes = append(changes, planImport(want, now, scene)...)
+	case now.Refusal != "":
+		changes = append(changes, planPending(want, now, scene)...)
 	}
 	return append(changes, conflict...)
 }
 
-// formerIPs returns the addresses of our ServiceImport, none if they cannot be had again.
+// formerIPs returns the addresses of our ServiceImport that can be had again, as far as we know: what somebody
+// wrote there that is no address never can.
 func (c Current) formerIPs() []string {
-	if c.AddressTaken || c.Import == nil || !ours(c.Import) {
+	if c.Import == nil || !ours(c.Import) {
 		return nil
 	}
-	return c.Import.Spec.IPs
+	return slices.DeleteFunc(slices.Clone(c.Import.Spec.IPs), func(ip string) bool {
+		_, err := netip.ParseAddr(ip)
+		return err != nil || slices.Contains(c.Taken, ip)
+	})
+}
+
+// asksSecond reports whether the ServiceImport has an address that its derived Service is still to get again.
+func (c Current) asksSecond(want *importer.Service, scene Scene) bool {
+	return want.Type == federation.ClusterSetIP && c.Derived != nil &&
+		asksSecond(derivedService(want, firstFamily(c.Derived.Spec.IPFamilies), scene), c.Derived, c.formerIPs())
 }
 
 // foreign returns the ServiceImport or the derived Service if it is somebody else's, and is not given to
@@ -108,9 +135,9 @@ func (c Current) foreign() client.Object {
 
 // planRemoval removes all that is ours (I4, S6), but nothing that a cluster may still say once it is heard. The
 // derived Service rests first.
-func planRemoval(now Current, scene Scene) []Change {
+func planRemoval(name federation.ServiceName, now Current, scene Scene) []Change {
 	var changes []Change
-	remove := func(o client.Object) { changes = append(changes, deletion(o)) }
+	remove := func(o client.Object) { changes = append(changes, deletion(o)...) }
 	all := len(unheard(now, scene)) == 0
 	if all && now.Import != nil && ours(now.Import) {
 		remove(now.Import)
@@ -120,8 +147,15 @@ func planRemoval(now Current, scene Scene) []Change {
 			remove(s)
 		}
 	}
-	if all && now.Derived != nil && ours(now.Derived) {
-		changes = append(changes, planRest(now.Derived, scene)...)
+	if now.Derived != nil && ours(now.Derived) {
+		for _, s := range now.Slices {
+			if stray(s) {
+				remove(s)
+			}
+		}
+		if all {
+			changes = append(changes, planRest(name, now.Derived, scene)...)
+		}
 	}
 	return changes
 }

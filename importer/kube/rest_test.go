@@ -57,7 +57,8 @@ func (w *world) vandalize(r *rand.Rand) {
 	}
 	edits := map[string][]string{
 		"Service": {"spec: {sessionAffinity: ClientIP}", "spec: {internalTrafficPolicy: Local}", "spec: {selector: {app: web}}", "spec: {externalIPs: [192.0.2.1], trafficDistribution: PreferClose}",
-			"spec: {ports: [{name: more, port: 9, protocol: TCP}]}", "metadata: {annotations: {hansa.dev/resting-since: '2026-02-28T23:59:00Z'}}", "metadata: {labels: {multicluster.kubernetes.io/service-name: other}}"},
+			"spec: {ports: [{name: more, port: 9, protocol: TCP}]}", "metadata: {annotations: {hansa.dev/resting-since: '2026-02-28T23:59:00Z'}}", "metadata: {labels: {multicluster.kubernetes.io/service-name: other}}",
+			"metadata: {labels: {endpointslice.kubernetes.io/skip-mirror: 'false'}}", "spec: {type: LoadBalancer, externalIPs: [192.0.2.1]}"},
 		"ServiceImport": {"spec: {sessionAffinity: ClientIP}", "spec: {ports: []}", "spec: {type: Headless}", "spec: {ips: [10.1.2.3], trafficDistribution: PreferClose, internalTrafficPolicy: Local}",
 			"status: {clusters: [{cluster: own}]}", "metadata: {labels: {hansa.dev/managed-by: me}, annotations: {hansa.dev/adopt: 'true'}}", "status: {endpointSliceObjects: Absent}", "status: null"},
 		"EndpointSlice": {"endpoints: [{addresses: [%s]}]", "endpoints: null", "ports: [{name: x, port: 1, protocol: TCP}]", "metadata: {annotations: {hansa.dev/export: gone}}"},
@@ -80,6 +81,7 @@ func (w *world) vandalize(r *rand.Rand) {
 func (w *world) compare() {
 	w.t.Helper()
 	now := w.server.current()
+	w.compareDerived(now.Derived)
 	if len(w.exports) == 0 {
 		resting := now.Derived != nil && now.Derived.Annotations[restAnnotation] != ""
 		if left := len(w.server.objects); left > 1 || left == 1 && !resting {
@@ -110,6 +112,18 @@ func (w *world) compare() {
 		}
 	}
 	w.compareImport(service, now.Import)
+}
+
+// compareDerived proves that a derived Service, in use or not, bears our marks and sends nobody elsewhere.
+func (w *world) compareDerived(derived *corev1.Service) {
+	w.t.Helper()
+	if derived == nil {
+		return
+	}
+	spec := derived.Spec
+	if !sameLabels(derivedLabels(web), derived.Labels) || spec.Selector != nil || spec.ExternalIPs != nil || spec.Type != corev1.ServiceTypeClusterIP || len(spec.ClusterIPs) == 0 {
+		w.t.Errorf("derived Service with labels %v and %+v", derived.Labels, spec)
+	}
 }
 
 func (w *world) compareImport(service *importer.Service, si *mcsv1beta1.ServiceImport) {

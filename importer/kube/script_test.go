@@ -24,8 +24,8 @@ import (
 var update = flag.Bool("update", false, "write what Plan says into the golden files; read the diff before you keep it")
 
 // TestPlan plays each file of testdata: sections in order, each a step. Exports, synced, families (of the
-// cluster), self (this cluster's ID), refused (by the API server), taken (the former address), pass (of time), edit and delete set the
-// scene; changes is what Plan wants then, which the API server gets; rest
+// cluster), self (this cluster's ID), refused (distributions, by the API server), taken (former addresses), refusal (of a write), pass
+// (of time), edit and delete set the scene; changes is what Plan wants then, which the API server gets; rest
 // repeats that until Plan wants nothing, which must come soon, after the last step too.
 func TestPlan(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txtar")
@@ -62,7 +62,8 @@ type world struct {
 	synced  []string
 	self    federation.ClusterID
 	refused []string
-	taken   bool // the former address
+	taken   []string // former addresses
+	refusal string   // of a write
 }
 
 func newWorld(t testing.TB) *world {
@@ -94,11 +95,15 @@ func (w *world) step(f *txtar.File) {
 		}
 		w.server.now = metav1.NewTime(w.server.now.Add(d))
 	case "taken":
-		w.taken = true
+		w.taken = strings.Fields(text)
+	case "refusal":
+		w.refusal = text
 	case "edit":
 		w.server.edit(text)
 	case "delete":
-		delete(w.server.objects, text)
+		if err := w.server.remove(text); err != nil {
+			w.t.Fatal(err)
+		}
 	case "rest":
 		w.settle()
 	case "changes":
@@ -115,7 +120,7 @@ func (w *world) step(f *txtar.File) {
 // plan returns what Plan wants of the API server as it is.
 func (w *world) plan() []Change {
 	now := w.server.current()
-	now.AddressTaken = w.taken
+	now.Taken, now.Refusal = w.taken, w.refusal
 	return Plan(web, w.service(now), now, w.scene())
 }
 

@@ -2,9 +2,11 @@ package kube
 
 import (
 	"encoding/json"
+	"fmt"
 	"maps"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -36,6 +38,7 @@ type server struct {
 	managers map[string]*managedfields.FieldManager
 	now      metav1.Time
 	next     int      // the last address that was allocated
+	version  int      // the last one of an object
 	idle     []string // what was written though it changed nothing
 }
 
@@ -87,67 +90,100 @@ func crdSchema(t testing.TB, kind string, text []byte) managedfields.TypeConvert
 	return nil
 }
 
-// write does what Door.send asks the API server for. It fails the test for what Kubernetes would refuse.
+// write does what door.send asks the API server for. It fails the test for what Kubernetes would refuse.
 func (s *server) write(c Change) {
 	s.t.Helper()
-	kind, id := kindOf(c.Object), kindOf(c.Object)+" "+c.Object.GetName()
-	if c.Verb == Delete {
-		if s.objects[id] == nil {
-			s.t.Fatalf("delete %s: there is none", id)
+	id := kindOf(c.Object) + " " + c.Object.GetName()
+	var err error
+	switch c.Verb {
+	case Delete:
+		err = s.remove(id)
+	case Patch, PatchStatus:
+		err = s.patch(id, client.MergeFrom(c.Before), c.Object)
+	default:
+		var config runtime.ApplyConfiguration
+		if config, err = applyConfig(c.Object, c.Verb == ApplyStatus, s.now); err == nil {
+			err = s.apply(config, c.Verb == ApplyStatus, !c.First)
 		}
-		delete(s.objects, id)
-		return
 	}
-	if c.Verb == Patch || c.Verb == PatchStatus {
-		s.patch(id, c)
-		return
-	}
-	config, err := applyConfig(c.Object, c.Verb == ApplyStatus, s.now)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	said, live := encode(s.t, config), s.objects[id]
-	if live == nil {
-		live = &unstructured.Unstructured{Object: map[string]any{"apiVersion": said.GetAPIVersion(), "kind": kind}}
-	}
-	manager := fieldManager
-	if c.Verb == ApplyStatus {
-		manager += "/status" // a subresource has ownership of its own
-	}
-	next, err := s.managers[kind].Apply(live, said, manager, c.Verb == ApplyStatus || !c.First)
 	if c.First && apierrors.IsConflict(err) {
-		return // left alone, as Door.write does
+		return // left alone, as door.write does
 	}
 	if err != nil {
 		s.t.Fatalf("%s %s: %v", c.Verb, id, err)
-	}
-	before := s.objects[id]
-	s.store(id, next)
-	if before != nil && same(before, s.objects[id]) {
-		s.idle = append(s.idle, id)
 	}
 }
 
-// patch sends the difference that Door.send would.
-func (s *server) patch(id string, c Change) {
+// remove deletes an object; one with finalizers stays, and terminates.
+func (s *server) remove(id string) error {
+	live := s.objects[id]
+	switch {
+	case live == nil:
+		return apierrors.NewNotFound(schema.GroupResource{}, id)
+	case len(live.GetFinalizers()) == 0:
+		delete(s.objects, id)
+	case live.GetDeletionTimestamp() != nil:
+		s.idle = append(s.idle, id)
+	default:
+		live.SetDeletionTimestamp(&s.now)
+	}
+	return nil
+}
+
+// apply is server-side apply, of an object or of its status.
+func (s *server) apply(config runtime.ApplyConfiguration, status, force bool) error {
 	s.t.Helper()
-	text, err := client.MergeFrom(c.Before).Data(c.Object)
+	said := encode(s.t, config)
+	id := said.GetKind() + " " + said.GetName()
+	live := s.objects[id]
+	manager := fieldManager
+	if status {
+		manager += "/status" // a subresource has ownership of its own
+	}
+	if live == nil && status {
+		return apierrors.NewNotFound(schema.GroupResource{}, id)
+	}
+	if live == nil {
+		live = &unstructured.Unstructured{Object: map[string]any{"apiVersion": said.GetAPIVersion(), "kind": said.GetKind()}}
+	}
+	next, err := s.managers[said.GetKind()].Apply(live, said, manager, force)
 	if err != nil {
-		s.t.Fatal(err)
+		return err
+	}
+	s.replace(id, next)
+	return nil
+}
+
+// patch sends the difference, as a merge patch.
+func (s *server) patch(id string, patch client.Patch, o client.Object) error {
+	s.t.Helper()
+	text, err := patch.Data(o)
+	if err != nil {
+		return err
 	}
 	var difference map[string]any
 	if err := json.Unmarshal(text, &difference); err != nil {
-		s.t.Fatal(err)
+		return err
 	}
 	next := s.objects[id].DeepCopy()
 	merge(next.Object, difference)
-	after, err := s.managers[kindOf(c.Object)].Update(s.objects[id], next, fieldManager)
-	if err != nil {
-		s.t.Fatalf("%s %s: %v", c.Verb, id, err)
+	if planned, now := next.GetResourceVersion(), s.objects[id].GetResourceVersion(); planned != now {
+		return apierrors.NewConflict(schema.GroupResource{}, id, fmt.Errorf("version %s was planned on, it is %s", planned, now))
 	}
+	after, err := s.managers[kindOf(o)].Update(s.objects[id], next, fieldManager)
+	if err != nil {
+		return err
+	}
+	s.replace(id, after)
+	return nil
+}
+
+// replace stores what we wrote, and notes it if it changed nothing.
+func (s *server) replace(id string, o runtime.Object) {
+	s.t.Helper()
 	before := s.objects[id]
-	s.store(id, after)
-	if same(before, s.objects[id]) {
+	s.store(id, o)
+	if before != nil && same(before, s.objects[id]) {
 		s.idle = append(s.idle, id)
 	}
 }
@@ -172,6 +208,9 @@ func (s *server) edit(text string) {
 			s.t.Fatalf("edit %s: %v", id, err)
 		}
 		s.store(id, after)
+		if now := s.objects[id]; now.GetDeletionTimestamp() != nil && len(now.GetFinalizers()) == 0 {
+			delete(s.objects, id)
+		}
 	}
 }
 
@@ -205,14 +244,18 @@ func (s *server) store(id string, o runtime.Object) {
 	case "EndpointSlice":
 		next = defaulted(s, next, before, s.admitSlice)
 	}
+	s.version++
+	next.SetResourceVersion(strconv.Itoa(s.version))
 	s.objects[id] = next
 }
 
-// same compares all but who owns it.
+// same compares all but who owns it and its version.
 func same(a, b *unstructured.Unstructured) bool {
 	a, b = a.DeepCopy(), b.DeepCopy()
-	a.SetManagedFields(nil)
-	b.SetManagedFields(nil)
+	for _, o := range []*unstructured.Unstructured{a, b} {
+		o.SetManagedFields(nil)
+		o.SetResourceVersion("")
+	}
 	return reflect.DeepEqual(a.Object, b.Object)
 }
 

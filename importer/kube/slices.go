@@ -30,12 +30,12 @@ type group struct {
 }
 
 // planSlices keeps the slices of every exporting cluster, and removes those of clusters that no longer
-// export. A cluster that was not heard yet loses nothing.
+// export. A cluster that was not heard yet loses nothing. A slice that terminates is nobody's home, but has its name.
 func planSlices(want *importer.Service, now []*discoveryv1.EndpointSlice, scene Scene) []Change {
 	current := map[federation.ClusterID][]*discoveryv1.EndpointSlice{}
 	taken := map[string]bool{}
 	for _, s := range now {
-		if taken[s.Name] = true; ours(s) {
+		if taken[s.Name] = true; ours(s) && !terminates(s) {
 			current[sourceOf(s)] = append(current[sourceOf(s)], s)
 		}
 	}
@@ -49,7 +49,7 @@ func planSlices(want *importer.Service, now []*discoveryv1.EndpointSlice, scene 
 	}
 	for _, s := range now {
 		if stray(s) {
-			changes = append(changes, deletion(s))
+			changes = append(changes, deletion(s)...)
 		}
 	}
 	for _, cluster := range slices.Sorted(maps.Keys(current)) {
@@ -197,7 +197,7 @@ func compareEndpoints(a, b discoveryv1.Endpoint) int {
 func deletions(list []*discoveryv1.EndpointSlice) []Change {
 	var changes []Change
 	for _, s := range list {
-		changes = append(changes, deletion(s))
+		changes = append(changes, deletion(s)...)
 	}
 	return changes
 }

@@ -21,7 +21,8 @@ import (
 // errForeign means that somebody else has the name of an object that we were to make.
 var errForeign = errors.New("an object of somebody else has the name")
 
-// write makes one change. What cannot be because the namespace goes is no error: it solves itself.
+// write makes one change. What cannot be because the namespace goes is no error: it solves itself. A conflict
+// is none of ours to report: with another field manager it is errForeign, with another version errBehind.
 func (d *door) write(ctx context.Context, c Change) error {
 	err := d.send(ctx, c)
 	o := c.Object
@@ -31,8 +32,11 @@ func (d *door) write(ctx context.Context, c Change) error {
 		return nil
 	case c.Verb == Delete && apierrors.IsNotFound(err), namespaceGone(err):
 		return nil
-	case c.First && apierrors.IsConflict(err):
+	case c.First && apierrors.HasStatusCause(err, metav1.CauseTypeFieldManagerConflict):
 		return errForeign
+	case apierrors.IsConflict(err), apierrors.IsAlreadyExists(err):
+		d.log.Debug("looking again, as our cache is behind", "verb", c.Verb, "object", fmt.Sprintf("%T", o), "namespace", o.GetNamespace(), "name", o.GetName(), "error", err)
+		return errBehind
 	}
 	return fmt.Errorf("%s %T %s/%s: %w", c.Verb, o, o.GetNamespace(), o.GetName(), err)
 }

@@ -93,7 +93,7 @@ func TestTheDerivedServiceIsSentAsItIs(t *testing.T) {
 func TestAServiceImportIsSentInTwo(t *testing.T) {
 	want := merged(t, fullExport)
 	si := serviceImport(want)
-	si.Status = importStatus(want, nil, mcsv1beta1.ServiceImportStatus{})
+	si.Status = importStatus(want, nil, mcsv1beta1.ServiceImportStatus{}, "")
 	const head = `{"kind":"ServiceImport","apiVersion":"multicluster.x-k8s.io/v1beta1","metadata":{"name":"web","namespace":"shop"`
 	spec := head + `,"labels":{"hansa.dev/managed-by":"hansa-agent","multicluster.kubernetes.io/service-name":"web"},` +
 		`"annotations":{"multicluster.kubernetes.io/derived-service":"` + DerivedName(web) + `"}},` +
@@ -123,11 +123,11 @@ func TestPortsAreNeverNull(t *testing.T) {
 
 func TestTheTransitionTimeOfReadyStays(t *testing.T) {
 	want := merged(t, fullExport)
-	before := importStatus(want, nil, mcsv1beta1.ServiceImportStatus{})
+	before := importStatus(want, nil, mcsv1beta1.ServiceImportStatus{}, "")
 	before.Conditions[0].LastTransitionTime = stamp
 	for status, stays := range map[metav1.ConditionStatus]bool{metav1.ConditionTrue: true, metav1.ConditionFalse: false} {
 		before.Conditions[0].Status = status
-		if got := importStatus(want, nil, before).Conditions[0].LastTransitionTime; (got == stamp) != stays {
+		if got := importStatus(want, nil, before, "").Conditions[0].LastTransitionTime; (got == stamp) != stays {
 			t.Errorf("from Ready=%s: %v", status, got)
 		}
 	}

@@ -31,6 +31,7 @@ type member struct {
 	rest     *rest.Config
 	store    *federation.Store
 	importer *importer.Importer
+	blocked  kube.Blocked
 
 	properties *properties
 
@@ -157,7 +158,7 @@ func (m *member) assemble(ctx context.Context) (manager.Manager, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = kube.Add(ctx, mgr, kube.Config{Store: m.store, Importer: m.importer, Definition: imports, AddressRest: m.options.AddressRest, Log: m.log})
+	err = kube.Add(ctx, mgr, kube.Config{Store: m.store, Importer: m.importer, Definition: imports, AddressRest: m.options.AddressRest, Blocked: &m.blocked, Log: m.log})
 	if err != nil {
 		return nil, err
 	}

@@ -29,12 +29,13 @@ var (
 	accepted     = prometheus.NewDesc("hansa_federation_connections_accepted_total", "Connections of members that were accepted.", nil, nil)
 	refused      = prometheus.NewDesc("hansa_federation_connections_refused_total", "Connections that were refused.", nil, nil)
 	conflict     = prometheus.NewDesc("hansa_cluster_property_conflict", "1 while a ClusterProperty contradicts the agent's flag, else 0.", []string{"property"}, nil)
+	blocked      = prometheus.NewDesc("hansa_services_blocked", "Services that are not, or not wholly, imported into this cluster, by reason.", []string{"reason"}, nil)
 	xdsRefusals  = prometheus.NewDesc("hansa_xds_refusals_total", "Responses that an xDS client refused (NACK).", nil, nil)
 )
 
 // Describe implements prometheus.Collector.
 func (c *collector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{viewRevision, exports, heard, restored, behind, members, dropped, accepted, refused, conflict, xdsRefusals} {
+	for _, d := range []*prometheus.Desc{viewRevision, exports, heard, restored, behind, members, dropped, accepted, refused, conflict, blocked, xdsRefusals} {
 		ch <- d
 	}
 }
@@ -74,6 +75,9 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	counter(refused, m.port.Stats().Refused)
 	for _, c := range m.properties.claims {
 		gauge(conflict, bit(m.properties.contradicted(c.property)), c.property)
+	}
+	for reason, n := range m.blocked.Count() {
+		gauge(blocked, float64(n), reason)
 	}
 	if m.xds != nil {
 		counter(xdsRefusals, m.xds.Refusals())
