@@ -1,0 +1,16 @@
+// Package state keeps what must outlive a restart of the agent in one ConfigMap of its own cluster.
+//
+// In: the clusters that are known, by Note, and the leader's wish for a term, by TakeTerm. Out: what was
+// remembered, by Load. Owned here: the format of the ConfigMap and the pace at which it is written, which is
+// when a cluster or the term changes, never per endpoint.
+//
+// The ConfigMap has a key term, and a key cluster.<ID> with one JSON document for each cluster:
+//
+//	data:
+//	  cluster.west: '{"addresses":["west.example.com:8443"],"heard":"2026-03-01T12:00:00Z","uid":"6f1c…"}'
+//	  term: "1772366400000"
+//
+// Only keys that change are written, by a merge patch for the version that was read. So keys and fields that
+// this release does not know survive it, two writers cannot overwrite each other unseen, and what a person
+// breaks in one key costs no more than that key.
+package state

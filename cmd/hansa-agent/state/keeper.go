@@ -1,0 +1,148 @@
+package state
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
+
+	"github.com/hansa-mcs/hansa/federation"
+)
+
+// DefaultName is the ConfigMap's name in the agent's namespace.
+const DefaultName = "hansa-state"
+
+// Config says where a Keeper keeps the state, and when it may.
+type Config struct {
+	ConfigMaps corev1client.ConfigMapInterface // of the agent's namespace; it may get, create and patch
+	Name       string                          // of the ConfigMap
+
+	// Gate waits until this agent leads, or for the end of ctx, which is its error. It is called before each
+	// write of what was noted; lead ends when the agent may write no longer, done is called when it has
+	// written. Nil lets every agent write.
+	Gate func(ctx context.Context) (lead context.Context, done func(), err error)
+
+	Log *slog.Logger
+}
+
+// Keeper reads and writes the state. All methods may be called from any goroutine.
+type Keeper struct {
+	config Config
+	log    *slog.Logger
+	woken  chan struct{} // holds one: something was noted
+
+	mu    sync.Mutex
+	term  uint64            // that was taken
+	noted []Cluster         // sorted, valid
+	data  map[string]string // of the ConfigMap as it was last seen; nobody writes to it
+	// What was logged last of what is noted and cannot be remembered.
+	invalid, surplus string
+}
+
+// New returns a Keeper. Start makes it write what is noted.
+func New(config Config) *Keeper {
+	if config.Gate == nil {
+		config.Gate = func(ctx context.Context) (context.Context, func(), error) { return ctx, func() {}, ctx.Err() }
+	}
+	return &Keeper{config: config, log: config.Log.With("config_map", config.Name), woken: make(chan struct{}, 1)}
+}
+
+// Load reads what is remembered, a zero State if nothing is. What cannot be read is logged, and left out; the
+// error is the API server's alone.
+func (k *Keeper) Load(ctx context.Context) (State, error) {
+	cm, err := k.read(ctx)
+	if err != nil || cm == nil {
+		return State{}, err
+	}
+	s, err := Decode(cm.Data)
+	for _, fault := range lines(err) {
+		k.log.Error("left out of what was remembered what cannot be read; it is written anew once it is known again", "error", fault)
+	}
+	return s, nil
+}
+
+// TakeTerm returns a term for a leader that starts at now, and has written it to the ConfigMap for the version
+// that it read, so no two leaders take the same. It is the greatest of the remembered term + 1, atLeast and
+// the clock in Unix milliseconds. A remembered term that cannot be read, or that is beyond federation.MaxTerm,
+// is logged and replaced, as peers would refuse whatever goes on from it: then the clock alone keeps the new
+// term apart from earlier ones, and atLeast from those that peers hold. Whether an agent may take a term is the caller's to know; other agents'
+// writes are waited out until ctx ends.
+func (k *Keeper) TakeTerm(ctx context.Context, atLeast uint64, now time.Time) (uint64, error) {
+	var term uint64
+	var doubt error
+	_, err := k.rewrite(ctx, func(data map[string]string) map[string]string {
+		term, doubt = nextTerm(data, atLeast, now)
+		return Encode(State{Term: term})
+	})
+	if err != nil {
+		return 0, fmt.Errorf("taking a term: %w", err)
+	}
+	if doubt != nil {
+		k.log.Error("replaced a remembered term that cannot be; if this machine's clock is wrong, set it: until then peers may refuse what this cluster says",
+			"term", term, "error", doubt)
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.term = term
+	return term, nil
+}
+
+// Note says which clusters are known now; the newest word wins. It never blocks. What a Cluster does not say
+// (no UID, no address, never heard) leaves what is remembered, and so does the absence of a cluster. Of its
+// addresses the first MaxAddresses count. What is not valid is logged and left out. The caller keeps the
+// slice.
+func (k *Keeper) Note(clusters []Cluster) {
+	var wrong problems
+	noted := make([]Cluster, 0, len(clusters))
+	for _, c := range clusters {
+		if _, err := federation.ParseClusterID(string(c.ID)); err != nil {
+			wrong.add(err)
+			continue
+		}
+		c, faults := c.normal()
+		wrong.add(faults...)
+		noted = append(noted, c)
+	}
+	slices.SortStableFunc(noted, byID)
+	noted = slices.CompactFunc(noted, func(a, b Cluster) bool { return a.ID == b.ID })
+	k.mu.Lock()
+	k.noted = noted
+	k.mu.Unlock()
+	k.lament(&k.invalid, wrong.join())
+	select {
+	case k.woken <- struct{}{}:
+	default:
+	}
+}
+
+// lament logs what cannot be remembered, once for as long as it stays what was logged last.
+func (k *Keeper) lament(last *string, err error) {
+	text := ""
+	if err != nil {
+		text = err.Error()
+	}
+	k.mu.Lock()
+	again := text == *last
+	*last = text
+	k.mu.Unlock()
+	if again {
+		return
+	}
+	for _, fault := range lines(err) {
+		k.log.Error("cannot remember what is known of a cluster", "error", fault)
+	}
+}
+
+// lines returns the errors that were joined.
+func lines(err error) []error {
+	var joined interface{ Unwrap() []error }
+	if errors.As(err, &joined) {
+		return joined.Unwrap()
+	}
+	return nil
+}

@@ -1,0 +1,111 @@
+package state
+
+import (
+	"fmt"
+	"maps"
+	"math"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hansa-mcs/hansa/federation"
+)
+
+var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
+func TestATermIsBeyondAllThatIsKnown(t *testing.T) {
+	clock, most := uint64(noon.UnixMilli()), federation.MaxTerm(noon)
+	number := func(n uint64) map[string]string { return map[string]string{"term": fmt.Sprint(n)} }
+	for _, test := range []struct {
+		what    string
+		data    map[string]string
+		atLeast uint64
+		want    uint64
+		doubt   string
+	}{
+		{"a first start", nil, 0, clock, ""},
+		{"an earlier leader", number(clock - 5), 0, clock, ""},
+		{"one of this millisecond", number(clock), 0, clock + 1, ""},
+		{"one whose clock was ahead", number(clock + 1000), 0, clock + 1001, ""},
+		{"a peer holds more", number(clock - 5), clock + 7, clock + 7, ""},
+		{"a peer holds less", number(clock - 5), clock - 7, clock, ""},
+		{"as far ahead as can be", number(most), 0, most + 1, ""},
+		{"further", number(most + 1), 0, clock, "term 1772452800001: more than a day ahead of this machine's clock, 2026-03-01T12:00:00Z"},
+		{"further, and a peer knows better", number(most + 1), clock + 7, clock + 7, "more than a day ahead"},
+		{"the greatest number", number(math.MaxUint64), 0, clock, "more than a day ahead"},
+		{"no number", map[string]string{"term": "7.5"}, 0, clock, `term "7.5": want a whole number`},
+	} {
+		got, doubt := nextTerm(test.data, test.atLeast, noon)
+		if got != test.want || (doubt == nil) != (test.doubt == "") || doubt != nil && !strings.Contains(doubt.Error(), test.doubt) {
+			t.Errorf("%s: term %d, doubt %v; want %d, %q", test.what, got, doubt, test.want, test.doubt)
+		}
+	}
+}
+
+func TestOnlyWhatChangedIsWritten(t *testing.T) {
+	const west = `{"addresses":["w:1"],"heard":"2026-03-01T12:00:00Z","network":"n","uid":"u"}`
+	held := map[string]string{"term": "7", "cluster.west": west, "cluster.north": `{"uid":"v"}`}
+	full := Cluster{ID: "west", UID: "u", Addresses: []string{"w:1"}, Heard: noon}
+	with := func(change func(*Cluster)) []Cluster {
+		c := full
+		change(&c)
+		return []Cluster{c}
+	}
+	for _, test := range []struct {
+		what   string
+		data   map[string]string
+		term   uint64
+		noted  []Cluster
+		want   map[string]string
+		urgent bool
+	}{
+		{"nothing noted", held, 7, nil, nil, false},
+		{"the same", held, 7, []Cluster{full}, nil, false},
+		{"nothing known of it", held, 0, []Cluster{{ID: "west"}}, nil, false},
+		{"heard later", held, 0, with(func(c *Cluster) { c.Heard = noon.Add(time.Second) }),
+			map[string]string{"cluster.west": strings.Replace(west, "12:00:00", "12:00:01", 1)}, false},
+		{"heard earlier, as a clock was wrong", held, 0, with(func(c *Cluster) { c.Heard = noon.Add(-time.Hour) }),
+			map[string]string{"cluster.west": strings.Replace(west, "12:00:00", "11:00:00", 1)}, false},
+		{"another address", held, 0, with(func(c *Cluster) { c.Addresses = []string{"w:2"} }),
+			map[string]string{"cluster.west": strings.Replace(west, "w:1", "w:2", 1)}, true},
+		{"another UID alone", held, 0, []Cluster{{ID: "west", UID: "x"}},
+			map[string]string{"cluster.west": strings.Replace(west, `"u"`, `"x"`, 1)}, true},
+		{"a cluster came", held, 0, []Cluster{{ID: "east"}, full}, map[string]string{"cluster.east": "{}"}, true},
+		{"a first cluster", nil, 0, []Cluster{full}, map[string]string{"cluster.west": strings.Replace(west, `"network":"n",`, "", 1)}, true},
+		{"a greater term", held, 8, nil, map[string]string{"term": "8"}, true},
+		{"the term of a later leader", held, 6, nil, nil, false},
+		{"the term edited to garbage", map[string]string{"term": "x"}, 8, nil, map[string]string{"term": "8"}, true},
+		{"garbage, and no term taken", map[string]string{"term": "x"}, 0, nil, nil, false},
+		{"a cluster edited to garbage", map[string]string{"cluster.west": "x"}, 0, []Cluster{{ID: "west"}}, map[string]string{"cluster.west": "{}"}, true},
+		{"a field edited to garbage", map[string]string{"cluster.west": strings.Replace(west, `"u"`, "5", 1)}, 0, []Cluster{full}, map[string]string{"cluster.west": west}, true},
+		{"garbage of a cluster that is not noted", map[string]string{"cluster.north": "x"}, 0, nil, nil, false},
+	} {
+		got, urgent, err := plan(test.data, test.term, test.noted)
+		if !maps.Equal(got, test.want) || urgent != test.urgent || err != nil {
+			t.Errorf("%s: write %v, urgent %t, error %v; want %v, %t", test.what, got, urgent, err, test.want, test.urgent)
+		}
+	}
+}
+
+func TestTooManyClustersAreToldAndTheOthersWritten(t *testing.T) {
+	data := map[string]string{"cluster.NONE": "counts for nothing"}
+	for i := range MaxClusters - 1 {
+		data[fmt.Sprintf("cluster.c%04d", i)] = "{}"
+	}
+	noted := []Cluster{{ID: "a"}, {ID: "b"}, {ID: "c0007", UID: "u"}}
+	changes, urgent, err := plan(data, 0, noted)
+	if want := map[string]string{"cluster.a": "{}", "cluster.c0007": `{"uid":"u"}`}; !maps.Equal(changes, want) || !urgent {
+		t.Errorf("writes %v, want %v", changes, want)
+	}
+	if err == nil || !strings.Contains(err.Error(), `cluster "b": 1024 clusters are remembered already`) {
+		t.Errorf("says %v", err)
+	}
+	data["cluster.a"], data["cluster.b"] = "{}", "{}"
+	s, err := Decode(data)
+	if len(s.Clusters) != MaxClusters || err == nil || !strings.Contains(err.Error(), `cluster "c1022": 1024 clusters`) {
+		t.Errorf("%d clusters read, error %v", len(s.Clusters), err)
+	}
+	if again := Encode(s); !maps.Equal(again, data) {
+		t.Error("what was too much is lost")
+	}
+}

@@ -1,0 +1,146 @@
+package state
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/hansa-mcs/hansa/federation"
+)
+
+// MaxClusters is how many clusters are remembered: well beyond any clusterset, and with the bounds of one
+// cluster what fits into a ConfigMap whatever they are called.
+const MaxClusters = 1024
+
+const (
+	termKey       = "term"
+	clusterPrefix = "cluster." // no cluster ID has a dot
+)
+
+// State is what outlives a restart.
+type State struct {
+	Term     uint64    // of the last leader of this cluster, 0 for none
+	Clusters []Cluster // sorted by ID, at most MaxClusters
+
+	rest map[string]string // keys of which nothing is known, or nothing can be read
+}
+
+// Decode reads the data of a ConfigMap, which anybody may have edited. What cannot be read is left out and
+// named in the error, a line for each, and the rest stays: of a cluster whose document is broken at least the
+// ID. So the State is to be used whatever the error is.
+func Decode(data map[string]string) (State, error) {
+	var s State
+	var wrong problems
+	for _, key := range slices.Sorted(maps.Keys(data)) {
+		if key == termKey {
+			var err error
+			s.Term, err = decodeTerm(data)
+			wrong.add(err)
+			continue
+		}
+		id, err := clusterOf(key)
+		if err == nil && id != "" && len(s.Clusters) == MaxClusters {
+			err = tooMany(id)
+		}
+		wrong.add(err)
+		if err != nil || id == "" {
+			if s.rest == nil {
+				s.rest = map[string]string{}
+			}
+			s.rest[key] = data[key]
+			continue
+		}
+		c, faults := decodeCluster(id, data[key])
+		s.Clusters = append(s.Clusters, c)
+		wrong.add(faults...)
+	}
+	return s, wrong.join()
+}
+
+// Encode returns the data that Decode reads as s. Clusters without a valid ID are left out, and so is of a
+// cluster what Decode would not read.
+func Encode(s State) map[string]string {
+	data := maps.Clone(s.rest)
+	if data == nil {
+		data = map[string]string{}
+	}
+	if s.Term != 0 {
+		data[termKey] = strconv.FormatUint(s.Term, 10)
+	}
+	for _, c := range s.Clusters {
+		if _, err := federation.ParseClusterID(string(c.ID)); err == nil {
+			data[clusterKey(c.ID)] = encodeCluster(c)
+		}
+	}
+	return data
+}
+
+func decodeTerm(data map[string]string) (uint64, error) {
+	text, ok := data[termKey]
+	if !ok {
+		return 0, nil
+	}
+	term, err := strconv.ParseUint(text, 10, 64)
+	if err != nil {
+		return 0, fmt.Errorf("%s %q: want a whole number below 2^64", termKey, clip(text))
+	}
+	return term, nil
+}
+
+func clusterKey(id federation.ClusterID) string { return clusterPrefix + string(id) }
+
+// clusterOf returns the cluster that a key is about, "" if it is about something else.
+func clusterOf(key string) (federation.ClusterID, error) {
+	name, ok := strings.CutPrefix(key, clusterPrefix)
+	if !ok {
+		return "", nil
+	}
+	id, err := federation.ParseClusterID(name)
+	if err != nil {
+		return "", fmt.Errorf("key %q: %w", clip(key), err)
+	}
+	return id, nil
+}
+
+func byID(a, b Cluster) int { return cmp.Compare(a.ID, b.ID) }
+
+// maxProblems is how many mistakes are told by name: a person repairs one after the other.
+const maxProblems = 10
+
+// problems collects mistakes, of which a hostile ConfigMap has any number.
+type problems struct {
+	list []error
+	more int
+}
+
+func (p *problems) add(errs ...error) {
+	for _, err := range errs {
+		switch {
+		case err == nil:
+		case len(p.list) == maxProblems:
+			p.more++
+		default:
+			p.list = append(p.list, err)
+		}
+	}
+}
+
+func (p *problems) join() error {
+	if p.more > 0 {
+		return errors.Join(append(p.list, fmt.Errorf("and %d more", p.more))...)
+	}
+	return errors.Join(p.list...)
+}
+
+// clip keeps what somebody wrote from filling a message.
+func clip(s string) string {
+	const most = 64
+	if len(s) <= most {
+		return s
+	}
+	return strings.ToValidUTF8(s[:most], "") + "…"
+}
