@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -33,18 +34,52 @@ func (s *scene) await(at *site, args []string) error {
 		return !slices.ContainsFunc(all, func(e expression) bool { return !e.holds(o) }), nil
 	})
 	if err != nil {
-		return errors.Join(fmt.Errorf("awaiting %s %s: %w", r, strings.Join(args[1:], " "), err), whatIs(at, last))
+		return fmt.Errorf("awaiting %s: %w\n%s\n%s", strings.Join(append([]string{r.String()}, args[1:]...), " "), inWords(err), s.instead(at, r, all, last), tail(at.LogFile()))
 	}
 	return nil
 }
 
-// whatIs tells why waiting was in vain.
-func whatIs(at *site, last *unstructured.Unstructured) error {
-	if last == nil {
-		return fmt.Errorf("there is none\n%s", tail(at.LogFile()))
+// inWords says of an error that it was patience that ended, if it was.
+func inWords(err error) error {
+	if errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("not within %s", patience)
 	}
-	text, err := showObjects([]unstructured.Unstructured{*last})
-	return errors.Join(fmt.Errorf("there is\n%s\n%s", text, tail(at.LogFile())), err)
+	return err
+}
+
+// instead tells what there is, if it is not what was awaited: the object as it was last, or, when it is nil,
+// the others of its kind.
+func (s *scene) instead(at *site, r ref, all []expression, last *unstructured.Unstructured) string {
+	if last != nil {
+		return mismatches(all, last)
+	}
+	wanted := r.name
+	r.name = ""
+	list, err := at.of(r).List(s.t.Context(), metav1.ListOptions{})
+	if err != nil {
+		return fmt.Sprintf("there is no %s/%s; listing its kind: %v", r, wanted, err)
+	}
+	var others []string
+	for _, o := range list.Items {
+		others = append(others, o.GetName())
+	}
+	slices.Sort(others)
+	return fmt.Sprintf("there is no %s/%s; those that there are: [%s]", r, wanted, strings.Join(others, " "))
+}
+
+// mismatches says what of an object is not as expected, and then all of it.
+func mismatches(all []expression, o *unstructured.Unstructured) string {
+	var b strings.Builder
+	for _, e := range all {
+		if !e.holds(o) {
+			fmt.Fprintf(&b, "  want %s\n  have %s\n", e, e.found(o))
+		}
+	}
+	text, err := showObjects([]unstructured.Unstructured{*o})
+	if err != nil {
+		return b.String() + err.Error()
+	}
+	return b.String() + "it was last\n" + text
 }
 
 // tail returns the last lines of an agent's log.
@@ -66,8 +101,8 @@ func (s *scene) gone(at *site, args []string) error {
 	ctx, cancel := s.patiently()
 	defer cancel()
 	if err := at.awaitGone(ctx, r, args[1:]...); err != nil {
-		text, _ := s.found(at, args)
-		return fmt.Errorf("%w\n%s\n%s", err, text, tail(at.LogFile()))
+		text, found := s.found(at, args)
+		return errors.Join(fmt.Errorf("awaiting that there is no %s: %w; there is\n%s\n%s", strings.Join(args, " "), inWords(err), text, tail(at.LogFile())), found)
 	}
 	return nil
 }
@@ -93,11 +128,11 @@ func (s *scene) event(at *site, args []string) error {
 		}
 		why, _, _ := unstructured.NestedString(o.Object, "reason")
 		note, _, _ := unstructured.NestedString(o.Object, "note")
-		others = append(others, why+": "+note)
+		others = append(others, why+": "+note+"\n")
 		return why == reason && strings.Contains(note, text), nil
 	})
 	if err != nil {
-		return fmt.Errorf("awaiting an Event %s %q about %s: %w; there are\n%s\n%s", reason, text, about, err, strings.Join(others, "\n"), tail(at.LogFile()))
+		return fmt.Errorf("awaiting an Event %s %q about %s: %w; there are [\n%s]\n%s", reason, text, about, inWords(err), strings.Join(others, ""), tail(at.LogFile()))
 	}
 	return nil
 }

@@ -92,11 +92,14 @@ func (at *site) awaitMarker(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
+	missing := "the import"
 	_, err = at.await(ctx, imported, func(o *unstructured.Unstructured) (bool, error) {
 		clusters, _, _ := unstructured.NestedSlice(o.Object, "status", "clusters")
+		missing = "status.clusters of the import"
 		return len(clusters) > 0, nil
 	})
 	if err == nil {
+		missing = "an endpoint"
 		selector := metav1.ListOptions{LabelSelector: "multicluster.kubernetes.io/service-name=" + name}
 		err = at.each(ctx, slices, selector, func(what watch.EventType, o *unstructured.Unstructured) (bool, error) {
 			endpoints, _, _ := unstructured.NestedSlice(o.Object, "endpoints")
@@ -104,7 +107,7 @@ func (at *site) awaitMarker(ctx context.Context, name string) error {
 		})
 	}
 	if err != nil {
-		return fmt.Errorf("%s: awaiting %s: %w\n%s", at.Name, imported, err, tail(at.LogFile()))
+		return fmt.Errorf("%s: awaiting %s: %w; %s is missing\n%s", at.Name, imported, inWords(err), missing, tail(at.LogFile()))
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"reflect"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -15,16 +16,23 @@ import (
 // expression is what a script expects of an object.
 type expression interface {
 	holds(o *unstructured.Unstructured) bool
+	// found says what there is where the expression looks.
+	found(o *unstructured.Unstructured) string
+	String() string
 }
 
 // atPath expects the values at a JSONPath, in one line, to be as wanted.
 type atPath struct {
+	text string
 	path *jsonpath.JSONPath
 	want func(line string) bool
 }
 
 // hasCondition expects a condition's status, and its reason unless that is "".
-type hasCondition struct{ kind, status, reason string }
+type hasCondition struct{ text, kind, status, reason string }
+
+func (e atPath) String() string       { return e.text }
+func (e hasCondition) String() string { return e.text }
 
 var (
 	pathForm      = regexp.MustCompile(`^(\{.+?\})([!~]?)=(.*)$`)
@@ -34,7 +42,7 @@ var (
 // parseExpression reads PATH=VALUE, PATH!=VALUE, PATH~=REGEXP or a condition.
 func parseExpression(text string) (expression, error) {
 	if m := conditionForm.FindStringSubmatch(text); m != nil {
-		return hasCondition{m[1], m[2], m[3]}, nil
+		return hasCondition{text, m[1], m[2], m[3]}, nil
 	}
 	m := pathForm.FindStringSubmatch(text)
 	if m == nil {
@@ -46,15 +54,15 @@ func parseExpression(text string) (expression, error) {
 	}
 	switch m[2] {
 	case "!":
-		return atPath{path, func(line string) bool { return line != m[3] }}, nil
+		return atPath{text, path, func(line string) bool { return line != m[3] }}, nil
 	case "~":
 		pattern, err := regexp.Compile(m[3])
 		if err != nil {
 			return nil, fmt.Errorf("expression %q: %w", text, err)
 		}
-		return atPath{path, pattern.MatchString}, nil
+		return atPath{text, path, pattern.MatchString}, nil
 	}
-	return atPath{path, func(line string) bool { return line == m[3] }}, nil
+	return atPath{text, path, func(line string) bool { return line == m[3] }}, nil
 }
 
 func parsePath(text string) (*jsonpath.JSONPath, error) {
@@ -69,17 +77,42 @@ func (e atPath) holds(o *unstructured.Unstructured) bool {
 	return e.want(line(valuesAt(e.path, o)))
 }
 
+func (e atPath) found(o *unstructured.Unstructured) string {
+	return strconv.Quote(line(valuesAt(e.path, o)))
+}
+
 func (e hasCondition) holds(o *unstructured.Unstructured) bool {
+	c := e.condition(o)
+	return c != nil && c["status"] == e.status && (e.reason == "" || c["reason"] == e.reason) && !stale(c, o)
+}
+
+func (e hasCondition) found(o *unstructured.Unstructured) string {
+	c := e.condition(o)
+	if c == nil {
+		return "not there"
+	}
+	text := fmt.Sprintf("%s=%v/%v, %q", e.kind, c["status"], c["reason"], c["message"])
+	if stale(c, o) {
+		text += fmt.Sprintf(", of generation %v while the object is at %d", c["observedGeneration"], o.GetGeneration())
+	}
+	return text
+}
+
+// condition returns the object's condition of that kind, or nil.
+func (e hasCondition) condition(o *unstructured.Unstructured) map[string]any {
 	list, _, _ := unstructured.NestedSlice(o.Object, "status", "conditions")
 	for _, c := range list {
-		c, _ := c.(map[string]any)
-		if c["type"] != e.kind {
-			continue
+		if c, _ := c.(map[string]any); c["type"] == e.kind {
+			return c
 		}
-		observed, given := c["observedGeneration"].(int64)
-		return c["status"] == e.status && (e.reason == "" || c["reason"] == e.reason) && (!given || observed == o.GetGeneration())
 	}
-	return false
+	return nil
+}
+
+// stale reports whether a condition is of another generation than its object's.
+func stale(condition map[string]any, o *unstructured.Unstructured) bool {
+	observed, given := condition["observedGeneration"].(int64)
+	return given && observed != o.GetGeneration()
 }
 
 // valuesAt returns what a path finds, nothing where there is nothing.
@@ -159,6 +192,30 @@ func TestExpressions(t *testing.T) {
 	for _, text := range []string{``, `Valid`, `Valid=Maybe`, `.spec=web`, `{.spec`, `{.spec[}=x`, `{.spec}~=(`} {
 		if e, err := parseExpression(text); err == nil {
 			t.Errorf("%q is read as %v", text, e)
+		}
+	}
+}
+
+func TestExpressionsSayWhatThereIs(t *testing.T) {
+	o := &unstructured.Unstructured{Object: map[string]any{
+		"metadata": map[string]any{"generation": int64(2), "name": "web"},
+		"status": map[string]any{"conditions": []any{
+			map[string]any{"type": "Ready", "status": "True", "reason": "Ready", "message": "all is well", "observedGeneration": int64(1)},
+		}},
+	}}
+	for text, want := range map[string]string{
+		`{.metadata.name}=api`:   `"web"`,
+		`{.metadata.none}=api`:   `""`,
+		`Ready=True/Ready`:       `Ready=True/Ready, "all is well", of generation 1 while the object is at 2`,
+		`Conflict=False`:         `not there`,
+		`{.metadata.name}~=^api`: `"web"`,
+	} {
+		e, err := parseExpression(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := e.found(o); got != want || e.String() != text {
+			t.Errorf("%s: %s, want %s", e, got, want)
 		}
 	}
 }

@@ -35,13 +35,21 @@ func (d *delegate) NotifyAlive(n *memberlist.Node) error {
 }
 
 // NotifyJoin takes up a node.
-func (d *delegate) NotifyJoin(n *memberlist.Node) { d.g.directory.arrive(n.Name, n.Meta) }
+func (d *delegate) NotifyJoin(n *memberlist.Node) {
+	if m, first := d.g.directory.arrive(n.Name, n.Meta); first {
+		d.g.cfg.Log.Info("member joined", "peer", m.Cluster, "address", m.Address)
+	}
+}
 
 // NotifyUpdate takes the new address of a node.
 func (d *delegate) NotifyUpdate(n *memberlist.Node) { d.g.directory.arrive(n.Name, n.Meta) }
 
-// NotifyLeave drops a node that left or failed.
-func (d *delegate) NotifyLeave(n *memberlist.Node) { d.g.directory.depart(n.Name, time.Now()) }
+// NotifyLeave drops a node that left or failed: memberlist does not tell which.
+func (d *delegate) NotifyLeave(n *memberlist.Node) {
+	if m, last := d.g.directory.depart(n.Name, time.Now()); last {
+		d.g.cfg.Log.Info("member gone: it left, or nobody hears it", "peer", m.Cluster, "address", m.Address)
+	}
+}
 
 // LocalState returns the greatest heads that we know, by ourselves or from others.
 func (d *delegate) LocalState(bool) []byte {

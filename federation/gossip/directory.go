@@ -125,26 +125,45 @@ func (d *directory) evictDead(cluster federation.ClusterID) {
 	}
 }
 
-// arrive takes what memberlist accepted of an admitted node.
-func (d *directory) arrive(name string, meta []byte) {
+// arrive takes what memberlist accepted of an admitted node. It reports whether the node is the first one of
+// its cluster, another than ours, and which.
+func (d *directory) arrive(name string, meta []byte) (m Member, first bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if n := d.nodes[name]; n != nil {
-		if address, err := decodeMeta(meta); err == nil {
-			n.address, n.alive = address, true
-			d.publish()
-		}
+	n := d.nodes[name]
+	address, err := decodeMeta(meta)
+	if n == nil || err != nil {
+		return Member{}, false
 	}
+	first = !d.lives(n.cluster) && n.cluster != d.home
+	n.address, n.alive = address, true
+	d.publish()
+	return Member{n.cluster, n.address, name}, first
 }
 
-// depart notes that a node left or failed. Its address stays: it may be told that it is thought dead.
-func (d *directory) depart(name string, now time.Time) {
+// depart notes that a node left or failed. Its address stays: it may be told that it is thought dead. It
+// reports whether the node was the last one of its cluster, another than ours, and which.
+func (d *directory) depart(name string, now time.Time) (m Member, last bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if n := d.nodes[name]; n != nil {
-		n.alive, n.gone = false, now
-		d.publish()
+	n := d.nodes[name]
+	if n == nil {
+		return Member{}, false
 	}
+	before := n.alive
+	n.alive, n.gone = false, now
+	d.publish()
+	return Member{n.cluster, n.address, name}, before && !d.lives(n.cluster) && n.cluster != d.home
+}
+
+// lives reports whether a node of a cluster is alive. mu is held.
+func (d *directory) lives(cluster federation.ClusterID) bool {
+	for _, n := range d.nodes {
+		if n.alive && n.cluster == cluster {
+			return true
+		}
+	}
+	return false
 }
 
 // publish replaces the edition if the members are others now. mu is held.

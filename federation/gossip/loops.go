@@ -2,9 +2,9 @@ package gossip
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"math/rand/v2"
+	"strings"
 	"time"
 
 	"github.com/hashicorp/memberlist"
@@ -41,7 +41,7 @@ func (g *Gossip) announceHeads(ctx context.Context) {
 // memory, and how a seed is found again that changed its address.
 func (g *Gossip) keepJoined(ctx context.Context, list *memberlist.Memberlist, seed string) {
 	wait := firstJoin
-	var told time.Time
+	apart := trouble{since: time.Now()}
 	for ctx.Err() == nil {
 		changed := g.Changed()
 		if g.isJoined(seed) {
@@ -49,15 +49,11 @@ func (g *Gossip) keepJoined(ctx context.Context, list *memberlist.Memberlist, se
 			case <-changed:
 			case <-ctx.Done():
 			}
-			wait, told = firstJoin, time.Time{}
+			wait, apart = firstJoin, trouble{since: time.Now()}
 			continue
 		}
 		if _, err := list.Join([]string{seed + noAddress}); err != nil {
-			level := slog.LevelDebug
-			if time.Since(told) > time.Minute {
-				level, told = slog.LevelWarn, time.Now()
-			}
-			g.cfg.Log.Log(ctx, level, "cannot join a peer yet; trying for ever", "peer", seed, "error", joinCause(err))
+			g.cfg.Log.Log(ctx, apart.level(time.Now()), "cannot join a peer yet; trying for ever", "peer", seed, "error", joinCause(err))
 		}
 		if !g.isJoined(seed) {
 			sleep(ctx, jitter(wait))
@@ -66,16 +62,32 @@ func (g *Gossip) keepJoined(ctx context.Context, list *memberlist.Memberlist, se
 	}
 }
 
+// trouble is a failure that goes on.
+type trouble struct{ since, told time.Time }
+
+const (
+	// bearable is for how long nobody needs to know: a peer that starts again is soon back.
+	bearable  = 3 * time.Second
+	tellAgain = time.Minute
+)
+
+// level returns the level at which to tell the failure now.
+func (t *trouble) level(now time.Time) slog.Level {
+	if now.Sub(t.since) < bearable || now.Sub(t.told) < tellAgain {
+		return slog.LevelDebug
+	}
+	t.told = now
+	return slog.LevelWarn
+}
+
 // joinCause returns why a Join of one address failed, without memberlist's words around it, in which
 // stands an address that nobody gave.
-func joinCause(err error) error {
+func joinCause(err error) string {
+	text := err.Error()
 	if all, ok := err.(interface{ WrappedErrors() []error }); ok && len(all.WrappedErrors()) == 1 {
-		err = all.WrappedErrors()[0]
+		text = all.WrappedErrors()[0].Error()
 	}
-	if cause := errors.Unwrap(err); cause != nil {
-		return cause
-	}
-	return err
+	return strings.TrimPrefix(text, "failed to join "+strings.TrimPrefix(noAddress, "/")+": ")
 }
 
 // isJoined reports whether a seed is among the members. A seed that is ourselves never is.

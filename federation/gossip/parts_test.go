@@ -216,6 +216,9 @@ func TestMemberlistsLinesGoToSlog(t *testing.T) {
 	var out strings.Builder
 	l := log.New(&logBridge{slog.New(slog.NewTextHandler(&out, nil))}, "", log.LstdFlags)
 	l.Print("[DEBUG] memberlist: not shown")
+	l.Print("[INFO] memberlist: Suspect b/1 has failed, no acks received")
+	l.Print("[WARN] memberlist: Got ping for unexpected node 'b/1' from=10.0.0.1:2")
+	l.Print("[ERR] memberlist: Push/Pull with b/1 failed: EOF")
 	l.Printf("[WARN] memberlist: Refuting %s", "x")
 	if got := out.String(); !strings.HasSuffix(got, "level=WARN msg=memberlist said=\"Refuting x\"\n") || strings.Count(got, "\n") != 1 {
 		t.Errorf("got %q", got)
@@ -232,8 +235,8 @@ func TestSplitLevel(t *testing.T) {
 		"[WARN] memberlist: Refuting":           {slog.LevelWarn, "Refuting"},
 		"[ERR] memberlist: Failed":              {slog.LevelError, "Failed"},
 		"[ERROR] memberlist: Failed":            {slog.LevelError, "Failed"},
-		"Err: Could not set the deadline":       {slog.LevelInfo, "Err: Could not set the deadline"},
-		"":                                      {slog.LevelInfo, ""},
+		"Err: Could not set the deadline":       {slog.LevelWarn, "Err: Could not set the deadline"},
+		"":                                      {slog.LevelWarn, ""},
 	} {
 		if level, text := splitLevel(line); level != want.level || text != want.text {
 			t.Errorf("%q: %v %q", line, level, text)

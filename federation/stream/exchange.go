@@ -47,7 +47,8 @@ type Exchange struct {
 	wire.UnimplementedFederationServer
 	config Config
 	links  *links
-	moving sync.WaitGroup // the goroutines of all links
+	moving sync.WaitGroup  // the goroutines of all links
+	ending <-chan struct{} // closes when all streams are to end; nil before Start
 }
 
 // New returns an Exchange that does nothing until Start.
@@ -57,6 +58,7 @@ func New(config Config) *Exchange {
 
 // Start serves and dials until ctx ends, and returns when every stream has ended.
 func (x *Exchange) Start(ctx context.Context) error {
+	x.ending = ctx.Done()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	server := grpc.NewServer(
@@ -101,32 +103,32 @@ func (x *Exchange) Exchange(stream grpc.BidiStreamingServer[wire.Frame, wire.Fra
 	}
 	ctx, cancel := context.WithCancelCause(stream.Context())
 	defer cancel(nil)
-	err := x.move(ctx, newLink(stream, x.config.Store, auth.cluster, auth.cluster, x.config.Log, cancel))
+	_, err := x.move(ctx, newLink(stream, x.config.Store, auth.cluster, auth.cluster, x.config.Log, cancel))
 	if errors.Is(err, errReplaced) {
 		return status.Error(codes.AlreadyExists, err.Error())
 	}
-	return status.Error(codes.Aborted, errorText(err))
+	return status.Error(codes.Aborted, reason(err))
 }
 
 // dialMembers runs one dialer per member that gossip knows, for as long as it knows it.
 func (x *Exchange) dialMembers(ctx context.Context) {
 	var dialers sync.WaitGroup
 	defer dialers.Wait()
-	running := map[Member]context.CancelFunc{}
+	running := map[Member]context.CancelCauseFunc{}
 	for {
 		members, changed := x.config.Members()
 		known := map[Member]bool{}
 		for _, m := range members {
 			known[m] = true
 			if running[m] == nil {
-				dialCtx, cancel := context.WithCancel(ctx)
+				dialCtx, cancel := context.WithCancelCause(ctx)
 				running[m] = cancel
 				dialers.Go(func() { x.keepDialing(dialCtx, m) })
 			}
 		}
 		for m, cancel := range running {
 			if !known[m] {
-				cancel()
+				cancel(errUnknown)
 				delete(running, m)
 			}
 		}
@@ -134,7 +136,7 @@ func (x *Exchange) dialMembers(ctx context.Context) {
 		case <-changed:
 		case <-ctx.Done():
 			for _, cancel := range running {
-				cancel()
+				cancel(nil)
 			}
 			return
 		}
@@ -145,30 +147,30 @@ func (x *Exchange) dialMembers(ctx context.Context) {
 // dials when there is none, with back-off.
 func (x *Exchange) keepDialing(ctx context.Context, m Member) {
 	var wait backoff
-	var told time.Time
+	without := trouble{since: time.Now()}
 	for ctx.Err() == nil {
 		if ended := x.links.wait(m.Cluster); ended != nil {
 			select {
 			case <-ended:
 			case <-ctx.Done():
 			}
-			wait, told = backoff{}, time.Time{}
+			wait, without = backoff{}, trouble{since: time.Now()}
 			continue
 		}
 		began := time.Now()
-		err := x.dial(ctx, m)
+		up, err := x.dial(ctx, m)
 		if ctx.Err() != nil {
 			return
 		}
 		if time.Since(began) > backoffReset {
-			wait, told = backoff{}, time.Time{}
+			wait = backoff{}
 		}
-		// What goes on failing is told each minute; a second stream that was not needed is no failure.
-		level := slog.LevelDebug
-		if time.Since(told) > time.Minute && !replaced(err) {
-			level, told = slog.LevelWarn, time.Now()
+		if up {
+			without = trouble{since: time.Now()}
 		}
-		x.config.Log.Log(ctx, level, "no stream", "peer", m.Cluster, "address", m.Address, "error", err)
+		if !replaced(err) { // a second stream that was not needed is no failure
+			x.config.Log.Log(ctx, without.level(time.Now()), "no stream to a peer; trying for ever", "peer", m.Cluster, "address", m.Address, "reason", reason(err))
+		}
 		select {
 		case <-time.After(wait.next()):
 		case <-ctx.Done():
@@ -181,8 +183,8 @@ func replaced(err error) bool {
 	return errors.Is(err, errReplaced) || status.Code(err) == codes.AlreadyExists
 }
 
-// dial opens a stream to m and moves its frames until it ends.
-func (x *Exchange) dial(ctx context.Context, m Member) error {
+// dial opens a stream to m and moves its frames until it ends. It reports whether the stream was ever up.
+func (x *Exchange) dial(ctx context.Context, m Member) (up bool, err error) {
 	conn, err := grpc.NewClient("passthrough:///"+m.Address,
 		grpc.WithTransportCredentials(handshaken{}),
 		grpc.WithContextDialer(func(ctx context.Context, address string) (net.Conn, error) {
@@ -193,7 +195,7 @@ func (x *Exchange) dial(ctx context.Context, m Member) error {
 		grpc.WithDisableRetry(),
 	)
 	if err != nil {
-		return err
+		return false, err
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer func() {
@@ -202,29 +204,27 @@ func (x *Exchange) dial(ctx context.Context, m Member) error {
 	}()
 	stream, err := wire.NewFederationClient(conn).Exchange(ctx)
 	if err != nil {
-		return err
+		return false, err
 	}
 	return x.move(ctx, newLink(stream, x.config.Store, m.Cluster, x.config.Store.Self(), x.config.Log, cancel))
 }
 
-// move runs a link; once the peer's hello came it is the link to that peer.
-func (x *Exchange) move(ctx context.Context, l *link) error {
-	err := l.run(ctx, &x.moving, func() error {
+// move runs a link; once the peer's hello came it is the link to that peer, and up.
+func (x *Exchange) move(ctx context.Context, l *link) (up bool, err error) {
+	err = l.run(ctx, &x.moving, func() error {
+		level := slog.LevelInfo
+		if x.links.wait(l.peer) != nil { // this one takes the place of another
+			level = slog.LevelDebug
+		}
 		if err := x.links.add(l); err != nil {
 			return err
 		}
-		x.config.Log.Info("stream up", "peer", l.peer, "dialer", l.dialer)
+		up = true
+		x.config.Log.Log(ctx, level, "stream up", "peer", l.peer, "dialer", l.dialer)
 		return nil
 	})
 	if x.links.remove(l) {
-		x.config.Log.Info("stream down", "peer", l.peer, "error", errorText(err))
+		x.config.Log.Log(ctx, x.downLevel(), "stream down", "peer", l.peer, "reason", reason(err))
 	}
-	return err
-}
-
-func errorText(err error) string {
-	if err == nil {
-		return "closed"
-	}
-	return err.Error()
+	return up, err
 }

@@ -47,6 +47,7 @@ type network struct {
 	mu        sync.Mutex
 	listeners map[string]*memoryListener
 	changed   chan struct{}
+	log       *slog.Logger // of members that start from now on
 }
 
 type memoryConn struct {
@@ -65,7 +66,7 @@ type memoryListener struct {
 }
 
 func newNetwork() *network {
-	return &network{listeners: map[string]*memoryListener{}, changed: make(chan struct{})}
+	return &network{listeners: map[string]*memoryListener{}, changed: make(chan struct{}), log: quiet}
 }
 
 func (n *network) listen(address string) *memoryListener {
@@ -152,7 +153,7 @@ func (n *network) run(t *testing.T, m *member, peers ...federation.ClusterID) {
 		Listener: n.listen(string(self)),
 		Dial:     n.dialer(self),
 		Members:  func() ([]Member, <-chan struct{}) { return members, nil },
-		Log:      quiet,
+		Log:      n.log,
 	})
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)

@@ -100,3 +100,33 @@ func TestLockIsHeldByOne(t *testing.T) {
 		t.Errorf("lock file = %q, %v", text, err)
 	}
 }
+
+// Who holds a lock may remove its file: nobody else then holds the lock of a file that is no more.
+func TestALockOfARemovedFileIsHeldByNobody(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "lock")
+	lock, err := TryLock(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	opened, err := os.OpenFile(path, os.O_RDWR, 0) // by somebody who is about to lock it
+	if err != nil {
+		t.Fatal(err)
+	}
+	late := &Lock{opened}
+	if err := errors.Join(os.Remove(path), lock.Unlock()); err != nil {
+		t.Fatal(err)
+	}
+	if late.current(path) {
+		t.Error("the removed file is the lock's")
+	}
+	fresh, err := TryLock(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !fresh.current(path) || late.current(path) {
+		t.Error("the new file is not the lock's, or the removed one is")
+	}
+	if err := errors.Join(late.Unlock(), fresh.Unlock()); err != nil {
+		t.Error(err)
+	}
+}

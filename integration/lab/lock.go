@@ -20,8 +20,32 @@ const lockRetry = 50 * time.Millisecond
 type Lock struct{ file *os.File }
 
 // TryLock locks the file at path, made if missing with mode 0600, or returns
-// ErrLocked at once.
+// ErrLocked at once. Whoever holds a lock may remove its file: the lock that
+// others get is then one of a new file.
 func TryLock(path string) (*Lock, error) {
+	for {
+		lock, err := tryLock(path)
+		if err != nil || lock.current(path) {
+			return lock, err
+		}
+		if err := lock.Unlock(); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// current reports whether the locked file is the one at path, rather than one
+// that was removed between being opened and being locked.
+func (l *Lock) current(path string) bool {
+	ours, err := l.file.Stat()
+	if err != nil {
+		return false
+	}
+	there, err := os.Stat(path)
+	return err == nil && os.SameFile(ours, there)
+}
+
+func tryLock(path string) (*Lock, error) {
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("open lock: %w", err)

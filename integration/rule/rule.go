@@ -30,14 +30,21 @@ func Covers(t testing.TB, ids ...string) {
 	}
 }
 
-// CoversComment does so for the rules that a file of testdata names: the words of its comment's lines that
-// begin with "rules:".
+// CoversComment does so for the rules that a file of testdata names in its comment.
 func CoversComment(t testing.TB, comment []byte) {
 	t.Helper()
+	Covers(t, Named(comment)...)
+}
+
+// Named returns the rules that a comment names: the words of its lines that begin with "rules:", behind a #
+// or not.
+func Named(comment []byte) []string {
+	var ids []string
 	for scanner := bufio.NewScanner(bytes.NewReader(comment)); scanner.Scan(); {
 		line := strings.TrimSpace(strings.TrimPrefix(scanner.Text(), "#"))
 		if list, ok := strings.CutPrefix(line, "rules:"); ok {
-			Covers(t, strings.Fields(list)...)
+			ids = append(ids, strings.Fields(list)...)
 		}
 	}
+	return ids
 }

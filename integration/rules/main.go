@@ -11,6 +11,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -31,11 +32,53 @@ var tested = []string{
 	module + "/cmd/hansa-agent/agent", module + "/integration",
 }
 
+// usage is what -h prints above the flags.
+const usage = `usage: go run ./integration/rules [-kube MINOR]
+
+Runs the tests that prove rules of the MCS API, the integration tests on real
+control planes among them, and says of every rule whether they do:
+
+  ok    a test names the rule, and every test that names it passed
+  FAIL  no test names it, or one did not pass; what that said follows
+  --    it belongs elsewhere, for the reason given
+
+What each rule says is in integration/rules/rules.txt. All of it takes some
+minutes, and the first time about five more, to build the control planes. The
+exit status is 1 if a line begins with FAIL.
+
+`
+
+// arguments reads the command line, and prints what is wrong with it, or the help, to out.
+func arguments(args []string, out io.Writer) (kube string, err error) {
+	flags := flag.NewFlagSet("rules", flag.ContinueOnError)
+	flags.SetOutput(out)
+	flags.Usage = func() {
+		fmt.Fprint(out, usage)
+		flags.PrintDefaults()
+	}
+	flags.StringVar(&kube, "kube", "", "`MINOR` of the Kubernetes to test against, such as 1.33; without it the newest that the lab knows")
+	if err := flags.Parse(args); err != nil {
+		return "", err
+	}
+	if flags.NArg() > 0 {
+		fmt.Fprintf(out, "rules: unexpected %q: want no argument but -kube MINOR, as every rule is tested; see -h\n", flags.Arg(0))
+		return "", errUnexpected
+	}
+	return kube, nil
+}
+
+var errUnexpected = errors.New("unexpected argument")
+
 func main() {
-	kube := flag.String("kube", "", "minor of the Kubernetes to test against, such as 1.33; the newest without it")
-	flag.Parse()
+	kube, err := arguments(os.Args[1:], os.Stderr)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		return
+	case err != nil:
+		os.Exit(2)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	report, err := run(ctx, *kube)
+	report, err := run(ctx, kube)
 	stop()
 	fmt.Print(report.Text)
 	if err != nil {

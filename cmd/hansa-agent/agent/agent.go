@@ -56,13 +56,20 @@ func Run(ctx context.Context, options Options, log *slog.Logger) error {
 		return err
 	}
 	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error {
+		<-ctx.Done()
+		m.log.Info("stopping")
+		return nil
+	})
 	group.Go(func() error { return m.http.Start(ctx) })
 	if m.dns != nil {
 		group.Go(func() error { return m.dns.Start(ctx) })
 	}
 	group.Go(func() error { return m.properties.Start(ctx) })
 	group.Go(func() error { return m.run(ctx) })
-	return group.Wait()
+	err = group.Wait()
+	m.log.Info("stopped")
+	return err
 }
 
 // newMember builds and binds everything, in order of how soon a mistake can be told. It is one straight
@@ -74,6 +81,8 @@ func newMember(ctx context.Context, options Options, log *slog.Logger) (m *membe
 	if m.rest, err = loadREST(options.Kubeconfig, options.Context); err != nil {
 		return nil, err
 	}
+	m.rest.WarningHandlerWithContext = newAPIWarnings(log)
+	m.rest.Wrap((&reach{log: log}).wrap)
 	if m.properties, err = newProperties(m.rest, claims(options), log); err != nil {
 		return nil, err
 	}

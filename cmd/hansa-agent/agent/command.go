@@ -1,12 +1,8 @@
 package agent
 
 import (
-	"errors"
-	"fmt"
-	"io"
 	"log/slog"
 
-	"github.com/go-logr/logr"
 	"github.com/spf13/cobra"
 	"k8s.io/klog/v2"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -35,31 +31,12 @@ export usable here: as ServiceImports with clusterset IPs and EndpointSlices, by
 			}
 			log := options.logger(cmd.ErrOrStderr())
 			// The libraries log through one global door each.
-			ctrl.SetLogger(logr.FromSlogHandler(log.Handler()))
-			klog.SetSlogLogger(log)
+			ctrl.SetLogger(machinery(log))
+			klog.SetSlogLogger(slog.New(library{log.Handler(), slog.LevelInfo}))
 			return Run(cmd.Context(), options, log)
 		},
 	}
 	options.AddFlags(c.Flags())
-	c.SetFlagErrorFunc(func(_ *cobra.Command, err error) error {
-		return errors.Join(err, errors.New("see hansa-agent --help"))
-	})
+	c.SetFlagErrorFunc(flagMistake)
 	return c
-}
-
-func noArguments(_ *cobra.Command, args []string) error {
-	if len(args) > 0 {
-		return fmt.Errorf("unexpected %q: hansa-agent takes flags only; see hansa-agent --help", args[0])
-	}
-	return nil
-}
-
-// logger returns the logger that valid Options ask for.
-func (o *Options) logger(w io.Writer) *slog.Logger {
-	level, _ := o.level()
-	options := &slog.HandlerOptions{Level: level}
-	if o.LogFormat == "json" {
-		return slog.New(slog.NewJSONHandler(w, options))
-	}
-	return slog.New(slog.NewTextHandler(w, options))
 }

@@ -121,7 +121,7 @@ func settle(ctx context.Context, crds apiextensions.CustomResourceDefinitionInte
 	case leaveOdd:
 		log.Warn("left a CRD alone: its release cannot be told", "error", odd)
 	case leaveSame:
-		log.Debug("left a CRD alone: it is ours")
+		log.Info("left a CRD alone: it is of our release")
 	}
 	return nil
 }

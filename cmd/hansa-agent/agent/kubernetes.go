@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 
-	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -60,7 +59,7 @@ func newManager(c *rest.Config, log *slog.Logger) (manager.Manager, error) {
 	}
 	mgr, err := ctrl.NewManager(c, ctrl.Options{
 		Scheme:     scheme,
-		Logger:     logr.FromSlogHandler(log.Handler()),
+		Logger:     machinery(log),
 		Metrics:    server.Options{BindAddress: "0"}, // served beside health
 		Cache:      cache.Options{DefaultTransform: cache.TransformStripManagedFields()},
 		Client:     client.Options{Cache: &client.CacheOptions{EnableReadYourWritesConsistency: new(true)}},

@@ -111,10 +111,13 @@ func (o *Options) Validate() error {
 	if err := o.checkAdvertise(); o.Advertise != "" {
 		bad("advertise", o.Advertise, err)
 	} else if err != nil && checkListen(o.Listen) == nil {
-		errs = append(errs, fmt.Errorf("--listen %q names no host that others can reach: give --advertise host:port too", o.Listen))
+		errs = append(errs, fmt.Errorf("--listen %q names no host and port that others can reach: give --advertise host:port too", o.Listen))
 	}
 	for _, p := range o.Peers {
-		bad("peer", p, gossip.CheckAddress(p))
+		bad("peer", p, checkAddress(p))
+	}
+	if o.Context != "" && o.Kubeconfig == "" {
+		bad("context", o.Context, errors.New("want --kubeconfig too, the file that the context is in"))
 	}
 	for _, f := range o.files() {
 		if f.path == "" {
@@ -122,7 +125,7 @@ func (o *Options) Validate() error {
 		}
 	}
 	if o.AddressRest < 0 {
-		bad("address-rest", o.AddressRest.String(), errors.New("want a duration such as 5m, or 0"))
+		bad("address-rest", o.AddressRest.String(), errors.New("want "+aDuration+", or 0"))
 	}
 	bad("http-address", o.HTTPAddress, checkListen(o.HTTPAddress))
 	if o.DNSAddress != "" {
@@ -131,8 +134,8 @@ func (o *Options) Validate() error {
 	bad("dns-zone", o.DNSZone, o.checkZone())
 	if o.XDSAddress != "" {
 		bad("xds-address", o.XDSAddress, checkListen(o.XDSAddress))
-		bad("xds-tls", o.XDSTLS, o.checkXDSTLS())
 	}
+	bad("xds-tls", o.XDSTLS, o.checkXDSTLS())
 	_, err = o.level()
 	bad("log-level", o.LogLevel, err)
 	if o.LogFormat != "text" && o.LogFormat != "json" {
@@ -152,7 +155,16 @@ func (o *Options) advertised() string {
 	return o.Listen
 }
 
-func (o *Options) checkAdvertise() error { return gossip.CheckAddress(o.advertised()) }
+func (o *Options) checkAdvertise() error { return checkAddress(o.advertised()) }
+
+// checkAddress is gossip's check, whose error repeats the address.
+func checkAddress(address string) error {
+	err := gossip.CheckAddress(address)
+	if err == nil {
+		return nil
+	}
+	return errors.New(strings.TrimPrefix(err.Error(), fmt.Sprintf("address %q: ", address)))
+}
 
 // checkZone wants the spelling that DNS and xDS share.
 func (o *Options) checkZone() error {
@@ -164,8 +176,13 @@ func (o *Options) checkZone() error {
 }
 
 func (o *Options) checkXDSTLS() error {
-	if o.XDSTLS != xdsPlain {
+	switch {
+	case o.XDSTLS == "" && o.XDSAddress == "":
+		return nil
+	case o.XDSTLS != xdsPlain:
 		return errors.New(`want "none", which says that xDS is served in the clear; TLS is not built yet`)
+	case o.XDSAddress == "":
+		return errors.New("want --xds-address too, without which there is no xDS")
 	}
 	return nil
 }

@@ -108,6 +108,11 @@ func TestMistakesEndTheAgentWithAClearLine(t *testing.T) {
 		{"dns zone in capitals", func(o *Options, _ string) { o.DNSZone = "Clusterset.Local" }, []string{`--dns-zone "Clusterset.Local"`, `want "clusterset.local"`}},
 		{"xds without a word on TLS", func(o *Options, _ string) { o.XDSAddress = "127.0.0.1:0" }, []string{"--xds-tls", "none"}},
 		{"xds address in use", func(o *Options, _ string) { o.XDSAddress, o.XDSTLS = busy, "none" }, []string{"--xds-address", busy, "in use"}},
+		{"xds TLS of an unknown kind", func(o *Options, _ string) { o.XDSTLS = "on" }, []string{`--xds-tls "on"`, `want "none"`}},
+		{"xds TLS without xds", func(o *Options, _ string) { o.XDSTLS = "none" }, []string{`--xds-tls "none"`, "want --xds-address"}},
+		{"context without kubeconfig", func(o *Options, _ string) { o.Kubeconfig, o.Context = "", "west" }, []string{`--context "west"`, "want --kubeconfig"}},
+		{"rest of less than nothing", func(o *Options, _ string) { o.AddressRest = -time.Minute }, []string{`--address-rest "-1m0s"`, "want a duration such as 5m or 30s, or 0"}},
+		{"no port to reach", func(o *Options, _ string) { o.Advertise = "" }, []string{`--listen "127.0.0.1:0"`, "host and port", "--advertise host:port"}},
 		{"log level", func(o *Options, _ string) { o.LogLevel = "loud" }, []string{`--log-level "loud"`, "debug, info, warn or error"}},
 		{"log format", func(o *Options, _ string) { o.LogFormat = "xml" }, []string{`--log-format "xml"`, "text or json"}},
 	} {
@@ -164,8 +169,9 @@ func mistaken(t *testing.T, o Options, want ...string) {
 func TestAnAgentWithoutAnAPIServerWaitsAndEndsWhenTold(t *testing.T) {
 	o, _ := valid(t)
 	ctx, cancel := context.WithCancel(t.Context())
+	log, out := logging(slog.LevelInfo)
 	ended := make(chan error, 1)
-	go func() { ended <- Run(ctx, o, slog.New(slog.DiscardHandler)) }()
+	go func() { ended <- Run(ctx, o, log) }()
 	select {
 	case err := <-ended:
 		t.Fatalf("ended with %v", err)
@@ -176,6 +182,9 @@ func TestAnAgentWithoutAnAPIServerWaitsAndEndsWhenTold(t *testing.T) {
 	case err := <-ended:
 		if err != nil {
 			t.Errorf("ended with %v", err)
+		}
+		if !strings.HasSuffix(out.String(), "level=INFO msg=stopping cluster=west\nlevel=INFO msg=stopped cluster=west\n") {
+			t.Errorf("it logged %s", out)
 		}
 	case <-time.After(5 * time.Second):
 		buf := make([]byte, 1<<20)
@@ -191,9 +200,31 @@ func TestSeveralMistakesAreToldAtOnce(t *testing.T) {
 	}
 }
 
-func TestAnUnknownFlagPointsToTheHelp(t *testing.T) {
-	err := execute(t, "--clutser", "west")
-	if err == nil || !strings.Contains(err.Error(), "--clutser") || !strings.Contains(err.Error(), "--help") {
+// A command line that cannot be read is told in one line too: the flag, its value, what is expected.
+func TestMistakesOfTheCommandLine(t *testing.T) {
+	for line, want := range map[string]string{
+		"--address-rest 5":          `--address-rest "5": want a duration such as 5m or 30s`,
+		"--address-rest=":           `--address-rest "": want a duration such as 5m or 30s`,
+		"--install-crds=maybe":      `--install-crds "maybe": want true or false`,
+		"--install-crds maybe":      `unexpected "maybe": hansa-agent takes flags only; write --install-crds or --install-crds=false`,
+		`--peer a"b:1`:              `--peer "a\"b:1": want host:port of a member to join`,
+		"--cluster":                 "--cluster: want a value behind it: ID of this cluster",
+		"--clutser west":            "unknown flag: --clutser; see hansa-agent --help",
+		"-cluster west":             "unknown flag -cluster: flags begin with two dashes, as in --cluster; see hansa-agent --help",
+		"--log-level debug verbose": `unexpected "verbose": hansa-agent takes flags only; see hansa-agent --help`,
+		"--=5":                      "bad flag syntax: --=5; see hansa-agent --help",
+	} {
+		err := execute(t, strings.Fields(line)...)
+		if err == nil || !strings.HasPrefix(err.Error(), want) || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%s: %v, want %s", line, err, want)
+		}
+	}
+}
+
+func TestAnAddressIsNamedOnce(t *testing.T) {
+	o, _ := valid(t)
+	o.Peers = []string{"east"}
+	if err := o.Validate(); err == nil || err.Error() != `--peer "east": want host:port` {
 		t.Errorf("got %v", err)
 	}
 }

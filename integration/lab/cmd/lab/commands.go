@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"syscall"
 	"text/tabwriter"
@@ -36,12 +37,13 @@ func newDown(name *string) *cobra.Command {
 	}
 }
 
-// down ends the supervisor of a place and returns when it is gone.
+// down ends the supervisor of a place, removes what it made, and returns when all
+// of it is gone.
 func down(ctx context.Context, p place, out io.Writer) error {
 	lock, err := lab.TryLock(p.lock())
-	if err == nil {
+	if err == nil || errors.Is(err, os.ErrNotExist) {
 		fmt.Fprintf(out, "No lab %q is running.\n", p.name)
-		return errors.Join(p.clear(), lock.Unlock())
+		return removeLocked(p, lock)
 	}
 	if !errors.Is(err, lab.ErrLocked) {
 		return err
@@ -51,7 +53,15 @@ func down(ctx context.Context, p place, out io.Writer) error {
 		return fmt.Errorf("end lab %q: %w", p.name, err)
 	}
 	fmt.Fprintf(out, "Lab %q is down.\n", p.name)
-	return errors.Join(p.clear(), lock.Unlock())
+	return removeLocked(p, lock)
+}
+
+// removeLocked removes a place whose lock is held; without one there is none.
+func removeLocked(p place, lock *lab.Lock) error {
+	if lock == nil {
+		return nil
+	}
+	return errors.Join(p.remove(), lock.Unlock())
 }
 
 // end asks the supervisor to end, kills it when it does not, and takes its lock.

@@ -33,6 +33,9 @@ func main() {
 // program is what a person types.
 const program = "go run ./integration/lab/cmd/lab"
 
+// defaultName is the name of a lab that is given none.
+const defaultName = "lab"
+
 // hintError is an error together with what to do about it.
 type hintError struct {
 	error
@@ -51,7 +54,7 @@ func newCommand() *cobra.Command {
   kubectl --context west get namespaces
   go run ./integration/lab/cmd/lab down`,
 	}
-	root.PersistentFlags().StringVar(&name, "name", "lab", "which lab, if several run side by side")
+	root.PersistentFlags().StringVar(&name, "name", defaultName, "which lab, if several run side by side")
 	root.AddCommand(newBuild(), newUp(&name), newDown(&name), newStatus(&name), newKubeconfig(&name), newSupervise(&name))
 	root.CompletionOptions.HiddenDefaultCmd = true
 	return root

@@ -114,10 +114,16 @@ func gone(t *testing.T, handles []int, limit time.Duration) {
 func TestUpAndDown(t *testing.T) {
 	p := newTestPlace(t)
 	expect(t, p, 0, "No lab", "", "down")
-	expect(t, p, 1, "", "lab up", "status")
+	expect(t, p, 1, "", "lab up --clusters east,west,north --name "+p.name+"\n", "status")
 	expect(t, p, 1, "", "no lab", "kubeconfig")
-	expect(t, p, 0, "export KUBECONFIG='"+p.data(), "Cluster west is ready", "up", "--clusters", "east,west")
+	absent(t, p.dir)
+	out := expect(t, p, 0, "export KUBECONFIG='"+p.data(), "Cluster west is ready", "up", "--clusters", "east,west")
+	if hint := "lab down --name " + p.name + "\n"; !strings.HasSuffix(out, hint) {
+		t.Errorf("up says %q, want %q at the end", out, hint)
+	}
 	expect(t, p, 1, "", "is already up", "up", "--clusters", "east,west")
+	expect(t, p, 1, "", "lab status --name "+p.name+"\n", "up", "--clusters", "east,west")
+	expect(t, p, 1, "", "lab down --name "+p.name+"\n", "up", "--clusters", "east,west")
 	expect(t, p, 0, "https://127.0.0.1:", "", "status")
 	expect(t, p, 0, "export KUBECONFIG='"+p.data(), "", "kubeconfig", "--export")
 	path := strings.TrimSpace(expect(t, p, 0, p.data(), "", "kubeconfig"))
@@ -132,8 +138,21 @@ func TestUpAndDown(t *testing.T) {
 	}
 	expect(t, p, 0, "is down", "", "down")
 	gone(t, handles, 0)
-	if _, err := os.Stat(p.data()); !os.IsNotExist(err) {
-		t.Errorf("data: %v, want that it is gone", err)
+	absent(t, p.dir)
+}
+
+// The hints of the lab that has no name of its own are as short as what its user typed.
+func TestTheDefaultNameIsNotHinted(t *testing.T) {
+	if got := (place{name: defaultName}).command("down"); got != program+" down" {
+		t.Errorf("down is %q", got)
+	}
+}
+
+// absent fails unless nothing is at path.
+func absent(t *testing.T, path string) {
+	t.Helper()
+	if _, err := os.Stat(path); !os.IsNotExist(err) {
+		t.Errorf("%s: %v, want that it is gone", path, err)
 	}
 }
 
@@ -153,9 +172,7 @@ func TestKilledSupervisorLeavesNoProcess(t *testing.T) {
 	}
 	gone(t, handles, 2*time.Second)
 	expect(t, p, 0, "No lab", "", "down")
-	if _, err := os.Stat(p.data()); !os.IsNotExist(err) {
-		t.Errorf("data after down: %v, want that it is gone", err)
-	}
+	absent(t, p.dir)
 }
 
 // beginUp starts up and returns when the clusters are being started.
@@ -187,20 +204,31 @@ func TestUpThatEndsBeforeItIsReadyLeavesNothing(t *testing.T) {
 			if err := cmd.Wait(); err == nil {
 				t.Error("up says that all is well")
 			}
-			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
-			defer cancel()
-			lock, err := lab.WaitLock(ctx, p.lock())
-			if err != nil {
-				t.Fatalf("the supervisor is left: %v", err)
+			left := p.data()
+			if name == "interrupted" {
+				left = p.dir // up removes it before it ends
+			} else {
+				awaitEnd(t, p)
 			}
-			defer lock.Unlock()
 			if handles := members(t, p); len(handles) > 0 {
 				t.Errorf("%d processes are left", len(handles))
 			}
-			if _, err := os.Stat(p.data()); !os.IsNotExist(err) {
-				t.Errorf("data: %v, want that it is gone", err)
-			}
+			absent(t, left)
 		})
+	}
+}
+
+// awaitEnd returns once no supervisor has the place.
+func awaitEnd(t *testing.T, p place) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	lock, err := lab.WaitLock(ctx, p.lock())
+	if err != nil {
+		t.Fatalf("the supervisor is left: %v", err)
+	}
+	if err := lock.Unlock(); err != nil {
+		t.Error(err)
 	}
 }
 

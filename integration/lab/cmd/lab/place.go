@@ -28,9 +28,11 @@ func newPlace(name string) (place, error) {
 	if err != nil {
 		return place{}, err
 	}
-	dir := filepath.Join(cache, "labs", name)
-	return place{name, dir}, os.MkdirAll(dir, 0o700)
+	return place{name, filepath.Join(cache, "labs", name)}, nil
 }
+
+// make makes the directory, which is there from up to down.
+func (p place) make() error { return os.MkdirAll(p.dir, 0o700) }
 
 func (p place) lock() string  { return filepath.Join(p.dir, "lock") }
 func (p place) log() string   { return filepath.Join(p.dir, "supervisor.log") }
@@ -41,10 +43,12 @@ func (p place) data() string  { return filepath.Join(p.dir, "data") }
 // process number of one that was killed, which may be another process's by now.
 func (p place) running() (bool, error) {
 	lock, err := lab.TryLock(p.lock())
-	if errors.Is(err, lab.ErrLocked) {
+	switch {
+	case errors.Is(err, lab.ErrLocked):
 		return true, nil
-	}
-	if err != nil {
+	case errors.Is(err, os.ErrNotExist):
+		return false, nil
+	case err != nil:
 		return false, err
 	}
 	return false, errors.Join(lock.Write(""), lock.Unlock())
@@ -64,6 +68,17 @@ func (p place) clear() error {
 	return errors.Join(os.RemoveAll(p.data()), os.RemoveAll(p.state()))
 }
 
+// remove removes the directory and all in it. Its caller holds the lock.
+func (p place) remove() error { return os.RemoveAll(p.dir) }
+
+// command is what a person types to do something with this lab.
+func (p place) command(words string) string {
+	if p.name == defaultName {
+		return program + " " + words
+	}
+	return program + " " + words + " --name " + p.name
+}
+
 // state is what a supervisor says of its lab once all clusters are ready.
 type state struct {
 	Clusters   []string  `json:"clusters"`
@@ -81,7 +96,7 @@ func (p place) ready() (state, error) {
 		return s, err
 	}
 	if !up {
-		return s, hintError{fmt.Errorf("no lab %q is running", p.name), "Start one: " + program + " up --clusters east,west,north"}
+		return s, hintError{fmt.Errorf("no lab %q is running", p.name), "Start one: " + p.command("up --clusters east,west,north")}
 	}
 	text, err := os.ReadFile(p.state())
 	if errors.Is(err, os.ErrNotExist) {

@@ -75,10 +75,17 @@ func up(ctx context.Context, p place, order order, out, progress io.Writer) erro
 	if err := order.config(p).Validate(); err != nil {
 		return hintError{err, "Name them like this: --clusters east,west,north"}
 	}
-	if running, err := p.running(); err != nil || running {
-		return errors.Join(err, alreadyUp(p))
+	running, err := p.running()
+	if err != nil {
+		return err
+	}
+	if running {
+		return alreadyUp(p)
 	}
 	if _, err := lab.Build(ctx, progress, order.controllerManager); err != nil {
+		return err
+	}
+	if err := p.make(); err != nil {
 		return err
 	}
 	if err := supervised(ctx, p, order, progress); err != nil {
@@ -88,14 +95,14 @@ func up(ctx context.Context, p place, order order, out, progress io.Writer) erro
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "%s\n\nTry:\n  %s --context %s get namespaces\n",
-		exportLine(s.Kubeconfig), quote(s.Kubectl), s.Clusters[len(s.Clusters)-1])
+	fmt.Fprintf(out, "%s\n\nTry:\n  %s --context %s get namespaces\n\nLook at it: %s\nEnd it:     %s\n",
+		exportLine(s.Kubeconfig), quote(s.Kubectl), s.Clusters[len(s.Clusters)-1], p.command("status"), p.command("down"))
 	return nil
 }
 
 func alreadyUp(p place) error {
 	return hintError{fmt.Errorf("lab %q is already up", p.name),
-		"Look at it with: " + program + " status; end it with: " + program + " down; or start another one with --name"}
+		"Look at it: " + p.command("status") + "\n  End it:     " + p.command("down") + "\n  Or start another one with another --name"}
 }
 
 // supervised starts the supervisor and returns when it reports that all clusters
@@ -135,11 +142,23 @@ func supervised(ctx context.Context, p place, order order, progress io.Writer) e
 		life.Close()
 		_ = cmd.Wait() // it has said why, or is told to end.
 		if ctx.Err() != nil {
-			return errors.New("interrupted: nothing is left of it")
+			return interrupted(p)
 		}
 		return hintError{err, "The supervisor's log: " + p.log()}
 	}
 	return cmd.Process.Release()
+}
+
+// interrupted removes a place that was interrupted before it was ready.
+func interrupted(p place) error {
+	lock, err := lab.TryLock(p.lock())
+	if err == nil {
+		err = removeLocked(p, lock)
+	}
+	if err != nil {
+		return fmt.Errorf("interrupted, and %s is left: %w", p.dir, err)
+	}
+	return errors.New("interrupted: nothing is left of it")
 }
 
 // report is what the supervisor tells up, one JSON value each.
