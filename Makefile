@@ -9,6 +9,9 @@ GOLANGCI_LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 # The lab and the agents of the demo are built alike, so that they share what they can.
 RUN := CGO_ENABLED=0 go run -gcflags=all=-dwarf=false
 
+# How long make fuzz feeds each decoder.
+FUZZTIME ?= 30s
+
 # KEEP=1 leaves the clusters of the demo up.
 KEEP ?=
 
@@ -59,6 +62,13 @@ rules: ## Say of every rule of the MCS API whether the tests prove it. KUBE=1.33
 .PHONY: bench
 bench: ## Measure the way of one change through real clusters, beside a floor.
 	$(RUN) ./integration/bench
+
+.PHONY: fuzz
+fuzz: ## Feed every decoder random input, each for FUZZTIME; what one fails on is kept in its testdata.
+	@grep -rn --include='*_test.go' -o '^func Fuzz[A-Za-z]*' . | sed -E 's|^\./(.*)/[^/]*:[0-9]+:func (.*)|\1 \2|' | sort | while read -r package target; do \
+		echo "fuzz $$package $$target for $(FUZZTIME)"; \
+		go test "./$$package" -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) || exit 1; \
+	done
 
 .PHONY: generate
 generate: ## Make the generated code anew.

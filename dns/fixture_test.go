@@ -11,6 +11,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/hansa-mcs/hansa/federation"
+	"github.com/hansa-mcs/hansa/federation/federationtest"
 	"github.com/hansa-mcs/hansa/importer"
 )
 
@@ -41,8 +42,7 @@ func (w world) importer(t testing.TB) *importer.Importer {
 			store.Announce(1, exports)
 			continue
 		}
-		update := &federation.Update{Owner: id, To: federation.Version{Term: 1, Seq: 1}, Put: exports}
-		if err := store.Apply(update); err != nil {
+		if err := federationtest.Say(store, id, federation.Version{Term: 1, Seq: 1}, exports...); err != nil {
 			t.Fatal(err)
 		}
 	}

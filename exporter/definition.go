@@ -87,12 +87,9 @@ func (x *exporter) remembered(ctx context.Context, there map[federation.ServiceN
 	return list
 }
 
-// followDefinition looks again at what is held: at first, and a while after the CRD is back. That is by our own
+// followDefinition looks again at what is held a while after the CRD is back, until ctx ends. That is by our own
 // clock, whatever the API server's says. What has a ServiceExport again by then was described anew meanwhile.
 func (x *exporter) followDefinition(ctx context.Context) {
-	if !x.lookAgain(ctx, x.missing.take()) {
-		return
-	}
 	var due <-chan time.Time
 	for {
 		select {

@@ -10,6 +10,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/client-go/util/workqueue"
@@ -34,8 +35,11 @@ const workers = 8
 // termPause is the least time between two terms, so that no peer can make us begin them without end.
 const termPause = 10 * time.Second
 
-// retryMost bounds how long a failed write waits: an API server that is back is not waited for.
-const retryMost = 10 * time.Second
+// A failed write waits for so long, and longer each time: an API server that is back is not waited for.
+const (
+	retryLeast = 100 * time.Millisecond
+	retryMost  = 10 * time.Second
+)
 
 // Config is what an exporter works on.
 type Config struct {
@@ -45,15 +49,21 @@ type Config struct {
 	Restored <-chan struct{}
 	// Definition is the CRD of ServiceExports.
 	Definition Definition
-	Log        *slog.Logger
+	// Lead waits until this agent leads its cluster, and returns a context that ends when it may not write any
+	// more, what to call when it has written, and the stint that it leads in. Its error is that ctx ended.
+	Lead func(ctx context.Context) (lead context.Context, done func(), stint uint64, err error)
+	// TakeTerm returns a term of at least that number, which no other leader of this cluster had or will have.
+	TakeTerm func(ctx context.Context, atLeast uint64) (uint64, error)
+	Log      *slog.Logger
 }
 
 // exporter keeps this cluster's part of a Store equal to its API server.
 type exporter struct {
 	Config
 	client    client.Client
+	live      client.Reader // the API server itself, not the cache
 	recorder  events.EventRecorder
-	announced chan struct{}
+	announced announced
 	again     chan event.TypedGenericEvent[federation.ServiceName] // what to look at again
 	missing   *missing
 }
@@ -61,7 +71,7 @@ type exporter struct {
 // Add makes mgr run an exporter. The manager's scheme must know the core, discovery and MCS API types, and
 // the API server must serve ServiceExports.
 func Add(ctx context.Context, mgr manager.Manager, config Config) error {
-	x := newExporter(config, mgr.GetClient(), mgr.GetEventRecorder(eventReporter))
+	x := newExporter(config, mgr.GetClient(), mgr.GetAPIReader(), mgr.GetEventRecorder(eventReporter))
 	err := mgr.GetFieldIndexer().IndexField(ctx, &discoveryv1.EndpointSlice{}, byService, func(o client.Object) []string {
 		return []string{o.GetLabels()[discoveryv1.LabelServiceName]}
 	})
@@ -87,31 +97,24 @@ func Add(ctx context.Context, mgr manager.Manager, config Config) error {
 	return mgr.Add(x)
 }
 
-func newExporter(config Config, c client.Client, recorder events.EventRecorder) *exporter {
+func newExporter(config Config, c client.Client, live client.Reader, recorder events.EventRecorder) *exporter {
 	return &exporter{
-		Config: config, client: c, recorder: recorder,
-		announced: make(chan struct{}), again: make(chan event.TypedGenericEvent[federation.ServiceName]), missing: newMissing(),
+		Config: config, client: c, live: live, recorder: recorder,
+		announced: announced{changed: make(chan struct{})}, again: make(chan event.TypedGenericEvent[federation.ServiceName]), missing: newMissing(),
 	}
 }
 
-// Start announces the complete set of exports, and only then lets Reconcile change it: a leader speaks
-// when it knows everything, so that what it does not say is really gone. Until ctx ends it follows what may
-// change this beside the objects: terms, other clusters, and the CRD.
+// Start announces the complete set of exports whenever this agent begins to lead, and only then lets Reconcile
+// change it: a leader speaks when it knows everything, so that what it does not say is really gone. Until ctx ends
+// it follows what may change this beside the objects: terms, other clusters, and the CRD.
 func (x *exporter) Start(ctx context.Context) error {
 	select {
 	case <-x.Restored:
 	case <-ctx.Done():
 		return nil
 	}
-	exports, err := x.complete(ctx)
-	if err != nil {
-		return err
-	}
-	x.Store.Announce(federation.NextTerm(0, time.Now()), exports)
-	x.Log.Info("announced", "exports", len(exports), "version", x.version())
-	close(x.announced)
 	var loops sync.WaitGroup
-	for _, loop := range []func(context.Context){x.keepTerm, x.followPeers, x.followDefinition} {
+	for _, loop := range []func(context.Context){x.keepAnnounced, x.keepTerm, x.followPeers, x.followDefinition} {
 		loops.Go(func() { loop(ctx) })
 	}
 	loops.Wait()
@@ -123,6 +126,9 @@ func (x *exporter) complete(ctx context.Context) ([]*federation.Export, error) {
 	var list mcsv1beta1.ServiceExportList
 	if err := x.client.List(ctx, &list); err != nil {
 		return nil, fmt.Errorf("listing ServiceExports: %w", err)
+	}
+	if err := x.behind(ctx, list.Items); err != nil {
+		return nil, err
 	}
 	var exports []*federation.Export
 	there := map[federation.ServiceName]bool{}
@@ -142,28 +148,28 @@ func (x *exporter) complete(ctx context.Context) ([]*federation.Export, error) {
 	return append(exports, x.remembered(ctx, there)...), nil
 }
 
-func nameOf(o client.Object) federation.ServiceName {
-	return federation.ServiceName{Namespace: o.GetNamespace(), Name: o.GetName()}
-}
-
-// keepTerm renews the term whenever it is contested, until ctx ends.
-func (x *exporter) keepTerm(ctx context.Context) {
-	for ctx.Err() == nil {
-		contested, changed := x.Store.Contested()
-		if !contested {
-			select {
-			case <-changed:
-			case <-ctx.Done():
-			}
-			continue
-		}
-		x.Store.Renew(federation.NextTerm(0, time.Now()))
-		x.Log.Warn("a peer held a greater term of this cluster; began another", "version", x.version())
-		select {
-		case <-time.After(termPause):
-		case <-ctx.Done():
+// behind returns an error while our cache lacks a ServiceExport that the API server has: our watch may be broken
+// though the Lease is ours, and what a leader does not announce it withdraws.
+func (x *exporter) behind(ctx context.Context, cached []mcsv1beta1.ServiceExport) error {
+	have := make(map[federation.ServiceName]bool, len(cached))
+	for i := range cached {
+		have[nameOf(&cached[i])] = true
+	}
+	list := &metav1.PartialObjectMetadataList{}
+	list.APIVersion, list.Kind = mcsv1beta1.GroupVersion.String(), "ServiceExportList"
+	if err := x.live.List(ctx, list); err != nil {
+		return fmt.Errorf("listing ServiceExports at the API server: %w", err)
+	}
+	for i := range list.Items {
+		if name := nameOf(&list.Items[i]); !have[name] && list.Items[i].DeletionTimestamp == nil {
+			return fmt.Errorf("ServiceExport %s is not in our cache yet", name)
 		}
 	}
+	return nil
+}
+
+func nameOf(o client.Object) federation.ServiceName {
+	return federation.ServiceName{Namespace: o.GetNamespace(), Name: o.GetName()}
 }
 
 // said returns what the Store holds of this cluster and a service, nil if nothing.
@@ -173,13 +179,22 @@ func (x *exporter) said(name federation.ServiceName) *federation.Export {
 
 func (x *exporter) version() federation.Version { return x.Store.Version(x.Store.Self()) }
 
-// Reconcile makes the Store and the status say what is true of one service.
+// Reconcile makes the Store and the status say what is true of one service, once this agent leads. What an agent
+// began that leads no more is begun anew when it does again.
 func (x *exporter) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
-	select {
-	case <-x.announced:
-	case <-ctx.Done():
-		return ctrl.Result{}, nil
+	lead, done, err := x.lead(ctx)
+	if err != nil {
+		return ctrl.Result{}, nil // we are stopping
 	}
+	defer done()
+	result, err := x.reconcile(lead, req)
+	if lead.Err() != nil && ctx.Err() == nil { // whatever was written or said may not have been taken
+		return ctrl.Result{RequeueAfter: time.Millisecond}, nil
+	}
+	return result, err
+}
+
+func (x *exporter) reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
 	name := federation.ServiceName{Namespace: req.Namespace, Name: req.Name}
 	export, err := get(ctx, x.client, req.NamespacedName, &mcsv1beta1.ServiceExport{})
 	if err != nil {

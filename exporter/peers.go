@@ -61,7 +61,7 @@ func counted(message string) int {
 // than ever since the start, until ctx ends.
 func (x *exporter) followPeers(ctx context.Context) {
 	for told := 0; ; {
-		changed := x.Store.Changed()
+		joined := x.Store.Joined()
 		if n := x.Store.Peers(); clearlyMore(n, told) {
 			told = n
 			if !x.lookAgain(ctx, x.exported()) {
@@ -69,7 +69,7 @@ func (x *exporter) followPeers(ctx context.Context) {
 			}
 		}
 		select {
-		case <-changed:
+		case <-joined:
 		case <-ctx.Done():
 			return
 		}
@@ -83,8 +83,10 @@ func clearlyMore(n, told int) bool { return n > told && (n <= 8 || n >= 2*told) 
 // exported returns the names of what the Store holds of this cluster.
 func (x *exporter) exported() []federation.ServiceName {
 	var names []federation.ServiceName
-	for _, e := range x.Store.Since(x.Store.Self(), federation.Version{}).Put {
-		names = append(names, e.Name)
+	if all := x.Store.Against(x.Store.Self(), nil); all != nil {
+		for _, r := range all.Put {
+			names = append(names, r.Name)
+		}
 	}
 	return names
 }

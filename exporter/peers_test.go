@@ -9,6 +9,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/hansa-mcs/hansa/federation"
+	"github.com/hansa-mcs/hansa/federation/federationtest"
 	"github.com/hansa-mcs/hansa/integration/rule"
 )
 
@@ -90,7 +91,7 @@ func TestCountedIsTheInverseOfOffered(t *testing.T) {
 func TestEachNewClusterHasExportsLookedAtAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := federation.NewStore("own")
-		x := newExporter(Config{Store: store}, nil, nil)
+		x := newExporter(Config{Store: store}, nil, nil, nil)
 		ctx, stop := context.WithCancel(t.Context())
 		done := make(chan struct{})
 		looked := func() (names []string) {
@@ -112,7 +113,7 @@ func TestEachNewClusterHasExportsLookedAtAgain(t *testing.T) {
 		}
 		hear := func(cluster federation.ClusterID, term uint64) {
 			t.Helper()
-			if err := store.Apply(&federation.Update{Owner: cluster, To: federation.Version{Term: term, Seq: 1}}); err != nil {
+			if err := federationtest.Say(store, cluster, federation.Version{Term: term, Seq: 1}); err != nil {
 				t.Fatal(err)
 			}
 		}

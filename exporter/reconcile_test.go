@@ -26,6 +26,7 @@ import (
 	mcsv1beta1 "sigs.k8s.io/mcs-api/pkg/apis/v1beta1"
 
 	"github.com/hansa-mcs/hansa/federation"
+	"github.com/hansa-mcs/hansa/federation/federationtest"
 	"github.com/hansa-mcs/hansa/integration/rule"
 )
 
@@ -36,16 +37,18 @@ var (
 
 // cluster is an API server with a ServiceExport shop/web, and the exporter that works on it.
 type cluster struct {
-	t        *testing.T
-	client   client.Client
-	recorder *events.FakeRecorder
-	exporter *exporter
-	writes   int
-	refuse   error     // what the next writes of a status fail with
-	since    time.Time // of the CRD of ServiceExports, zero while that is gone
-	mute     error     // why the CRD cannot be read
-	asked    []time.Time
-	returned chan struct{}
+	leadership *leadership
+	server     client.Reader // nil for one that the cache is equal to
+	t          *testing.T
+	client     client.Client
+	recorder   *events.FakeRecorder
+	exporter   *exporter
+	writes     int
+	refuse     error     // what the next writes of a status fail with
+	since      time.Time // of the CRD of ServiceExports, zero while that is gone
+	mute       error     // why the CRD cannot be read
+	asked      []time.Time
+	returned   chan struct{}
 }
 
 // Since and Returned make a cluster the Definition of its exporter.
@@ -59,7 +62,10 @@ func (c *cluster) Returned() <-chan struct{} { return c.returned }
 func (c *cluster) config(store *federation.Store) Config {
 	restored := make(chan struct{})
 	close(restored)
-	return Config{Store: store, Restored: restored, Definition: c, Log: slog.New(slog.DiscardHandler)}
+	return Config{
+		Store: store, Restored: restored, Definition: c, Log: slog.New(slog.DiscardHandler),
+		Lead: c.leadership.Lead, TakeTerm: c.leadership.TakeTerm,
+	}
 }
 
 func newCluster(t *testing.T, objects ...client.Object) *cluster {
@@ -70,7 +76,7 @@ func newCluster(t *testing.T, objects ...client.Object) *cluster {
 			t.Fatal(err)
 		}
 	}
-	c := &cluster{t: t, since: time.Unix(800_000_000, 0), returned: make(chan struct{})}
+	c := &cluster{t: t, leadership: newLeadership(true), since: time.Unix(800_000_000, 0), returned: make(chan struct{})}
 	export := &mcsv1beta1.ServiceExport{ObjectMeta: metav1.ObjectMeta{
 		Namespace: "shop", Name: "web", Generation: 1, CreationTimestamp: metav1.Unix(900_000_000, 0), UID: "uid-1",
 	}}
@@ -94,7 +100,7 @@ func (c *cluster) start(restored ...*federation.Export) {
 		store.Restore("own", restored)
 	}
 	c.recorder = events.NewFakeRecorder(100)
-	c.exporter = newExporter(c.config(store), c.client, c.recorder)
+	c.exporter = newExporter(c.config(store), c.client, c.live(), c.recorder)
 	c.writes, c.asked = 0, nil
 	ctx, stop := context.WithCancel(c.t.Context())
 	done := make(chan error, 1)
@@ -105,7 +111,25 @@ func (c *cluster) start(restored ...*federation.Export) {
 			c.t.Error(err)
 		}
 	})
-	<-c.exporter.announced
+	c.announced()
+}
+
+// live is the API server behind the cache, which may know more.
+func (c *cluster) live() client.Reader {
+	if c.server != nil {
+		return c.server
+	}
+	return c.client
+}
+
+// announced waits until the cluster is announced in the stint that it leads in.
+func (c *cluster) announced() {
+	c.t.Helper()
+	_, done, err := c.exporter.lead(c.t.Context())
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	done()
 }
 
 // apply holds each write of a status to the promise that what it calls exported is in the Store.
@@ -124,7 +148,7 @@ func (c *cluster) apply(ctx context.Context, inner client.Client, sub string, co
 func (c *cluster) join(peers ...federation.ClusterID) {
 	c.t.Helper()
 	for _, p := range peers {
-		if err := c.exporter.Store.Apply(&federation.Update{Owner: p, To: federation.Version{Term: 1, Seq: 1}}); err != nil {
+		if err := federationtest.Say(c.exporter.Store, p, federation.Version{Term: 1, Seq: 1}); err != nil {
 			c.t.Fatal(err)
 		}
 	}
@@ -361,7 +385,7 @@ func TestAnExporterFollowsWhatChangesBesideTheObjects(t *testing.T) {
 		c.looks()
 		store := c.exporter.Store
 		rival, advanced := store.Version("own").Term+1, store.Advanced("own")
-		c.must(store.Contest(rival, time.Now()))
+		c.must(store.Contest(federation.Version{Term: rival, Seq: 1}, time.Now()))
 		<-advanced
 		if term := store.Version("own").Term; term <= rival {
 			t.Errorf("speaks in term %d, a peer holds %d", term, rival)

@@ -1,7 +1,6 @@
 package federation
 
 import (
-	"errors"
 	"slices"
 	"testing"
 )
@@ -9,17 +8,12 @@ import (
 // Promise 3: a peer's word about this cluster is never taken.
 func TestNobodyElseSpeaksForThisCluster(t *testing.T) {
 	s := announced(web("own", "web"))
-	changed := s.Changed()
 	for _, u := range []*Update{
-		whole("own", Version{9, 9}),
-		{Owner: "own", From: Version{1, 1}, To: Version{1, 2}, Withdrawn: []ServiceName{named("web")}},
+		whole(s, "own", Version{9, 9}),
+		step(s, "own", Version{1, 1}, Version{1, 2}, nil, named("web")),
+		{Owner: "own", To: Version{9, 9}, More: true, Put: sealed([]*Export{web("own", "web")})},
 	} {
-		if err := s.Apply(u); !errors.Is(err, ErrOwnWord) {
-			t.Errorf("error %v, want ErrOwnWord", err)
-		}
-	}
-	if woken(changed) || s.Version("own") != (Version{1, 1}) || len(s.Exports(named("web"))) != 1 {
-		t.Error("the update left traces")
+		refuse(t, s, u, ErrOwnWord)
 	}
 }
 
@@ -34,63 +28,54 @@ func TestUpdatesJoinOnOrAreRefused(t *testing.T) {
 		{"several at once", Version{2, 5}, Version{2, 90}, nil},
 		{"one that overlaps", Version{2, 3}, Version{2, 6}, nil},
 		{"the same again", Version{2, 4}, Version{2, 5}, nil},
-		{"a whole set", Version{}, Version{2, 6}, nil},
-		{"a whole set of the same version, to repair", Version{}, Version{2, 5}, nil},
-		{"a whole set of the next term, though its seq is lower", Version{}, Version{3, 1}, nil},
+		{"a relative one", Version{}, Version{2, 6}, nil},
+		{"a relative one to the same version, to repair", Version{}, Version{2, 5}, nil},
+		{"a relative one to the next term, though its seq is lower", Version{}, Version{3, 1}, nil},
 		{"a gap", Version{2, 6}, Version{2, 7}, ErrGap},
-		{"the next term, not whole", Version{3, 1}, Version{3, 2}, ErrGap},
+		{"the next term, from a version of it", Version{3, 1}, Version{3, 2}, ErrGap},
 		{"across terms", Version{2, 5}, Version{3, 1}, ErrGap},
 		{"from a former term", Version{1, 9}, Version{2, 6}, ErrGap},
 		{"older", Version{2, 3}, Version{2, 4}, ErrOlder},
-		{"an older whole set", Version{}, Version{2, 4}, ErrOlder},
-		{"a former term's whole set, though its seq is higher", Version{}, Version{1, 99}, ErrOlder},
+		{"an older relative one", Version{}, Version{2, 4}, ErrOlder},
+		{"a relative one to a former term, though its seq is higher", Version{}, Version{1, 99}, ErrOlder},
 		{"backwards", Version{2, 7}, Version{2, 6}, errOther},
 		{"to nowhere", Version{}, Version{}, errOther},
 	} {
 		s := announced()
-		mustApply(t, s, whole("east", Version{2, 5}, web("east", "web")))
-		changed := s.Changed()
-		err := s.Apply(&Update{Owner: "east", From: c.from, To: c.to, Put: []*Export{web("east", "new")}})
-		switch {
-		case c.want == nil && (err != nil || s.Version("east") != c.to || len(s.Exports(named("new"))) != 1):
-			t.Errorf("%s: error %v, version %s", c.about, err, s.Version("east"))
-		case c.want != nil && (err == nil || !errors.Is(kind(err), c.want)):
-			t.Errorf("%s: error %v, want %v", c.about, err, c.want)
-		case c.want != nil && (woken(changed) || s.Version("east") != Version{2, 5} || s.Exports(named("new")) != nil):
-			t.Errorf("%s: refused, but it left traces", c.about)
-		}
+		mustApply(t, s, whole(s, "east", Version{2, 5}, web("east", "web")))
+		u := step(s, "east", c.from, c.to, []*Export{web("east", "new")})
+		t.Run(c.about, func(t *testing.T) {
+			if c.want != nil {
+				refuse(t, s, u, c.want)
+				return
+			}
+			mustApply(t, s, u)
+			if s.Version("east") != c.to || len(s.Exports(named("new"))) != 1 || len(s.Exports(named("web"))) != 1 {
+				t.Errorf("version %s, held %v", s.Version("east"), said(s, "east"))
+			}
+		})
 	}
-}
-
-var errOther = errors.New("any other error")
-
-// kind returns the error that callers may ask for, or errOther.
-func kind(err error) error {
-	for _, known := range []error{ErrOwnWord, ErrOlder, ErrGap} {
-		if errors.Is(err, known) {
-			return known
-		}
-	}
-	return errOther
 }
 
 // An increment that changes nothing for whoever is silent: it needs a set to join on to.
 func TestIncrementNeedsASet(t *testing.T) {
 	s := announced()
 	s.Restore("east", []*Export{web("east", "web")})
-	err := s.Apply(&Update{Owner: "east", From: Version{1, 1}, To: Version{1, 2}, Put: []*Export{web("east", "api")}})
-	if !errors.Is(err, ErrGap) || s.Exports(named("api")) != nil {
-		t.Errorf("error %v, want ErrGap", err)
-	}
+	refuse(t, s, step(s, "east", Version{1, 1}, Version{1, 2}, []*Export{web("east", "api")}), ErrGap)
 }
 
-// Whole or not at all: one export that another cluster owns spoils the update.
-func TestUpdateWithAnotherOwnersExportIsRefusedWhole(t *testing.T) {
+// Whole or not at all: one record that another cluster owns spoils the update.
+func TestUpdateWithAnotherOwnersRecordIsRefusedWhole(t *testing.T) {
 	s := announced()
-	if err := s.Apply(whole("east", Version{1, 1}, web("east", "web"), web("west", "web"))); err == nil {
-		t.Error("taken")
-	}
-	if len(s.Exports(named("web"))) != 0 || len(s.Synced()) != 1 {
+	mustApply(t, s, whole(s, "east", Version{1, 1}, big("east", "big", 9)))
+	foreign := step(s, "east", Version{1, 1}, Version{1, 2}, []*Export{web("east", "web"), web("west", "web")})
+	refuse(t, s, foreign, errOther)
+
+	patched := step(s, "east", Version{1, 1}, Version{1, 2}, []*Export{web("east", "web")})
+	patched.Patched = []Patch{patch(s.Hashes("east")[0], Sealed(big("west", "big", 9)), nil)}
+	leadsTo(s, patched)
+	refuse(t, s, patched, errOther)
+	if len(s.Synced()) != 2 || s.Exports(named("web")) != nil {
 		t.Error("half of it was taken")
 	}
 }
@@ -98,13 +83,10 @@ func TestUpdateWithAnotherOwnersExportIsRefusedWhole(t *testing.T) {
 func TestIncrementPutsAndWithdraws(t *testing.T) {
 	s := announced()
 	keeps := web("east", "keeps")
-	mustApply(t, s, whole("east", Version{1, 1}, keeps, web("east", "goes"), web("east", "grows")))
+	mustApply(t, s, whole(s, "east", Version{1, 1}, keeps, web("east", "goes"), web("east", "grows")))
 	changed, advanced, own := s.Changed(), s.Advanced("east"), s.Advanced("own")
-	mustApply(t, s, &Update{
-		Owner: "east", From: Version{1, 1}, To: Version{1, 4},
-		Put:       []*Export{web("east", "grows", "10.0.0.1"), web("east", "comes")},
-		Withdrawn: []ServiceName{named("goes"), named("never-was")},
-	})
+	mustApply(t, s, step(s, "east", Version{1, 1}, Version{1, 4},
+		[]*Export{web("east", "grows", "10.0.0.1"), web("east", "comes")}, named("goes"), named("never-was")))
 	if !woken(changed) || !woken(advanced) || woken(own) {
 		t.Error("the wrong waiters woke")
 	}
@@ -116,13 +98,17 @@ func TestIncrementPutsAndWithdraws(t *testing.T) {
 	}
 }
 
-// A whole set withdraws what it lacks, of its owner only, and keeps the pointers of what is equal.
-func TestWholeSetReplacesAndDrops(t *testing.T) {
+// A complete set withdraws what it lacks, of its owner only, and keeps the pointers of what is equal.
+func TestCompleteSetReplacesAndDrops(t *testing.T) {
 	s := announced(web("own", "goes"))
 	keeps := web("east", "keeps")
-	mustApply(t, s, whole("east", Version{1, 1}, keeps, web("east", "goes")))
-	mustApply(t, s, whole("west", Version{1, 1}, web("west", "goes")))
-	mustApply(t, s, whole("east", Version{2, 1}, web("east", "keeps"), web("east", "comes")))
+	mustApply(t, s, whole(s, "east", Version{1, 1}, keeps, web("east", "goes")))
+	mustApply(t, s, whole(s, "west", Version{1, 1}, web("west", "goes")))
+	u := whole(s, "east", Version{2, 1}, web("east", "keeps"), web("east", "comes"))
+	if len(u.Put) != 1 || len(u.Stale) != 1 {
+		t.Errorf("%d records and %d stale: want only what differs", len(u.Put), len(u.Stale))
+	}
+	mustApply(t, s, u)
 	if list := s.Exports(named("goes")); len(list) != 2 || list[0].Cluster != "own" || list[1].Cluster != "west" {
 		t.Errorf("left: %v", list)
 	}
@@ -131,19 +117,36 @@ func TestWholeSetReplacesAndDrops(t *testing.T) {
 	}
 }
 
-// Bad input loses nothing: a record that could not be read keeps what is held of it, also in a whole set.
-func TestUnreadRecordsKeepWhatIsHeld(t *testing.T) {
+// A record that is sent though it is held keeps its pointer, by which readers see that nothing changed.
+func TestAnEqualRecordKeepsItsPointer(t *testing.T) {
 	s := announced()
-	former := web("east", "spoiled", "10.0.0.1")
-	mustApply(t, s, whole("east", Version{1, 1}, former, web("east", "goes")))
-	u := whole("east", Version{2, 1}, web("east", "web"))
-	u.Unread = []ServiceName{former.Name, named("never-was")}
-	mustApply(t, s, u)
-	if list := s.Exports(former.Name); len(list) != 1 || list[0] != former {
-		t.Errorf("the unread record became %v", list)
+	keeps := web("east", "keeps", "10.0.0.1")
+	mustApply(t, s, whole(s, "east", Version{1, 1}, keeps))
+	_, before, _ := s.NamesSince(0)
+	again := whole(NewStore("own"), "east", Version{2, 1}, web("east", "keeps", "10.0.0.1"))
+	if len(again.Put) != 1 {
+		t.Fatalf("%d records, want the complete set", len(again.Put))
 	}
-	if s.Exports(named("goes")) != nil || s.Exports(named("never-was")) != nil || len(s.Exports(named("web"))) != 1 {
-		t.Errorf("held: %v", said(s, "east"))
+	mustApply(t, s, again)
+	if names, _, _ := s.NamesSince(before); len(names) != 0 || s.Export("east", keeps.Name) != keeps || s.Version("east") != (Version{2, 1}) {
+		t.Errorf("changed: %v, version %s", names, s.Version("east"))
+	}
+}
+
+// Who follows this Store learns of each difference, be it in the hash alone: an owner of a later version may hash
+// the same content otherwise.
+func TestAnotherHashOfTheSameContentIsAChangeForFollowers(t *testing.T) {
+	s := announced()
+	mustApply(t, s, whole(s, "east", Version{1, 1}, web("east", "web")))
+	_, before, _ := s.NamesSince(0)
+	advanced := s.Advanced("east")
+	r := Record{web("east", "web"), 42}
+	mustApply(t, s, &Update{Owner: "east", To: Version{1, 1}, Digest: 42, Put: []Record{r}})
+	if !woken(advanced) || s.Head("east") != (Head{Version{1, 1}, 42, 1}) {
+		t.Errorf("woken %t, head %+v", woken(advanced), s.Head("east"))
+	}
+	if names, _, _ := s.NamesSince(before); len(names) != 0 {
+		t.Errorf("changed: %v, though the content is the same", names)
 	}
 }
 
@@ -159,18 +162,9 @@ func TestRestoreHoldsUntilTheFirstCompleteSet(t *testing.T) {
 	if s.Exports(named("goes")) != nil || len(s.Exports(named("later"))) != 1 {
 		t.Error("the later memory does not replace the earlier")
 	}
-	mustApply(t, s, whole("east", Version{1, 1}, web("east", "web")))
+	mustApply(t, s, whole(s, "east", Version{1, 1}, web("east", "web")))
 	s.Restore("east", []*Export{web("east", "web"), web("east", "goes")})
 	if s.Exports(named("goes")) != nil || s.Exports(named("later")) != nil || s.Owners()[0].Restored {
 		t.Errorf("what is remembered outlives the cluster's own word: %v", said(s, "east"))
-	}
-}
-
-// Nothing that is only remembered is passed on as a cluster's word.
-func TestRestoredIsNotRepeated(t *testing.T) {
-	s := announced()
-	s.Restore("east", []*Export{web("east", "web")})
-	if u := s.Since("east", Version{}); u != nil {
-		t.Errorf("passed on: %+v", u)
 	}
 }

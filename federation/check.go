@@ -16,6 +16,7 @@ import (
 const (
 	MaxPorts     = 100     // as many as an EndpointSlice may list
 	MaxEndpoints = 100_000 // of one service in one cluster
+	MaxSubsets   = 1000    // groups of endpoints that serve other ports than others of the service
 	MaxPairs     = 64      // labels, and annotations
 	MaxPairBytes = 16 << 10
 	maxText      = 253 // zones, regions, nodes, policies, protocols
@@ -82,6 +83,9 @@ func (e *Export) checkPorts() error {
 }
 
 func (e *Export) checkSubsets() error {
+	if n := len(e.Subsets); n > MaxSubsets {
+		return fmt.Errorf("%d subsets: want at most %d", n, MaxSubsets)
+	}
 	total := 0
 	for _, s := range e.Subsets {
 		if total += max(1, len(s.Endpoints)); total > MaxEndpoints || len(s.Ports) > MaxPorts {

@@ -67,7 +67,7 @@ func TestEveryLimitHoldsAndIsTheLimit(t *testing.T) {
 		{"endpoints over all subsets", MaxEndpoints, func(e *Export, n int) {
 			e.Subsets = []Subset{{Endpoints: endpoints(n / 2)}, {Endpoints: endpoints(n - n/2)}}
 		}},
-		{"empty subsets", MaxEndpoints, func(e *Export, n int) { e.Subsets = make([]Subset, n) }},
+		{"subsets", MaxSubsets, func(e *Export, n int) { e.Subsets = make([]Subset, n) }},
 		{"labels", MaxPairs, func(e *Export, n int) { e.Labels = pairs(n, 1000) }},
 		{"annotations", MaxPairs, func(e *Export, n int) { e.Annotations = pairs(n, 1000) }},
 		{"bytes of labels", MaxPairBytes, func(e *Export, n int) { e.Labels = pairs(60, n) }},

@@ -1,6 +1,7 @@
 package federation
 
 import (
+	"bytes"
 	"cmp"
 	"maps"
 	"net/netip"
@@ -61,6 +62,10 @@ type Export struct {
 
 	// Network names the network that the endpoints are reached in; "" is the clusterset's only one.
 	Network string
+
+	// Extra is what a later version says of the service beyond the fields of this one, as the wire has it: it
+	// is kept and passed on, never looked into.
+	Extra []byte
 
 	Subsets []Subset // sorted; see Normalize
 }
@@ -149,7 +154,7 @@ func (e *Export) sameShape(o *Export) bool {
 		e.Type == o.Type && slices.Equal(e.Ports, o.Ports) && slices.Equal(e.IPFamilies, o.IPFamilies) &&
 		e.SessionAffinity == o.SessionAffinity && e.SessionAffinitySeconds == o.SessionAffinitySeconds &&
 		e.InternalTrafficPolicy == o.InternalTrafficPolicy && e.TrafficDistribution == o.TrafficDistribution &&
-		e.Network == o.Network && maps.Equal(e.Labels, o.Labels) && maps.Equal(e.Annotations, o.Annotations)
+		e.Network == o.Network && bytes.Equal(e.Extra, o.Extra) && maps.Equal(e.Labels, o.Labels) && maps.Equal(e.Annotations, o.Annotations)
 }
 
 // CompareAge orders by precedence: the oldest export first, of the same second the lower cluster ID.

@@ -104,51 +104,6 @@ func TestNormalizeCutsTheTimeToSeconds(t *testing.T) {
 	}
 }
 
-// Each single field makes two Exports differ; a field that Equal forgot would never be announced again.
-func TestEqualSeesEveryField(t *testing.T) {
-	for what, change := range map[string]func(*Export){
-		"cluster":               func(e *Export) { e.Cluster = "west" },
-		"namespace":             func(e *Export) { e.Name.Namespace = "other" },
-		"name":                  func(e *Export) { e.Name.Name = "other" },
-		"created":               func(e *Export) { e.Created = e.Created.Add(time.Second) },
-		"type":                  func(e *Export) { e.Type = Headless },
-		"no ports":              func(e *Export) { e.Ports = nil },
-		"port name":             func(e *Export) { e.Ports[0].Name = "web" },
-		"port protocol":         func(e *Export) { e.Ports[0].Protocol = UDP },
-		"port app protocol":     func(e *Export) { e.Ports[0].AppProtocol = "h2c" },
-		"port number":           func(e *Export) { e.Ports[0].Number = 81 },
-		"families":              func(e *Export) { e.IPFamilies = []IPFamily{IPv6} },
-		"affinity":              func(e *Export) { e.SessionAffinity = "ClientIP" },
-		"affinity timeout":      func(e *Export) { e.SessionAffinitySeconds = 9 },
-		"internal policy":       func(e *Export) { e.InternalTrafficPolicy = "Local" },
-		"distribution":          func(e *Export) { e.TrafficDistribution = "PreferClose" },
-		"labels":                func(e *Export) { e.Labels = map[string]string{"team": "other"} },
-		"annotations":           func(e *Export) { e.Annotations = map[string]string{"a": "b"} },
-		"network":               func(e *Export) { e.Network = "vpc" },
-		"no subsets":            func(e *Export) { e.Subsets = nil },
-		"target port name":      func(e *Export) { e.Subsets[0].Ports[0].Name = "web" },
-		"target port protocol":  func(e *Export) { e.Subsets[0].Ports[0].Protocol = UDP },
-		"target port number":    func(e *Export) { e.Subsets[0].Ports[0].Number = 1 },
-		"endpoint address":      func(e *Export) { e.Subsets[0].Endpoints[0].Address = netip.MustParseAddr("10.9.9.9") },
-		"endpoint host name":    func(e *Export) { e.Subsets[0].Endpoints[0].Hostname = "web-0" },
-		"endpoint zone":         func(e *Export) { e.Subsets[0].Endpoints[0].Zone = "z2" },
-		"endpoint node":         func(e *Export) { e.Subsets[0].Endpoints[0].Node = "n2" },
-		"endpoint region":       func(e *Export) { e.Subsets[0].Endpoints[0].Region = "r2" },
-		"endpoint conditions":   func(e *Export) { e.Subsets[0].Endpoints[0].Conditions = Terminating },
-		"one endpoint less":     func(e *Export) { e.Subsets[0].Endpoints = nil },
-		"one target port less":  func(e *Export) { e.Subsets[0].Ports = nil },
-		"a port of another app": func(e *Export) { e.Ports = append(e.Ports, Port{"grpc", TCP, "grpc", 90}) },
-	} {
-		a, b := web("east", "web", "10.0.0.1"), web("east", "web", "10.0.0.1")
-		if !a.Equal(b) {
-			t.Fatal("equal content is not equal")
-		}
-		if change(b); a.Equal(b) || b.Equal(a) {
-			t.Errorf("%s: the difference is not seen", what)
-		}
-	}
-}
-
 // Checklist 17: the oldest comes first, of the same second the lower cluster ID.
 func TestPrecedenceIsByAgeThenClusterID(t *testing.T) {
 	young, old, tie := web("a", "web"), web("z", "web"), web("b", "web")

@@ -1,5 +1,11 @@
 package federation
 
+import (
+	"cmp"
+	"slices"
+	"time"
+)
+
 // journalLength bounds how many changes are remembered for those who lag; who lags further gets a whole
 // set instead.
 const journalLength = 8192
@@ -14,20 +20,18 @@ type journal struct {
 type journalEntry struct {
 	seq  uint64
 	name ServiceName
+	at   time.Time
 }
 
-// add records a change of name at seq, which must not be lower than any seq before.
-func (j *journal) add(seq uint64, name ServiceName) {
+// add records a change of name at seq, which must not be lower than any seq before. It was made at a time.
+func (j *journal) add(seq uint64, name ServiceName, at time.Time) {
 	if len(j.entries) == journalLength {
 		half := journalLength / 2
 		j.start = j.entries[half-1].seq
 		j.entries = append(j.entries[:0], j.entries[half:]...)
 	}
-	j.entries = append(j.entries, journalEntry{seq, name})
+	j.entries = append(j.entries, journalEntry{seq, name, at})
 }
-
-// reset forgets everything up to and including seq.
-func (j *journal) reset(seq uint64) { j.entries, j.start = nil, seq }
 
 // since returns each name that changed after seq, once; false when the journal does not reach back.
 func (j *journal) since(seq uint64) ([]ServiceName, bool) {
@@ -43,4 +47,13 @@ func (j *journal) since(seq uint64) ([]ServiceName, bool) {
 		}
 	}
 	return names, true
+}
+
+// after returns when the first change after seq was made, of those that are remembered; zero when none is.
+func (j *journal) after(seq uint64) time.Time {
+	i, _ := slices.BinarySearchFunc(j.entries, seq+1, func(e journalEntry, seq uint64) int { return cmp.Compare(e.seq, seq) })
+	if i == len(j.entries) {
+		return time.Time{}
+	}
+	return j.entries[i].at
 }

@@ -3,13 +3,14 @@ package federation
 import (
 	"slices"
 	"testing"
+	"time"
 )
 
 // Each name is told once, the newest change first, and only what came after.
 func TestJournalTellsEachNameOnce(t *testing.T) {
 	var j journal
 	for i, n := range []string{"a", "b", "a", "c"} {
-		j.add(uint64(i+1), named(n))
+		j.add(uint64(i+1), named(n), time.Time{})
 	}
 	for since, want := range [][]ServiceName{
 		{named("c"), named("a"), named("b")}, {named("c"), named("a"), named("b")}, {named("c"), named("a")}, {named("c")}, nil,
@@ -28,7 +29,7 @@ func TestJournalIsBoundedAndKnowsItsStart(t *testing.T) {
 		list := names(perSeq)
 		for seq := range uint64(3*journalLength/perSeq + 1) {
 			for _, n := range list {
-				j.add(seq+1, n)
+				j.add(seq+1, n, time.Time{})
 			}
 			if len(j.entries) > journalLength {
 				t.Fatalf("%d entries", len(j.entries))
@@ -46,28 +47,6 @@ func TestJournalIsBoundedAndKnowsItsStart(t *testing.T) {
 				}
 			}
 		}
-	}
-}
-
-// A follower that is further behind than the journal gets the whole set, and it is right.
-func TestFollowerBeyondTheJournalGetsTheWholeSet(t *testing.T) {
-	owner, follower := announced(web("own", "goes"), web("own", "stays")), NewStore("east")
-	mustApply(t, follower, owner.Since("own", Version{}))
-	behind := follower.Version("own")
-	owner.Withdraw(named("goes"))
-	for i := range journalLength {
-		owner.Set(web("own", "web", []string{"10.0.0.1", "10.0.0.2"}[i%2]))
-		if i == journalLength/2 && owner.Since("own", behind).Whole() {
-			t.Fatalf("%d changes behind: the whole set already", i+2)
-		}
-	}
-	u := owner.Since("own", behind)
-	if !u.Whole() {
-		t.Fatalf("%d changes behind: not whole, from %s", journalLength+1, u.From)
-	}
-	mustApply(t, follower, u)
-	if !sameSay(said(owner, "own"), said(follower, "own")) {
-		t.Errorf("the follower holds %v", said(follower, "own"))
 	}
 }
 
@@ -90,20 +69,32 @@ func TestReaderBeyondTheJournalGetsAllNames(t *testing.T) {
 	}
 }
 
-// Who has another term, or claims to know the future, gets the whole set.
-func TestStrangePositionsGetTheWholeSet(t *testing.T) {
-	s := announced()
-	s.Announce(5, []*Export{web("own", "web")})
-	s.Set(web("own", "api"))
-	for _, from := range []Version{{}, {4, 2}, {6, 1}, {5, 0}, {5, 3}, {0, 2}} {
-		if u := s.Since("own", from); u == nil || !u.Whole() || len(u.Put) != 2 || u.To != (Version{5, 2}) {
-			t.Errorf("from %s: %+v", from, u)
+// Who was last here at a revision learns when the first change since was made, as far back as is remembered. What
+// changes nothing has no time.
+func TestTheFirstChangeSinceHasATime(t *testing.T) {
+	s := NewStore("own")
+	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	start := now
+	s.clock = func() time.Time { return now }
+	s.Announce(1, nil)
+	if at := s.ChangedSince(0); !at.IsZero() {
+		t.Errorf("nothing is exported, but it changed at %s", at)
+	}
+	for i := range journalLength {
+		now = start.Add(time.Duration(i) * time.Second)
+		s.Set(web("own", "web", []string{"10.0.0.1", "10.0.0.2"}[i%2]))
+		s.Heard("west", now)
+	}
+	for _, revision := range []uint64{0, 1, 5, journalLength - 1} {
+		if at := s.ChangedSince(revision); !at.Equal(start.Add(time.Duration(revision) * time.Second)) {
+			t.Errorf("since %d: %s", revision, at)
 		}
 	}
-	if u := s.Since("own", Version{5, 1}); u.Whole() || len(u.Put) != 1 || u.Put[0].Name != named("api") {
-		t.Errorf("from 5.1: %+v", u)
+	if at := s.ChangedSince(journalLength); !at.IsZero() {
+		t.Errorf("since now: %s", at)
 	}
-	if u := s.Since("own", Version{5, 2}); u != nil {
-		t.Errorf("from the newest: %+v", u)
+	s.Withdraw(named("web"))
+	if at := s.ChangedSince(0); !at.Equal(start.Add(journalLength / 2 * time.Second)) {
+		t.Errorf("since what is forgotten: %s", at)
 	}
 }

@@ -1,6 +1,11 @@
 package federation
 
-import "time"
+import (
+	"fmt"
+	"math"
+	"slices"
+	"time"
+)
 
 // owner is what one cluster says. The Store's lock guards it.
 type owner struct {
@@ -8,80 +13,135 @@ type owner struct {
 	version  Version
 	restored bool
 	heard    time.Time
-	exports  map[ServiceName]*Export
-	journal  journal // of names at seqs of the version's term
+	records  map[ServiceName]held
+	digest   Digest // of records
+	usage    usage  // of records
+	changes  changes
 	advanced signal
+
+	// parted are the Unread records of parts that came, with the version that those lead to.
+	parted map[ServiceName]Version
+}
+
+// held is the last word of an owner on one service. Of a word that could not be read the hash is held, beside the
+// former Export or none.
+type held struct {
+	export *Export
+	hash   Hash
+	unread bool
 }
 
 // owner returns the owner of that ID, a new and silent one if there is none.
 func (s *Store) owner(id ClusterID) *owner {
 	o := s.owners[id]
 	if o == nil {
-		o = &owner{id: id, exports: map[ServiceName]*Export{}, advanced: newSignal()}
+		o = &owner{id: id, records: map[ServiceName]held{}, advanced: newSignal()}
 		s.owners[id] = o
 	}
 	return o
 }
 
+func (o *owner) head() Head { return Head{o.version, o.digest, len(o.records)} }
+
+// export returns what is held of a service, nil if nothing.
+func (o *owner) export(name ServiceName) *Export { return o.records[name].export }
+
 // lead begins a term of this cluster with a complete set.
-func (s *Store) lead(term uint64, exports []*Export) {
+func (s *Store) lead(term uint64, records []Record) {
 	o := s.owner(s.self)
-	s.begin(o, Version{Term: max(term, s.rival+1, o.version.Term+1), Seq: 1}, exports, nil)
+	s.begin(o, Version{Term: max(term, s.rival.Term+1, o.version.Term+1), Seq: 1}, func() { s.replace(o, records) })
 }
 
-// begin takes a complete set at version v, but for what is to keep. Whoever has less than v of this owner needs the whole set.
-func (s *Store) begin(o *owner, v Version, exports []*Export, keep []ServiceName) {
-	known, revision := o.version == v, s.revision
+// begin moves an owner to version v, which need not follow on the one before, by what change does.
+func (s *Store) begin(o *owner, v Version, change func()) {
+	before, revision := o.head(), s.revision
+	another := o.version.Term != v.Term
 	o.version, o.restored = v, false
-	s.replace(o, exports, keep)
-	o.journal.reset(v.Seq)
-	if !known || s.revision != revision {
+	change()
+	if another {
+		o.changes.reset(v.Seq)
+	}
+	if o.head() != before || s.revision != revision {
 		s.publish(o)
 	}
+	if before.Version.IsZero() && o.id != s.self {
+		s.joined.broadcast()
+	}
 }
 
-// replace makes exports, and what is held of the names to keep, all that the owner says. What is equal
-// stays, and is no change.
-func (s *Store) replace(o *owner, exports []*Export, keep []ServiceName) {
-	stays := make(map[ServiceName]bool, len(exports)+len(keep))
-	for _, name := range keep {
-		stays[name] = true
+// replace makes records all that the owner says. What is equal stays, and is no change.
+func (s *Store) replace(o *owner, records []Record) {
+	stays := make(map[ServiceName]bool, len(records))
+	for _, r := range records {
+		stays[r.Name] = true
+		s.put(o, r)
 	}
-	for _, e := range exports {
-		stays[e.Name] = true
-		s.put(o, e)
-	}
-	for name := range o.exports {
+	for name := range o.records {
 		if !stays[name] {
 			s.drop(o, name)
 		}
 	}
 }
 
-// put records e at the owner's version, unless it is what the owner says already.
-func (s *Store) put(o *owner, e *Export) {
-	if old := o.exports[e.Name]; old != nil && old.Equal(e) {
+// put records r at the owner's version, unless it is what the owner says already.
+func (s *Store) put(o *owner, r Record) {
+	before := o.records[r.Name]
+	if before.export != nil && before.export.Equal(r.Export) {
+		r.Export = before.export // by which readers see that nothing changed
+		if before.hash == r.Hash && !before.unread {
+			return
+		}
+	}
+	s.hold(o, r.Name, before, held{export: r.Export, hash: r.Hash})
+}
+
+// miss records that the owner says something that could not be read; what it said before stays.
+func (s *Store) miss(o *owner, u Unread) {
+	before := o.records[u.Name]
+	if before.hash == u.Hash && before != (held{}) {
 		return
 	}
-	o.exports[e.Name] = e
-	s.names.put(e)
-	s.record(o, e.Name)
+	s.hold(o, u.Name, before, held{export: before.export, hash: u.Hash, unread: true})
 }
 
 // drop ends what the owner says of name, if anything.
 func (s *Store) drop(o *owner, name ServiceName) {
-	if o.exports[name] == nil {
-		return
+	if before, known := o.records[name]; known {
+		s.hold(o, name, before, held{})
 	}
-	delete(o.exports, name)
-	s.names.drop(name, o.id)
-	s.record(o, name)
 }
 
-func (s *Store) record(o *owner, name ServiceName) {
+// hold is the one place where a record changes.
+func (s *Store) hold(o *owner, name ServiceName, before, after held) {
+	o.digest += Digest(after.hash) - Digest(before.hash)
+	o.usage = o.usage.plus(after.export).minus(before.export)
+	if after == (held{}) {
+		delete(o.records, name)
+		delete(o.parted, name)
+	} else {
+		o.records[name] = after
+	}
+	now := s.clock()
+	c := change{seq: o.version.Seq, at: s.source, name: name, base: before.hash, whole: true}
+	if o.id == s.self && s.leading {
+		c.at = now
+	}
+	if before.export != nil && after.export != nil && !before.unread && !after.unread {
+		if keys, few := touched(before.export, after.export); few {
+			c.touched, c.whole = keys, false
+		}
+	}
+	o.changes.add(c)
+	if before.export == after.export {
+		return
+	}
+	if after.export != nil {
+		s.names.put(after.export)
+	} else {
+		s.names.drop(name, o.id)
+	}
 	s.revision++
-	s.journal.add(s.revision, name)
-	o.journal.add(o.version.Seq, name)
+	s.journal.add(s.revision, name, now)
 }
 
 // publish wakes who waits for this owner, and who waits for any.
@@ -89,3 +149,140 @@ func (s *Store) publish(o *owner) {
 	o.advanced.broadcast()
 	s.changed.broadcast()
 }
+
+// plan is an Update that was looked at whole: what it makes of an owner's records.
+type plan struct {
+	put    []Record
+	missed []Unread
+	drop   []ServiceName
+}
+
+// plan returns what the update makes of what is held, without changing it. Nothing is taken of an update that
+// does not lead to its digest.
+func (o *owner) plan(u *Update, most Limits) (p plan, refused []error, err error) {
+	p.missed = u.Unread
+	use := o.usage
+	take := func(r Record) {
+		next := use.plus(r.Export).minus(o.records[r.Name].export)
+		if err := most.check(use, next); err != nil {
+			refused = append(refused, fmt.Errorf("record %s of %s: %w", r.Name, u.Owner, err))
+			p.missed = append(slices.Clip(p.missed), Unread{r.Name, r.Hash})
+			return
+		}
+		use = next
+		p.put = append(p.put, r)
+	}
+	p.drop = append(p.drop, u.Withdrawn...)
+	p.drop = append(p.drop, o.stale(u)...)
+	for _, name := range p.drop {
+		use = use.minus(o.records[name].export)
+	}
+	for _, r := range u.Put {
+		take(r)
+	}
+	for i := range u.Patched {
+		patched := &u.Patched[i]
+		before := o.records[patched.Name]
+		switch {
+		case before.hash == patched.Hash && before.export != nil:
+			continue
+		case before.hash != patched.Base || before.export == nil || before.unread:
+			return p, nil, fmt.Errorf("patch of %s of %s: %w", patched.Name, u.Owner, ErrGap)
+		}
+		after, err := patched.apply(before.export)
+		if err != nil {
+			refused = append(refused, fmt.Errorf("record %s of %s: %w", patched.Name, u.Owner, err))
+			p.missed = append(slices.Clip(p.missed), Unread{patched.Name, patched.Hash})
+			continue
+		}
+		take(Record{after, patched.Hash})
+	}
+	if n := len(o.records) - o.usage.services + o.unknown(p.missed); n > most.Services {
+		return p, nil, fmt.Errorf("update of %s to %s: %d services of which no record can be taken: want at most %d", u.Owner, u.To, n, most.Services)
+	}
+	if !u.More && p.digest(o) != u.Digest {
+		p.drop = append(p.drop, o.unnamed(u)...)
+		if p.digest(o) != u.Digest {
+			return p, nil, fmt.Errorf("update of %s to %s leads to another digest: %w", u.Owner, u.To, ErrGap)
+		}
+	}
+	return p, refused, nil
+}
+
+// unknown counts the records of which nothing was held.
+func (o *owner) unknown(list []Unread) (n int) {
+	for _, u := range list {
+		if _, known := o.records[u.Name]; !known {
+			n++
+		}
+	}
+	return n
+}
+
+// unnamed returns the unread records that no part of an update names which is relative to hashes. It could not
+// call them stale, as theirs were not among the hashes.
+func (o *owner) unnamed(u *Update) (names []ServiceName) {
+	if !u.relative() {
+		return nil
+	}
+	stays := u.names()
+	for _, name := range u.Withdrawn {
+		stays[name] = true // it goes by its name
+	}
+	for name, h := range o.records {
+		if h.unread && !stays[name] && o.parted[name] != u.To {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// stale returns the services whose record the update says is no more; those that it replaces are not among them.
+func (o *owner) stale(u *Update) (names []ServiceName) {
+	if len(u.Stale) == 0 {
+		return nil
+	}
+	goes := make(map[Hash]bool, len(u.Stale))
+	for _, h := range u.Stale {
+		goes[h] = true
+	}
+	stays := u.names()
+	for name, h := range o.records {
+		if goes[h.hash] && !stays[name] {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// digest returns that of what the owner's records become.
+func (p *plan) digest(o *owner) Digest {
+	d := o.digest
+	swap := func(name ServiceName, h Hash) { d += Digest(h) - Digest(o.records[name].hash) }
+	for _, r := range p.put {
+		swap(r.Name, r.Hash)
+	}
+	for _, u := range p.missed {
+		swap(u.Name, u.Hash)
+	}
+	for _, name := range p.drop {
+		swap(name, 0)
+	}
+	return d
+}
+
+// carryOut makes the plan so. It is called with the version that the changes are of.
+func (s *Store) carryOut(o *owner, p plan) {
+	for _, r := range p.put {
+		s.put(o, r)
+	}
+	for _, u := range p.missed {
+		s.miss(o, u)
+	}
+	for _, name := range p.drop {
+		s.drop(o, name)
+	}
+}
+
+// unreachable is a seq that no change was at.
+const unreachable = math.MaxUint64

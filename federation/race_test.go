@@ -18,6 +18,9 @@ func TestReadersMissNothingWhileAllWrite(t *testing.T) {
 	for range readers {
 		reading.Go(func() { readUntil(t, s, last) })
 	}
+	for range 2 {
+		reading.Go(func() { standBy(t, s, last) })
+	}
 	writing.Go(func() {
 		for i := range changes {
 			s.Set(web("own", fmt.Sprintf("s-%d", i%7), fmt.Sprintf("10.0.0.%d", i%250+1)))
@@ -26,25 +29,65 @@ func TestReadersMissNothingWhileAllWrite(t *testing.T) {
 	})
 	for c := range clusters {
 		id := ClusterID(fmt.Sprintf("c-%d", c))
-		writing.Go(func() { follow(t, s, id, changes) })
+		writing.Go(func() { speak(t, s, id, changes) })
 	}
 	writing.Wait()
 	s.Set(web("own", last.Name))
 	reading.Wait()
 }
 
-// follow applies changes of one cluster, some as whole sets.
-func follow(t *testing.T, s *Store, id ClusterID, changes uint64) {
+// speak applies changes of one cluster, some by hashes and in parts, and most by patches and the log.
+func speak(t *testing.T, s *Store, id ClusterID, changes int) {
+	owner := owning(id, Version{1, 1}, big(id, "big", 50))
 	for i := range changes {
-		u := &Update{Owner: id, From: Version{1, i}, To: Version{1, i + 1}, Put: []*Export{web(id, fmt.Sprintf("s-%d", i%7), fmt.Sprintf("10.0.0.%d", i%250+1))}}
-		if i%10 == 0 {
-			u.From = Version{}
+		owner.Set(web(id, fmt.Sprintf("s-%d", i%7), fmt.Sprintf("10.0.0.%d", i%250+1)))
+		owner.Set(edited(big(id, "big", 50), func(e *Export) { e.Subsets[0].Endpoints[i%50].Conditions = Terminating }))
+		u, ask := owner.Since(id, s.Head(id))
+		if ask || i%10 == 0 {
+			u = owner.Against(id, s.Hashes(id))
 		}
-		if err := s.Apply(u); err != nil {
-			t.Error(err)
-			return
+		for _, part := range split(u, 1) {
+			if _, err := s.Apply(part); err != nil {
+				t.Error(err)
+				return
+			}
 		}
 		s.Heard(id, time.Unix(int64(i), 0))
+	}
+}
+
+// standBy follows all clusters of s by its signals, as a standby does its leader, until it holds last.
+func standBy(t *testing.T, s *Store, last ServiceName) {
+	mine := NewStore("own")
+	for mine.Export("own", last) == nil {
+		changed := s.Changed()
+		if takeAll(t, s, mine); mine.Export("own", last) == nil {
+			<-changed
+		}
+	}
+	takeAll(t, s, mine)
+	for _, o := range s.Owners() {
+		if mine.Head(o.Cluster) != s.Head(o.Cluster) || !sameSay(said(mine, o.Cluster), said(s, o.Cluster)) {
+			t.Errorf("the standby holds %+v of %s, the Store %+v", mine.Head(o.Cluster), o.Cluster, s.Head(o.Cluster))
+		}
+	}
+}
+
+// takeAll takes what mine lacks of each cluster, while that goes on changing.
+func takeAll(t *testing.T, s, mine *Store) {
+	for _, o := range s.Owners() {
+		u, ask := s.Since(o.Cluster, mine.Head(o.Cluster))
+		if u != nil {
+			_, err := mine.Apply(u)
+			if ask = is(err, ErrGap); err != nil && !ask {
+				t.Error(err)
+			}
+		}
+		if ask {
+			if _, err := mine.Apply(s.Against(o.Cluster, mine.Hashes(o.Cluster))); err != nil {
+				t.Error(err)
+			}
+		}
 	}
 }
 
@@ -62,7 +105,7 @@ func readUntil(t *testing.T, s *Store, last ServiceName) {
 			known[name] = s.Exports(name)
 		}
 		revision = now
-		_, _ = s.Owners(), s.Since("own", Version{1, 1})
+		_ = s.Owners()
 		if len(known[last]) == 0 {
 			<-changed
 		}

@@ -16,17 +16,23 @@ func announced(exports ...*Export) *Store {
 // E1: a cluster that has announced nothing has said nothing, not even that it has no services.
 func TestSilentUntilAnnounced(t *testing.T) {
 	s := NewStore("own")
-	if s.Self() != "own" || !s.Version("own").IsZero() || s.Since("own", Version{}) != nil || len(s.Synced()) != 0 {
+	if s.Self() != "own" || !s.Version("own").IsZero() || sayable(s, "own") || len(s.Synced()) != 0 {
 		t.Errorf("a new Store speaks: %+v", s.Owners())
 	}
 	s.Announce(7, nil)
-	u := s.Since("own", Version{})
-	if u == nil || !u.Whole() || len(u.Put) != 0 || u.To != (Version{7, 1}) {
-		t.Errorf("announced without exports: %+v, want an empty whole set at 7.1", u)
+	u, ask := s.Since("own", Head{})
+	if u == nil || ask || !u.relative() || len(u.Put)+len(u.Stale) != 0 || u.To != (Version{7, 1}) {
+		t.Errorf("announced without exports: %+v, want an empty complete set at 7.1", u)
 	}
 	if !slices.Equal(s.Synced(), []ClusterID{"own"}) {
 		t.Errorf("synced: %v", s.Synced())
 	}
+}
+
+// sayable reports whether s would tell anything of a cluster to who knows nothing of it, or to who has hashes.
+func sayable(s *Store, cluster ClusterID) bool {
+	u, ask := s.Since(cluster, Head{})
+	return u != nil || ask || s.Against(cluster, []Hash{1}) != nil
 }
 
 // What is said again changes nothing: the version stands, nobody wakes, and the old pointer stays, by
@@ -93,7 +99,7 @@ func TestNewTermIsTheWholeTruth(t *testing.T) {
 func TestExportsAreByClusterID(t *testing.T) {
 	s := announced(web("own", "web"))
 	for _, c := range []ClusterID{"west", "east", "north"} {
-		mustApply(t, s, whole(c, Version{1, 1}, web(c, "web"), web(c, string(c))))
+		mustApply(t, s, whole(s, c, Version{1, 1}, web(c, "web"), web(c, string(c))))
 	}
 	var order []ClusterID
 	for _, e := range s.Exports(named("web")) {
@@ -112,12 +118,12 @@ func TestExportsAreByClusterID(t *testing.T) {
 // A reader keeps what Exports gave it while writers go on.
 func TestExportsGivenOutNeverChange(t *testing.T) {
 	s := announced(web("own", "web"))
-	mustApply(t, s, whole("east", Version{1, 1}, web("east", "web")))
+	mustApply(t, s, whole(s, "east", Version{1, 1}, web("east", "web")))
 	var given, kept [][]*Export
 	for _, change := range []func(){
 		func() { s.Set(web("own", "web", "10.0.0.1")) },
-		func() { mustApply(t, s, whole("a", Version{1, 1}, web("a", "web"))) },
-		func() { mustApply(t, s, whole("east", Version{1, 2})) },
+		func() { mustApply(t, s, whole(s, "a", Version{1, 1}, web("a", "web"))) },
+		func() { mustApply(t, s, whole(s, "east", Version{1, 2})) },
 		func() { s.Withdraw(named("web")) },
 	} {
 		list := s.Exports(named("web"))
@@ -131,15 +137,15 @@ func TestExportsGivenOutNeverChange(t *testing.T) {
 
 // Promise 8: for each cluster the version, the age, the number of records, and whether they are old.
 func TestOwnersTellWhatIsKnown(t *testing.T) {
-	s := announced(web("own", "web"))
+	s := announced(web("own", "web", "10.0.0.1", "10.0.0.2"))
 	heard := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-	mustApply(t, s, whole("west", Version{3, 9}, web("west", "web"), web("west", "api")))
+	mustApply(t, s, whole(s, "west", Version{3, 9}, web("west", "web", "10.1.0.1"), web("west", "api", "10.1.0.2", "10.1.0.3")))
 	s.Heard("west", heard)
 	s.Restore("east", []*Export{web("east", "web")})
 	want := []Owner{
 		{Cluster: "east", Exports: 1, Restored: true},
-		{Cluster: "own", Version: Version{1, 1}, Exports: 1},
-		{Cluster: "west", Version: Version{3, 9}, Heard: heard, Exports: 2},
+		{Cluster: "own", Version: Version{1, 1}, Exports: 1, Endpoints: 2},
+		{Cluster: "west", Version: Version{3, 9}, Heard: heard, Exports: 2, Endpoints: 3},
 	}
 	if got := s.Owners(); !slices.Equal(got, want) {
 		t.Errorf("got %+v", got)
@@ -155,7 +161,7 @@ func TestHearingIsNotKnowing(t *testing.T) {
 	changed := s.Changed()
 	s.Heard("east", time.Now())
 	s.Advanced("west")
-	if woken(changed) || len(s.Synced()) != 1 || s.Since("east", Version{}) != nil || s.Since("nobody", Version{}) != nil {
+	if woken(changed) || len(s.Synced()) != 1 || sayable(s, "east") || sayable(s, "nobody") {
 		t.Errorf("owners %+v", s.Owners())
 	}
 }
@@ -166,14 +172,46 @@ func TestPeersAreTheOthersThatWereHeard(t *testing.T) {
 	s.Restore("remembered", []*Export{web("remembered", "web")})
 	s.Advanced("awaited")
 	s.Heard("greeted", time.Now())
-	if n := s.Peers(); n != 0 {
-		t.Errorf("%d peers: want none yet", n)
+	joined := s.Joined()
+	s.Announce(9, nil)
+	mustApply(t, s, &Update{Owner: "partly", To: Version{1, 1}, More: true})
+	if n := s.Peers(); n != 0 || woken(joined) {
+		t.Errorf("%d peers, woken %t: want none yet", n, woken(joined))
 	}
-	mustApply(t, s, whole("east", Version{1, 1}, web("east", "web")))
-	mustApply(t, s, whole("west", Version{1, 1}))
-	mustApply(t, s, whole("west", Version{2, 1}))
-	mustApply(t, s, whole("remembered", Version{1, 1}))
-	if n := s.Peers(); n != 3 {
+	mustApply(t, s, whole(s, "east", Version{1, 1}, web("east", "web")))
+	mustApply(t, s, whole(s, "west", Version{1, 1}))
+	if joined, before := s.Joined(), joined; !woken(before) || woken(joined) {
+		t.Error("who waits for the others is not woken, or for ever")
+	}
+	joined = s.Joined()
+	mustApply(t, s, whole(s, "west", Version{2, 1}))
+	if woken(joined) {
+		t.Error("woken by a cluster that had joined before")
+	}
+	mustApply(t, s, whole(s, "remembered", Version{1, 1}))
+	if n := s.Peers(); n != 3 || !woken(joined) {
 		t.Errorf("%d peers: want east, remembered and west", n)
+	}
+}
+
+// Promise 4: what is held is complete when a complete set of every cluster that is known of came.
+func TestCompleteWaitsForEveryClusterThatIsKnown(t *testing.T) {
+	s := announced()
+	if !s.Complete() {
+		t.Error("alone, but not complete")
+	}
+	s.Expect("east")
+	s.Restore("west", []*Export{web("west", "web")})
+	mustApply(t, s, whole(s, "west", Version{1, 1}))
+	if s.Complete() || len(s.Heads()) != 2 || s.Heads()["west"] != s.Head("west") || s.Heads()["own"] != s.Head("own") {
+		t.Errorf("complete %t without east; heads %+v", s.Complete(), s.Heads())
+	}
+	mustApply(t, s, &Update{Owner: "east", To: Version{1, 1}, More: true})
+	if s.Complete() {
+		t.Error("complete with a part")
+	}
+	mustApply(t, s, &Update{Owner: "east", To: Version{1, 1}})
+	if s.Expect("east"); !s.Complete() || len(s.Synced()) != 3 {
+		t.Errorf("not complete: %+v", s.Owners())
 	}
 }

@@ -3,22 +3,55 @@ package federation
 import (
 	"errors"
 	"fmt"
+	"time"
 )
 
-// Update carries what one cluster changed: all of (From, To], or with a zero From the whole set at To.
-// Put and Withdrawn name each service at most once between them. An Update is immutable once made.
+// Update brings what is held of one owner to the version To. With a From it carries all of (From, To]. Without one
+// it is relative to the hashes of what the receiver holds: what is not Stale stays. Put, Patched, Withdrawn and
+// Unread name each service at most once between them. An Update is immutable once made.
 type Update struct {
-	Owner     ClusterID
-	From, To  Version
-	Put       []*Export
+	Owner    ClusterID
+	From, To Version
+	// Digest is that of the owner's whole set at To: an Update that leads elsewhere is refused.
+	Digest Digest
+	// At is when the owner made the oldest change that the Update carries, by the owner's clock; zero where that
+	// is not known.
+	At time.Time
+	// More means that other Updates to the same version follow: the records count at once, the version and
+	// what is missing only with the last one.
+	More      bool
+	Put       []Record
+	Patched   []Patch
 	Withdrawn []ServiceName
-	// Unread names the services whose record was refused where it was decoded: what is held of them
-	// stays, as bad input loses nothing.
-	Unread []ServiceName
+	Stale     []Hash
+	// Unread are records that were refused where they were decoded, here or at who passes them on: what is
+	// held of them stays, as bad input loses nothing, and their hashes count.
+	Unread []Unread
 }
 
-// Whole reports whether u is a complete set, so that what it lacks is withdrawn.
-func (u *Update) Whole() bool { return u.From.IsZero() }
+// Unread is a record of which nothing is known but what it is called.
+type Unread struct {
+	Name ServiceName
+	Hash Hash
+}
+
+// relative reports whether u is relative to hashes, not to a version.
+func (u *Update) relative() bool { return u.From.IsZero() }
+
+// names returns the services of which u brings a record.
+func (u *Update) names() map[ServiceName]bool {
+	names := make(map[ServiceName]bool, len(u.Put)+len(u.Patched)+len(u.Unread))
+	for _, r := range u.Put {
+		names[r.Name] = true
+	}
+	for i := range u.Patched {
+		names[u.Patched[i].Name] = true
+	}
+	for _, r := range u.Unread {
+		names[r.Name] = true
+	}
+	return names
+}
 
 // The reasons for which Apply refuses an Update.
 var (
@@ -26,7 +59,7 @@ var (
 	ErrOwnWord = errors.New("speaks for this cluster")
 	// ErrOlder: a newer version of the owner is held; what is older is never taken.
 	ErrOlder = errors.New("older than what is held")
-	// ErrGap: the update does not join on to what is held; the whole set is needed.
+	// ErrGap: the update does not join on to what is held; hashes tell what is needed.
 	ErrGap = errors.New("does not join on to what is held")
 )
 
@@ -37,13 +70,25 @@ func (u *Update) check(held Version) error {
 		return fmt.Errorf("update of %s from %s to %s: want a greater version", u.Owner, u.From, u.To)
 	case u.To.Compare(held) < 0:
 		return fmt.Errorf("update of %s to %s, held is %s: %w", u.Owner, u.To, held, ErrOlder)
-	case !u.Whole() && (held.Term != u.To.Term || u.From.Term != u.To.Term || u.From.Compare(held) > 0):
+	case !u.relative() && (held.Term != u.To.Term || u.From.Term != u.To.Term || u.From.Compare(held) > 0):
 		return fmt.Errorf("update of %s from %s to %s, held is %s: %w", u.Owner, u.From, u.To, held, ErrGap)
 	}
-	for _, e := range u.Put {
-		if e.Cluster != u.Owner {
-			return fmt.Errorf("update of %s holds an export of %s", u.Owner, e.Cluster)
+	for _, r := range u.Put {
+		if r.Cluster != u.Owner {
+			return fmt.Errorf("update of %s holds an export of %s", u.Owner, r.Cluster)
+		}
+	}
+	for _, p := range u.Patched {
+		if p.Cluster != u.Owner {
+			return fmt.Errorf("update of %s holds a patch of %s", u.Owner, p.Cluster)
 		}
 	}
 	return nil
+}
+
+// Head says how much is held of one owner.
+type Head struct {
+	Version Version // zero for what is only remembered
+	Digest  Digest
+	Records int
 }

@@ -20,15 +20,8 @@ func full() (*Importer, *federation.Store, uint64) {
 	}
 	store.Announce(1, exports)
 	var revision uint64
-	turn(i, &revision)
+	i.turn(&revision)
 	return i, store, revision
-}
-
-// turn is one turn of the loop of Start.
-func turn(i *Importer, revision *uint64) {
-	synced := i.store.Synced()
-	dirty, _ := i.dirty(revision)
-	i.publish(dirty, synced)
 }
 
 var someName = federation.ServiceName{Namespace: "ns-7", Name: "s-7"}
@@ -41,7 +34,7 @@ func BenchmarkPublish(b *testing.B) {
 	for b.Loop() {
 		store.Set(turns[n%2])
 		n++
-		turn(i, &revision)
+		i.turn(&revision)
 	}
 	if got := i.View().Revision; got != uint64(n)+1 {
 		b.Fatalf("%d Views of %d changes", got, n)
@@ -53,7 +46,7 @@ func BenchmarkDiff(b *testing.B) {
 	i, store, revision := full()
 	before := i.View()
 	store.Set(web("own", someName, "10.0.0.1", "10.0.0.2"))
-	turn(i, &revision)
+	i.turn(&revision)
 	after := i.View()
 	for b.Loop() {
 		n := 0

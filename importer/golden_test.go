@@ -10,6 +10,7 @@ import (
 	"golang.org/x/tools/txtar"
 
 	"github.com/hansa-mcs/hansa/federation"
+	"github.com/hansa-mcs/hansa/federation/federationtest"
 	"github.com/hansa-mcs/hansa/integration/rule"
 )
 
@@ -56,8 +57,7 @@ func golden(t *testing.T, file string) {
 func byCluster(exports []*federation.Export) []*federation.Export {
 	store := federation.NewStore("own")
 	for _, e := range exports {
-		u := &federation.Update{Owner: e.Cluster, To: federation.Version{Term: 1, Seq: 1}, Put: []*federation.Export{e}}
-		if err := store.Apply(u); err != nil {
+		if err := federationtest.Say(store, e.Cluster, federation.Version{Term: 1, Seq: 1}, e); err != nil {
 			panic(err)
 		}
 	}

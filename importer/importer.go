@@ -3,6 +3,7 @@ package importer
 import (
 	"context"
 	"sync/atomic"
+	"time"
 
 	"github.com/hansa-mcs/hansa/federation"
 )
@@ -13,12 +14,13 @@ type Importer struct {
 	facts *facts
 	view  atomic.Pointer[View]
 	ready chan struct{}
+	told  func(age time.Duration) // is told of Views
 }
 
 // New returns an Importer that has published an empty View. Its methods may be called from any
 // goroutine, before and after Start.
 func New(store *federation.Store) *Importer {
-	i := &Importer{store: store, facts: newFacts(), ready: make(chan struct{})}
+	i := &Importer{store: store, facts: newFacts(), ready: make(chan struct{}), told: func(time.Duration) {}}
 	i.view.Store(Empty())
 	return i
 }
@@ -30,6 +32,10 @@ func (i *Importer) View() *View { return i.view.Load() }
 // that an answer would delete by absence.
 func (i *Importer) Ready() <-chan struct{} { return i.ready }
 
+// Measure lets told know, as each View with changes of the Store is published, how old the oldest of them is. It must
+// be called before Start; told must not block.
+func (i *Importer) Measure(told func(age time.Duration)) { i.told = told }
+
 // Start runs the loop until ctx ends. In each turn one of three things happens: an export changed, a
 // local fact changed, or we are stopping. Everything that changed by then goes into one new View.
 func (i *Importer) Start(ctx context.Context) error {
@@ -37,10 +43,7 @@ func (i *Importer) Start(ctx context.Context) error {
 	opened := false
 	for {
 		changed := i.store.Changed()
-		synced := i.store.Synced() // before the names, so that a cluster in it has its Services in the View
-		dirty, complete := i.dirty(&revision)
-		i.publish(dirty, synced)
-		if complete && !opened {
+		if i.turn(&revision) && !opened {
 			opened = true
 			close(i.ready)
 		}
@@ -51,6 +54,18 @@ func (i *Importer) Start(ctx context.Context) error {
 			return nil
 		}
 	}
+}
+
+// turn publishes what follows from all that changed after revision, and moves it on. It reports whether that is
+// complete.
+func (i *Importer) turn(revision *uint64) bool {
+	before := *revision
+	synced := i.store.Synced() // before the names, so that a cluster in it has its Services in the View
+	dirty, complete := i.dirty(revision)
+	if i.publish(dirty, synced) && *revision != before {
+		i.told(time.Since(i.store.ChangedSince(before)))
+	}
+	return complete
 }
 
 // dirty returns the services to conclude anew, and moves revision on.
@@ -77,8 +92,9 @@ func (i *Importer) dirty(revision *uint64) (map[federation.ServiceName]bool, boo
 	return dirty, complete
 }
 
-// publish concludes the dirty services and replaces the View if any of them, or synced, differs.
-func (i *Importer) publish(dirty map[federation.ServiceName]bool, synced []federation.ClusterID) {
+// publish concludes the dirty services and replaces the View if any of them, or synced, differs. It reports whether it
+// did.
+func (i *Importer) publish(dirty map[federation.ServiceName]bool, synced []federation.ClusterID) bool {
 	view := i.View()
 	d := &edit{from: view, changed: map[string]*namespace{}, synced: synced}
 	for name := range dirty {
@@ -87,10 +103,13 @@ func (i *Importer) publish(dirty map[federation.ServiceName]bool, synced []feder
 			d.set(name, s)
 		}
 	}
-	if next := d.view(); next != view {
-		i.view.Store(next)
-		close(view.replaced)
+	next := d.view()
+	if next == view {
+		return false
 	}
+	i.view.Store(next)
+	close(view.replaced)
+	return true
 }
 
 // conclude returns what is now to be said of a service: nil for none, old itself if nothing changed.

@@ -7,8 +7,10 @@ import (
 	"slices"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/hansa-mcs/hansa/federation"
+	"github.com/hansa-mcs/hansa/federation/federationtest"
 	"github.com/hansa-mcs/hansa/integration/rule"
 )
 
@@ -41,8 +43,7 @@ func inWorld(t *testing.T, play func(t *testing.T, w *world)) {
 func (w *world) say(t *testing.T, cluster federation.ClusterID, exports ...*federation.Export) *View {
 	t.Helper()
 	w.seq++
-	u := &federation.Update{Owner: cluster, To: federation.Version{Term: 1, Seq: w.seq}, Put: exports}
-	if err := w.store.Apply(u); err != nil {
+	if err := federationtest.Say(w.store, cluster, federation.Version{Term: 1, Seq: w.seq}, exports...); err != nil {
 		t.Fatal(err)
 	}
 	return w.settle()
@@ -207,6 +208,40 @@ func TestEachChangeReplacesTheViewOnce(t *testing.T) {
 			}
 			view = next
 		}
+	})
+}
+
+// Each View that changes of the Store brought is measured by the oldest of them, also those that waited for one
+// another; what changes no View, or comes of local facts, is not.
+func TestViewsAreMeasuredByTheirOldestChange(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var ages []time.Duration
+		store := federation.NewStore("own")
+		i := New(store)
+		i.Measure(func(age time.Duration) { ages = append(ages, age) })
+		var revision uint64
+		i.SetNamespace("shop", true)
+		store.Announce(1, nil)
+		step := func(wait time.Duration, change func(), want ...time.Duration) {
+			t.Helper()
+			ages = nil
+			change()
+			time.Sleep(wait)
+			i.turn(&revision)
+			if !slices.Equal(ages, want) {
+				t.Errorf("ages %v, want %v", ages, want)
+			}
+		}
+		step(time.Second, func() {}) // the clusters that are synced
+		step(2*time.Millisecond, func() { store.Set(web("own", shopWeb, "10.0.0.1")) }, 2*time.Millisecond)
+		step(time.Millisecond, func() {
+			store.Set(web("own", shopWeb, "10.0.0.2"))
+			time.Sleep(4 * time.Millisecond)
+			store.Set(web("own", shopWeb, "10.0.0.3"))
+		}, 5*time.Millisecond)
+		step(time.Second, func() { store.Set(web("own", federation.ServiceName{Namespace: "bank", Name: "web"})) })
+		step(time.Second, func() { i.SetNamespace("bank", true) })
+		step(3*time.Millisecond, func() { store.Withdraw(shopWeb) }, 3*time.Millisecond)
 	})
 }
 

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/hansa-mcs/hansa/federation"
+	"github.com/hansa-mcs/hansa/federation/federationtest"
 )
 
 // running starts an Importer that ends with the test.
@@ -90,8 +91,7 @@ func TestSyncedClusterHasItsServicesInTheView(t *testing.T) {
 	for n := range 1000 {
 		id := federation.ClusterID(fmt.Sprintf("c-%d", n))
 		name := federation.ServiceName{Namespace: "shop", Name: string(id)}
-		u := &federation.Update{Owner: id, To: federation.Version{Term: 1, Seq: 1}, Put: []*federation.Export{web(id, name)}}
-		if err := store.Apply(u); err != nil {
+		if err := federationtest.Say(store, id, federation.Version{Term: 1, Seq: 1}, web(id, name)); err != nil {
 			t.Fatal(err)
 		}
 		view := i.View()

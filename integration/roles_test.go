@@ -34,8 +34,8 @@ const rolesFile = "../docs/roles.yaml"
 
 const read = "get list watch"
 
-// allowed is all that docs/roles.yaml gives, by role, and by group/resource with the names that it is
-// limited to. Whoever changes the file says here why.
+// allowed is all that docs/roles.yaml gives, by role, a Role behind its namespace, and by group/resource with the
+// names that it is limited to. Whoever changes the file says here why.
 var allowed = map[string]map[string]string{
 	"hansa-agent": {
 		"/namespaces":                                 read, // where to import (I1)
@@ -48,6 +48,13 @@ var allowed = map[string]map[string]string{
 		"events.k8s.io/events":                        "create patch",
 		"apiextensions.k8s.io/customresourcedefinitions clusterproperties.about.k8s.io serviceexports.multicluster.x-k8s.io serviceimports.multicluster.x-k8s.io": read,
 		"about.k8s.io/clusterproperties cluster.clusterset.k8s.io clusterset.k8s.io":                                                                              read, // must agree with the flags
+		"networking.k8s.io/servicecidrs": read, // ranges that no peer may speak for
+	},
+	"hansa-system/hansa-agent": {
+		"coordination.k8s.io/leases":             "create", // which cannot be limited to a name
+		"coordination.k8s.io/leases hansa-agent": "get list update watch",
+		"/configmaps":                            "create",
+		"/configmaps hansa-state":                "get patch", // what must outlive a restart
 	},
 	"hansa-agent-install-crds": {
 		"apiextensions.k8s.io/customresourcedefinitions serviceexports.multicluster.x-k8s.io serviceimports.multicluster.x-k8s.io": "create patch",
@@ -72,19 +79,29 @@ var aggregated = map[string]map[string]string{
 func TestRolesGiveWhatIsWrittenDownAndNoMore(t *testing.T) {
 	rule.Covers(t, "E9", "I3", "#39")
 	roles := map[string]map[string]string{}
+	agents := []rbacv1.Subject{{Kind: "ServiceAccount", Namespace: "hansa-system", Name: "hansa-agent"}}
 	for _, o := range readObjects(t, rolesFile) {
 		switch o.GetKind() {
 		case "ClusterRole":
 			role := as[rbacv1.ClusterRole](t, o)
-			roles[role.Name] = granted(t, role)
+			roles[role.Name] = granted(t, role.Name, role.Rules)
 			if role.AggregationRule != nil || !maps.Equal(role.Labels, aggregated[role.Name]) {
 				t.Errorf("role %s: labels %v, aggregation %v, want labels %v alone", role.Name, role.Labels, role.AggregationRule, aggregated[role.Name])
 			}
 		case "ClusterRoleBinding":
 			binding := as[rbacv1.ClusterRoleBinding](t, o)
-			agents := rbacv1.Subject{Kind: "ServiceAccount", Namespace: "hansa-system", Name: "hansa-agent"}
-			if binding.RoleRef.Name != "hansa-agent" || !slices.Equal(binding.Subjects, []rbacv1.Subject{agents}) {
+			if binding.RoleRef.Name != "hansa-agent" || !slices.Equal(binding.Subjects, agents) {
 				t.Errorf("role %s is bound to %v, want hansa-agent to its account alone", binding.RoleRef.Name, binding.Subjects)
+			}
+		case "Role":
+			role := as[rbacv1.Role](t, o)
+			name := role.Namespace + "/" + role.Name
+			roles[name] = granted(t, name, role.Rules)
+		case "RoleBinding":
+			binding := as[rbacv1.RoleBinding](t, o)
+			agent := rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: "hansa-agent"}
+			if binding.Namespace != "hansa-system" || binding.RoleRef != agent || !slices.Equal(binding.Subjects, agents) {
+				t.Errorf("%s %s is bound in %s to %v, want the Role hansa-agent to its account alone", binding.RoleRef.Kind, binding.RoleRef.Name, binding.Namespace, binding.Subjects)
 			}
 		case "Namespace", "ServiceAccount":
 		default:
@@ -108,11 +125,11 @@ func TestRolesGiveWhatIsWrittenDownAndNoMore(t *testing.T) {
 }
 
 // granted returns the verbs of a role by group/resource, with the names that the rule is limited to.
-func granted(t *testing.T, role rbacv1.ClusterRole) map[string]string {
+func granted(t *testing.T, name string, rules []rbacv1.PolicyRule) map[string]string {
 	verbs := map[string][]string{}
-	for _, r := range role.Rules {
+	for _, r := range rules {
 		if len(r.NonResourceURLs) > 0 {
-			t.Errorf("role %s may reach %v", role.Name, r.NonResourceURLs)
+			t.Errorf("role %s may reach %v", name, r.NonResourceURLs)
 		}
 		for _, group := range r.APIGroups {
 			for _, resource := range r.Resources {
@@ -200,17 +217,21 @@ func workWithAccount(s *story) {
 
 func accountIsLimited(s *story) {
 	access := newAccess(s.t, s.Member("east"))
-	for what, verbs := range allowed["hansa-agent"] {
-		resource, names, _ := strings.Cut(what, " ")
-		for verb := range strings.FieldsSeq(verbs) {
-			for name := range strings.SplitSeq(names, " ") {
-				access.check(clusterset.Account, strings.TrimSpace(verb+" "+resource+" "+name), true)
+	for role, where := range map[string]string{"hansa-agent": "", "hansa-system/hansa-agent": " in hansa-system"} {
+		for what, verbs := range allowed[role] {
+			resource, names, _ := strings.Cut(what, " ")
+			for verb := range strings.FieldsSeq(verbs) {
+				for name := range strings.SplitSeq(names, " ") {
+					access.check(clusterset.Account, strings.TrimSpace(verb+" "+resource+" "+name)+where, true)
+				}
 			}
 		}
 	}
 	for _, what := range []string{
 		"get /secrets", "list /secrets", "get /secrets in hansa-system", "list /secrets in kube-system",
-		"get /configmaps in kube-system", "create /pods in hansa-system", "create /serviceaccounts/token in hansa-system",
+		"get /configmaps in kube-system", "get /configmaps other in hansa-system", "list /configmaps in hansa-system",
+		"get coordination.k8s.io/leases hansa-agent in kube-system", "create networking.k8s.io/servicecidrs",
+		"create /pods in hansa-system", "create /serviceaccounts/token in hansa-system",
 		"create multicluster.x-k8s.io/serviceexports in shop", "delete multicluster.x-k8s.io/serviceexports in shop",
 		"delete apiextensions.k8s.io/customresourcedefinitions " + importsCRD,
 		"get apiextensions.k8s.io/customresourcedefinitions gateways.gateway.networking.k8s.io",

@@ -4,137 +4,167 @@ import (
 	"fmt"
 	"math"
 	"net/netip"
+	"slices"
 	"time"
-
-	"google.golang.org/protobuf/proto"
 
 	"github.com/hansa-mcs/hansa/federation"
 	"github.com/hansa-mcs/hansa/federation/stream/wire"
 )
 
-// encodeUpdate returns the wire form of u.
-func encodeUpdate(u *federation.Update) ([]byte, error) {
-	m := &wire.Update{Owner: string(u.Owner), To: encodeVersion(u.To)}
-	if !u.Whole() {
-		m.From = encodeVersion(u.From)
-	}
-	for _, e := range u.Put {
-		m.Put = append(m.Put, encodeExport(e))
-	}
-	for _, n := range u.Withdrawn {
-		m.Withdrawn = append(m.Withdrawn, encodeName(n))
-	}
-	return proto.Marshal(m)
+// maxExtra bounds what a record may hold that this version does not know.
+const maxExtra = 16 << 10
+
+// decodeUpdate returns what m says, normalized and checked. A record that cannot be taken is left
+// out, named in Unread, and reported in refused, the first few of them; err means that nothing of the update
+// can be used.
+func decodeUpdate(m *wire.Update) (u *federation.Update, refused []error, err error) {
+	return decodeUpdateBut(m, nil)
 }
 
-// decodeUpdate returns what data says, normalized and checked. A record that cannot be taken is left
-// out, named in Unread where its name can be read, and reported in refused, the first few of them; err
-// means that nothing of the update can be used.
-func decodeUpdate(data []byte) (u *federation.Update, refused []error, err error) {
-	var m wire.Update
-	if err := checkParts(data); err != nil {
-		return nil, nil, fmt.Errorf("decoding an update: %w", err)
-	}
-	if err := proto.Unmarshal(data, &m); err != nil {
-		return nil, nil, fmt.Errorf("decoding an update: %w", err)
-	}
+// decodeUpdateBut leaves endpoints out for which drop, if there is one, returns true.
+func decodeUpdateBut(m *wire.Update, drop func(netip.Addr) bool) (u *federation.Update, refused []error, err error) {
 	owner, err := federation.ParseClusterID(m.GetOwner())
 	if err != nil {
 		return nil, nil, fmt.Errorf("owner of an update: %w", err)
 	}
-	u = &federation.Update{Owner: owner, From: decodeVersion(m.GetFrom()), To: decodeVersion(m.GetTo())}
+	d := &decoder{owner: owner, drop: drop, texts: map[string]string{}, u: &federation.Update{
+		Owner: owner, From: decodeVersion(m.GetFrom()), To: decodeVersion(m.GetTo()),
+		Digest: federation.Digest(m.GetDigest()), More: m.GetMore(), Stale: decodeHashes(m.GetStale()),
+	}}
+	if at := m.GetAt(); at > 0 && at < 1<<53 {
+		d.u.At = time.UnixMilli(int64(at))
+	}
+	for _, x := range m.GetUnread() {
+		d.unread(x.GetName(), x.GetHash())
+	}
 	for _, r := range m.GetPut() {
-		e, err := decodeExport(owner, r)
-		if err == nil {
-			u.Put = append(u.Put, e)
-			continue
+		if e, err := d.export(r); err != nil {
+			d.refuse(r, err)
+		} else {
+			d.u.Put = append(d.u.Put, federation.Record{Export: e, Hash: federation.Hash(r.GetHash())})
 		}
-		if len(refused) < maxReported {
-			refused = append(refused, fmt.Errorf("record %.130q of %s: %w", decodeName(r.GetName()).String(), owner, err))
-		}
-		if name := decodeName(r.GetName()); name.Check() == nil {
-			u.Unread = append(u.Unread, name)
+	}
+	for _, p := range m.GetPatched() {
+		if patch, err := d.patch(p); err != nil {
+			d.refuse(p.GetRecord(), err)
+		} else {
+			d.u.Patched = append(d.u.Patched, patch)
 		}
 	}
 	for _, n := range m.GetWithdrawn() {
-		u.Withdrawn = append(u.Withdrawn, decodeName(n))
+		d.u.Withdrawn = append(d.u.Withdrawn, decodeName(n))
 	}
-	return u, refused, nil
+	if err := namedOnce(d.u); err != nil {
+		return nil, nil, err
+	}
+	return d.u, d.refused, nil
 }
 
-func encodeVersion(v federation.Version) *wire.Version {
-	return &wire.Version{Term: v.Term, Seq: v.Seq}
+// namedOnce returns an error when an update names a service twice: what it makes of it would depend on who reads it.
+func namedOnce(u *federation.Update) (err error) {
+	seen := make(map[federation.ServiceName]bool, len(u.Put)+len(u.Patched)+len(u.Withdrawn)+len(u.Unread))
+	note := func(n federation.ServiceName) {
+		if seen[n] {
+			err = fmt.Errorf("update of %s to %s names %.130q twice", u.Owner, u.To, n.String())
+		}
+		seen[n] = true
+	}
+	for _, r := range u.Put {
+		note(r.Name)
+	}
+	for i := range u.Patched {
+		note(u.Patched[i].Name)
+	}
+	for _, n := range u.Withdrawn {
+		note(n)
+	}
+	for _, x := range u.Unread {
+		note(x.Name)
+	}
+	return err
 }
 
-func decodeVersion(v *wire.Version) federation.Version {
-	return federation.Version{Term: v.GetTerm(), Seq: v.GetSeq()}
+// decoder makes an Update of its wire form.
+type decoder struct {
+	owner   federation.ClusterID
+	drop    func(netip.Addr) bool
+	texts   map[string]string // that many endpoints share
+	u       *federation.Update
+	refused []error
 }
 
-func encodeName(n federation.ServiceName) *wire.Name {
-	return &wire.Name{Namespace: n.Namespace, Name: n.Name}
+// refuse leaves a record out, whose hash counts nonetheless: the owner said it.
+func (d *decoder) refuse(r *wire.Export, err error) {
+	if len(d.refused) < maxReported {
+		d.refused = append(d.refused, fmt.Errorf("record %.130q of %s: %w", decodeName(r.GetName()).String(), d.owner, err))
+	}
+	d.unread(r.GetName(), r.GetHash())
 }
 
-func decodeName(n *wire.Name) federation.ServiceName {
-	return federation.ServiceName{Namespace: n.GetNamespace(), Name: n.GetName()}
+// unread names a record that was left out. One without a name that can be stands under its hash, which no service
+// can be called.
+func (d *decoder) unread(n *wire.Name, hash uint64) {
+	name := decodeName(n)
+	if name.Check() != nil {
+		name = federation.ServiceName{Name: fmt.Sprintf("#%x", hash)}
+	}
+	d.u.Unread = append(d.u.Unread, federation.Unread{Name: name, Hash: federation.Hash(hash)})
 }
 
-func encodeExport(e *federation.Export) *wire.Export {
-	m := &wire.Export{
-		Name:                  encodeName(e.Name),
-		Created:               e.Created.Unix(),
-		Type:                  types.encode(e.Type),
-		ClientIpAffinity:      e.SessionAffinity == "ClientIP",
-		AffinitySeconds:       e.SessionAffinitySeconds,
-		InternalTrafficPolicy: e.InternalTrafficPolicy,
-		TrafficDistribution:   e.TrafficDistribution,
-		Labels:                e.Labels,
-		Annotations:           e.Annotations,
-		Network:               e.Network,
+func (d *decoder) patch(p *wire.Patch) (federation.Patch, error) {
+	e, err := d.export(p.GetRecord())
+	if err != nil {
+		return federation.Patch{}, err
 	}
-	for _, p := range e.Ports {
-		m.Ports = append(m.Ports, &wire.Port{Name: p.Name, Protocol: protocols.encode(p.Protocol), AppProtocol: p.AppProtocol, Number: uint32(p.Number)})
+	gone := federation.Export{}
+	if gone.Subsets, err = d.gone(p); err != nil {
+		return federation.Patch{}, err
 	}
-	for _, f := range e.IPFamilies {
-		m.IpFamilies = append(m.IpFamilies, families.encode(f))
-	}
-	for _, s := range e.Subsets {
-		m.Subsets = append(m.Subsets, encodeSubset(s))
-	}
-	return m
+	gone.Normalize()
+	return federation.Patch{
+		Base:    federation.Hash(p.GetBase()),
+		Record:  federation.Record{Export: e, Hash: federation.Hash(p.GetRecord().GetHash())},
+		Removed: gone.Subsets,
+	}, nil
 }
 
-func encodeSubset(s federation.Subset) *wire.Subset {
-	m := &wire.Subset{}
-	for _, p := range s.Ports {
-		m.Ports = append(m.Ports, &wire.TargetPort{Name: p.Name, Protocol: protocols.encode(p.Protocol), Number: uint32(p.Number)})
+// gone returns the endpoints that a patch takes away: those that the owner removed, and those that it put and that
+// are left out here, as they may be held from before they were.
+func (d *decoder) gone(p *wire.Patch) ([]federation.Subset, error) {
+	drop := d.drop
+	d.drop = nil
+	defer func() { d.drop = drop }()
+	list := slices.Clone(p.GetRemoved())
+	for _, s := range p.GetRecord().GetSubsets() {
+		out := &wire.Subset{Ports: s.GetPorts()}
+		for _, ep := range s.GetEndpoints() {
+			if address, ok := netip.AddrFromSlice(ep.GetAddress()); ok && drop != nil && drop(address) {
+				out.Endpoints = append(out.Endpoints, ep)
+			}
+		}
+		list = append(list, out)
 	}
-	for _, ep := range s.Endpoints {
-		m.Endpoints = append(m.Endpoints, &wire.Endpoint{
-			Address:     ep.Address.AsSlice(),
-			Hostname:    ep.Hostname,
-			Zone:        ep.Zone,
-			Region:      ep.Region,
-			Ready:       ep.Conditions.Has(federation.Ready),
-			Serving:     ep.Conditions.Has(federation.Serving),
-			Terminating: ep.Conditions.Has(federation.Terminating),
-		})
-	}
-	return m
+	return d.subsets(list)
 }
 
-func decodeExport(owner federation.ClusterID, m *wire.Export) (*federation.Export, error) {
+func (d *decoder) export(m *wire.Export) (*federation.Export, error) {
 	e := &federation.Export{
-		Cluster:                owner,
+		Cluster:                d.owner,
 		Name:                   decodeName(m.GetName()),
 		Created:                time.Unix(m.GetCreated(), 0),
 		Type:                   types.decode(m.GetType()),
 		SessionAffinity:        "None",
 		SessionAffinitySeconds: m.GetAffinitySeconds(),
-		InternalTrafficPolicy:  m.GetInternalTrafficPolicy(),
-		TrafficDistribution:    m.GetTrafficDistribution(),
+		InternalTrafficPolicy:  d.shared(m.GetInternalTrafficPolicy()),
+		TrafficDistribution:    d.shared(m.GetTrafficDistribution()),
 		Labels:                 m.GetLabels(),
 		Annotations:            m.GetAnnotations(),
-		Network:                m.GetNetwork(),
+		Network:                d.shared(m.GetNetwork()),
+	}
+	if extra := m.ProtoReflect().GetUnknown(); len(extra) > maxExtra {
+		return nil, fmt.Errorf("%d bytes that this version does not know: want at most %d", len(extra), maxExtra)
+	} else if len(extra) > 0 {
+		e.Extra = slices.Clone(extra)
 	}
 	if m.GetClientIpAffinity() {
 		e.SessionAffinity = "ClientIP"
@@ -144,7 +174,7 @@ func decodeExport(owner federation.ClusterID, m *wire.Export) (*federation.Expor
 		if err != nil {
 			return nil, err
 		}
-		e.Ports = append(e.Ports, federation.Port{Name: p.GetName(), Protocol: protocols.decode(p.GetProtocol()), AppProtocol: p.GetAppProtocol(), Number: number})
+		e.Ports = append(e.Ports, federation.Port{Name: d.shared(p.GetName()), Protocol: protocols.decode(p.GetProtocol()), AppProtocol: d.shared(p.GetAppProtocol()), Number: number})
 	}
 	if n := len(m.GetIpFamilies()); n > 2 {
 		return nil, fmt.Errorf("%d IP families: want at most 2", n)
@@ -152,12 +182,12 @@ func decodeExport(owner federation.ClusterID, m *wire.Export) (*federation.Expor
 	for _, f := range m.GetIpFamilies() {
 		e.IPFamilies = append(e.IPFamilies, families.decode(f))
 	}
-	for _, s := range m.GetSubsets() {
-		subset, err := decodeSubset(s)
-		if err != nil {
-			return nil, err
-		}
-		e.Subsets = append(e.Subsets, subset)
+	var err error
+	if e.Subsets, err = d.subsets(m.GetSubsets()); err != nil {
+		return nil, err
+	}
+	if n := sizeOf(e); n > maxRecord {
+		return nil, fmt.Errorf("about %d bytes: want at most %d", n, maxRecord)
 	}
 	if err := e.Check(); err != nil {
 		return nil, err
@@ -166,30 +196,75 @@ func decodeExport(owner federation.ClusterID, m *wire.Export) (*federation.Expor
 	return e, nil
 }
 
-// decodeSubset drops endpoints that cannot be reached from elsewhere; the others go on.
-func decodeSubset(m *wire.Subset) (federation.Subset, error) {
+func (d *decoder) subsets(list []*wire.Subset) ([]federation.Subset, error) {
+	var out []federation.Subset
+	for _, m := range list {
+		s, err := d.subset(m)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, s)
+	}
+	return out, nil
+}
+
+// subset drops endpoints that cannot be reached from elsewhere; the others go on.
+func (d *decoder) subset(m *wire.Subset) (federation.Subset, error) {
 	var s federation.Subset
 	for _, p := range m.GetPorts() {
 		number, err := portNumber(p.GetNumber())
 		if err != nil {
 			return s, err
 		}
-		s.Ports = append(s.Ports, federation.TargetPort{Name: p.GetName(), Protocol: protocols.decode(p.GetProtocol()), Number: number})
+		s.Ports = append(s.Ports, federation.TargetPort{Name: d.shared(p.GetName()), Protocol: protocols.decode(p.GetProtocol()), Number: number})
 	}
+	s.Endpoints = make([]federation.Endpoint, 0, len(m.GetEndpoints()))
 	for _, ep := range m.GetEndpoints() {
 		address, _ := netip.AddrFromSlice(ep.GetAddress())
-		if !federation.Reachable(address) {
+		if !federation.Reachable(address) || d.drop != nil && d.drop(address) {
 			continue
 		}
 		s.Endpoints = append(s.Endpoints, federation.Endpoint{
 			Address:    address,
 			Hostname:   ep.GetHostname(),
-			Zone:       ep.GetZone(),
-			Region:     ep.GetRegion(),
+			Zone:       d.shared(ep.GetZone()),
+			Region:     d.shared(ep.GetRegion()),
 			Conditions: decodeConditions(ep),
 		})
 	}
 	return s, nil
+}
+
+// shared returns the text, in one copy for all of the update.
+func (d *decoder) shared(text string) string {
+	if text == "" {
+		return ""
+	}
+	if known, ok := d.texts[text]; ok {
+		return known
+	}
+	d.texts[text] = text
+	return text
+}
+
+func decodeHead(m *wire.Head) federation.Head {
+	return federation.Head{Version: decodeVersion(m.GetVersion()), Digest: federation.Digest(m.GetDigest()), Records: int(m.GetRecords())}
+}
+
+func decodeHashes(list []uint64) []federation.Hash {
+	out := make([]federation.Hash, len(list))
+	for i, h := range list {
+		out[i] = federation.Hash(h)
+	}
+	return out
+}
+
+func decodeVersion(v *wire.Version) federation.Version {
+	return federation.Version{Term: v.GetTerm(), Seq: v.GetSeq()}
+}
+
+func decodeName(n *wire.Name) federation.ServiceName {
+	return federation.ServiceName{Namespace: n.GetNamespace(), Name: n.GetName()}
 }
 
 func decodeConditions(ep *wire.Endpoint) (c federation.Conditions) {

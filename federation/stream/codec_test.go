@@ -3,42 +3,113 @@ package stream
 import (
 	"bytes"
 	"fmt"
+	"math/rand/v2"
 	"net/netip"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"google.golang.org/protobuf/proto"
 
 	"github.com/hansa-mcs/hansa/federation"
 	"github.com/hansa-mcs/hansa/federation/stream/wire"
-	"github.com/hansa-mcs/hansa/integration/rule"
 )
 
-var webName = federation.ServiceName{Namespace: "shop", Name: "web"}
+// through returns what the other side makes of an update: packed, sent, read and decoded.
+func through(t testing.TB, u *federation.Update) (*federation.Update, []error, error) {
+	t.Helper()
+	out, err := pack((&message{update: u}).encode())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var in inbox
+	for {
+		f := out.chunk()
+		m, err := in.take(f.GetChunk())
+		if err != nil {
+			return nil, nil, err
+		}
+		if f.GetChunk().GetLast() {
+			return decodeUpdate(m.GetUpdate())
+		}
+	}
+}
+
+// anyUpdate returns an update with anything in any field.
+func anyUpdate(r *rand.Rand) *federation.Update {
+	version := func() federation.Version { return federation.Version{Term: r.Uint64(), Seq: r.Uint64()} }
+	hash := func() federation.Hash { return federation.Hash(r.Uint64()) }
+	u := &federation.Update{Owner: "east", To: version(), Digest: federation.Digest(r.Uint64()), More: r.IntN(2) == 0}
+	if r.IntN(2) == 0 {
+		u.From = version()
+	}
+	if r.IntN(2) == 0 {
+		u.At = time.UnixMilli(1 + r.Int64N(1<<53-1))
+	}
+	for i := range r.IntN(4) {
+		u.Put = append(u.Put, federation.Record{Export: anyExport(r, "east", fmt.Sprintf("put-%d", i)), Hash: hash()})
+	}
+	for i := range r.IntN(4) {
+		u.Patched = append(u.Patched, federation.Patch{
+			Base:    hash(),
+			Record:  federation.Record{Export: anyExport(r, "east", fmt.Sprintf("patched-%d", i)), Hash: hash()},
+			Removed: anyRemoved(r),
+		})
+	}
+	for i := range r.IntN(4) {
+		u.Withdrawn = append(u.Withdrawn, named(fmt.Sprintf("withdrawn-%d", i)))
+	}
+	for range r.IntN(4) {
+		u.Stale = append(u.Stale, hash())
+	}
+	for i := range r.IntN(4) {
+		u.Unread = append(u.Unread, federation.Unread{Name: named(fmt.Sprintf("unread-%d", i)), Hash: hash()})
+	}
+	return u
+}
+
+// anyRemoved returns endpoints that went: of each only address and host name are said.
+func anyRemoved(r *rand.Rand) []federation.Subset {
+	e := anyExport(r, "east", "removed")
+	for i := range e.Subsets {
+		for j := range e.Subsets[i].Endpoints {
+			ep := &e.Subsets[i].Endpoints[j]
+			*ep = federation.Endpoint{Address: ep.Address, Hostname: ep.Hostname}
+		}
+	}
+	return e.Subsets
+}
 
 // Whatever one member says, the other understands the same.
 func TestUpdatesSurviveTheWire(t *testing.T) {
 	r := random(t)
 	for range 300 {
-		u := &federation.Update{Owner: "east", To: federation.Version{Term: r.Uint64(), Seq: r.Uint64()}}
-		if r.IntN(2) == 0 {
-			u.From = federation.Version{Term: u.To.Term, Seq: 1 + r.Uint64N(9)}
-		}
-		for i := range r.IntN(4) {
-			u.Put = append(u.Put, anyExport(r, "east", fmt.Sprintf("s-%d", i)))
-		}
-		for i := range r.IntN(3) {
-			u.Withdrawn = append(u.Withdrawn, federation.ServiceName{Namespace: "shop", Name: fmt.Sprintf("w-%d", i)})
-		}
-		data, err := encodeUpdate(u)
-		if err != nil {
-			t.Fatal(err)
-		}
-		got, refused, err := decodeUpdate(data)
-		if err != nil || len(refused) > 0 || len(got.Unread) > 0 || !sameUpdate(u, got) {
+		u := anyUpdate(r)
+		if got, refused, err := through(t, u); err != nil || len(refused) > 0 || !sameUpdate(u, got) {
 			t.Fatalf("said\n%+v\nunderstood\n%+v\nrefused %v, error %v", u, got, refused, err)
 		}
+	}
+}
+
+// So do heads and hashes.
+func TestHeadsAndHashesSurviveTheWire(t *testing.T) {
+	r := random(t)
+	for range 100 {
+		h := federation.Head{Version: federation.Version{Term: r.Uint64(), Seq: r.Uint64()}, Digest: federation.Digest(r.Uint64()), Records: int(r.Uint32())}
+		if m := encodeHead("east", h); decodeHead(m) != h || m.GetOwner() != "east" {
+			t.Errorf("%+v became %+v", h, decodeHead(m))
+		}
+		list := make([]federation.Hash, r.IntN(9))
+		for i := range list {
+			list[i] = federation.Hash(r.Uint64())
+		}
+		if got := decodeHashes(encodeHashes(list)); !slices.Equal(got, list) {
+			t.Errorf("%v became %v", list, got)
+		}
+	}
+	if m := encodeHead("east", federation.Head{Records: 1 << 40}); m.GetRecords() != 1<<32-1 {
+		t.Errorf("more than can be said became %d", m.GetRecords())
 	}
 }
 
@@ -48,108 +119,14 @@ func TestNodesDoNotCrossTheWire(t *testing.T) {
 	for i := range e.Subsets[0].Endpoints {
 		e.Subsets[0].Endpoints[i].Node = fmt.Sprintf("secret-node-%d", i)
 	}
-	data, err := encodeUpdate(&federation.Update{Owner: "east", To: federation.Version{Term: 1, Seq: 1}, Put: []*federation.Export{e}})
+	u := wholeSet("east", federation.Version{Term: 1, Seq: 1}, e)
+	data, err := proto.Marshal(encodeUpdate(u))
 	if err != nil || !bytes.Contains(data, []byte("web-0")) || bytes.Contains(data, []byte("secret-node")) {
 		t.Fatalf("on the wire: %q, error %v", data, err)
 	}
-	got, refused, err := decodeUpdate(data)
+	got, refused, err := through(t, u)
 	if err != nil || len(refused) > 0 || !got.Put[0].Equal(export("east", "web", "10.0.0.1", "10.0.0.2")) {
 		t.Fatalf("understood %+v, refused %v, error %v", got, refused, err)
-	}
-}
-
-// A label that no API server would take is refused with its record, named.
-func TestALabelThatNoAPIServerTakesIsRefused(t *testing.T) {
-	rule.Covers(t, "E8")
-	for what, spoil := range map[string]func(*wire.Export){
-		`exportedLabels "a b"`:         func(e *wire.Export) { e.Labels = map[string]string{"a b": ""} },
-		`exportedLabels "a": value`:    func(e *wire.Export) { e.Labels = map[string]string{"a": "-"} },
-		`exportedAnnotations "a/b/c":`: func(e *wire.Export) { e.Annotations = map[string]string{"a/b/c": ""} },
-	} {
-		u, refused, err := decodeUpdate(wireUpdate(t, func(_ int, e *wire.Export) { spoil(e) }, export("east", "web", "10.0.0.1")))
-		if err != nil || len(u.Put) != 0 || !slices.Equal(u.Unread, []federation.ServiceName{webName}) {
-			t.Errorf("%s: update %+v, error %v", what, u, err)
-		}
-		if len(refused) != 1 || !strings.HasPrefix(refused[0].Error(), `record "shop/web" of east: `+what) {
-			t.Errorf("%s: refused %v", what, refused)
-		}
-	}
-}
-
-// wireUpdate returns the wire form of a whole set with these exports, each changed by spoil.
-func wireUpdate(t *testing.T, spoil func(i int, e *wire.Export), exports ...*federation.Export) []byte {
-	t.Helper()
-	m := &wire.Update{Owner: "east", To: &wire.Version{Term: 1, Seq: 1}}
-	for i, e := range exports {
-		x := encodeExport(e)
-		spoil(i, x)
-		m.Put = append(m.Put, x)
-	}
-	data, err := proto.Marshal(m)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return data
-}
-
-// Each kind of bad record is refused alone, with its name: the others go on, and what is held of it stays.
-func TestBadRecordIsRefusedAlone(t *testing.T) {
-	for what, spoil := range map[string]func(*wire.Export){
-		"no type":                    func(e *wire.Export) { e.Type = wire.Type_TYPE_UNSPECIFIED },
-		"an unknown type":            func(e *wire.Export) { e.Type = 3 },
-		"a negative type":            func(e *wire.Export) { e.Type = -1 },
-		"no protocol":                func(e *wire.Export) { e.Ports[0].Protocol = 0 },
-		"an unknown protocol":        func(e *wire.Export) { e.Ports[0].Protocol = 99 },
-		"an unknown target protocol": func(e *wire.Export) { e.Subsets[0].Ports[0].Protocol = 4 },
-		"no family":                  func(e *wire.Export) { e.IpFamilies = []wire.IPFamily{0} },
-		"an unknown family":          func(e *wire.Export) { e.IpFamilies = []wire.IPFamily{1, 3} },
-		"port 0":                     func(e *wire.Export) { e.Ports[0].Number = 0 },
-		"port 65536":                 func(e *wire.Export) { e.Ports[0].Number = 1 << 16 },
-		"port 80 behind 16 bits":     func(e *wire.Export) { e.Ports[0].Number = 1<<16 + 80 },
-		"target port 65536":          func(e *wire.Export) { e.Subsets[0].Ports[0].Number = 1 << 16 },
-		"a host name of two labels":  func(e *wire.Export) { e.Subsets[0].Endpoints[0].Hostname = "a.b" },
-		"a long zone":                func(e *wire.Export) { e.Subsets[0].Endpoints[0].Zone = strings.Repeat("z", 254) },
-		"a time before 1970":         func(e *wire.Export) { e.Created = -1 },
-		"a time beyond any year":     func(e *wire.Export) { e.Created = 1 << 62 },
-		"a negative timeout":         func(e *wire.Export) { e.AffinitySeconds = -1 },
-		"too many ports": func(e *wire.Export) {
-			e.Ports = slices.Repeat(e.Ports, federation.MaxPorts+1)
-		},
-		"too many bad ports": func(e *wire.Export) {
-			e.Ports = slices.Repeat([]*wire.Port{{}}, 10_000)
-		},
-		"too many bad subsets": func(e *wire.Export) {
-			e.Subsets = slices.Repeat([]*wire.Subset{{Ports: []*wire.TargetPort{{}}}}, 10_000)
-		},
-	} {
-		before, after := export("east", "before", "10.0.0.1"), export("east", "after", "10.0.0.1")
-		data := wireUpdate(t, func(i int, e *wire.Export) {
-			if i == 1 {
-				spoil(e)
-			}
-		}, before, export("east", "web", "10.0.0.1"), after)
-		u, refused, err := decodeUpdate(data)
-		if err != nil || len(u.Put) != 2 || !u.Put[0].Equal(before) || !u.Put[1].Equal(after) {
-			t.Errorf("%s: error %v, update %+v", what, err, u)
-			continue
-		}
-		if !slices.Equal(u.Unread, []federation.ServiceName{webName}) {
-			t.Errorf("%s: unread %v", what, u.Unread)
-		}
-		if len(refused) != 1 || !strings.HasPrefix(refused[0].Error(), `record "shop/web" of east: `) || len(refused[0].Error()) > 500 {
-			t.Errorf("%s: refused %.1000v", what, refused)
-		}
-	}
-}
-
-// A record without a name that can be read is refused, and named nowhere.
-func TestRecordWithoutANameIsRefused(t *testing.T) {
-	for _, name := range []*wire.Name{nil, {}, {Namespace: "shop"}, {Namespace: "Shop", Name: "web"}, {Namespace: "shop", Name: strings.Repeat("a", 1<<20)}} {
-		data := wireUpdate(t, func(_ int, e *wire.Export) { e.Name = name }, export("east", "web", "10.0.0.1"))
-		u, refused, err := decodeUpdate(data)
-		if err != nil || len(u.Put)+len(u.Unread) != 0 || len(refused) != 1 || len(refused[0].Error()) > 1000 {
-			t.Errorf("%.20q: update %+v, refused %.1000v, error %v", name, u, refused, err)
-		}
 	}
 }
 
@@ -164,70 +141,49 @@ func TestHostileEndpointsAreDropped(t *testing.T) {
 		netip.MustParseAddr("::ffff:10.0.0.1").AsSlice(),
 	}
 	good := export("east", "web", "10.0.0.1", "fd00::1")
-	data := wireUpdate(t, func(_ int, e *wire.Export) {
+	m := spoiled(func(_ int, e *wire.Export) {
 		for _, a := range hostile {
 			e.Subsets[0].Endpoints = append(e.Subsets[0].Endpoints, &wire.Endpoint{Address: a, Ready: true})
 		}
 		e.Subsets = append(e.Subsets, &wire.Subset{Endpoints: []*wire.Endpoint{{Address: hostile[5]}}})
 	}, good)
-	u, refused, err := decodeUpdate(data)
+	m.Patched = []*wire.Patch{{Record: encodeExport(export("east", "api", "10.0.0.1")), Removed: []*wire.Subset{{Endpoints: []*wire.Endpoint{{Address: hostile[5]}, {Address: []byte{10, 0, 0, 9}}}}}}}
+	u, refused, err := decodeUpdate(m)
 	if err != nil || len(refused) > 0 || len(u.Put) != 1 || !u.Put[0].Equal(good) {
 		t.Errorf("update %+v, refused %v, error %v", u, refused, err)
 	}
-}
-
-// Nothing of an update can be used that is not one, or that has no owner.
-func TestUpdateWithoutAnOwnerIsAnError(t *testing.T) {
-	nobody, _ := proto.Marshal(&wire.Update{To: &wire.Version{Term: 1, Seq: 1}})
-	illegal, _ := proto.Marshal(&wire.Update{Owner: strings.Repeat("E", 1<<20)})
-	for _, data := range [][]byte{nil, nobody, illegal, []byte("\xff\xff\xff"), {0x0a, 0x7f}} {
-		if u, _, err := decodeUpdate(data); err == nil || len(err.Error()) > 1000 {
-			t.Errorf("%.20q: update %+v, error %.1000v", data, u, err)
-		}
+	if gone := u.Patched[0].Removed; len(gone) != 1 || len(gone[0].Endpoints) != 1 {
+		t.Errorf("gone: %+v", gone)
 	}
 }
 
-// What a later minor version adds to a message does not keep this one from reading it.
-func TestUnknownFieldsAreNoHindrance(t *testing.T) {
-	want := export("east", "web", "10.0.0.1")
-	data := wireUpdate(t, func(_ int, e *wire.Export) {
-		e.ProtoReflect().SetUnknown([]byte{0xf8, 0x3f, 0x01}) // field 1023, a varint
-	}, want)
-	data = append(data, 0xfa, 0x3f, 0x01, 0x00) // field 1023, a byte
-	if u, refused, err := decodeUpdate(data); err != nil || len(refused) > 0 || len(u.Put) != 1 || !u.Put[0].Equal(want) {
-		t.Errorf("update %+v, refused %v, error %v", u, refused, err)
-	}
-}
-
-// Whatever comes, nothing panics; what is taken passes Check, is normalized, and says the same again.
-func FuzzDecodeUpdate(f *testing.F) {
-	for _, u := range []*federation.Update{
-		{Owner: "east", To: federation.Version{Term: 1, Seq: 1}, Put: []*federation.Export{export("east", "web", "10.0.0.1", "fd00::1")}},
-		{Owner: "east", From: federation.Version{Term: 1, Seq: 1}, To: federation.Version{Term: 1, Seq: 2}, Withdrawn: []federation.ServiceName{webName}},
+// Nothing of an update can be used that has no owner, or that names a service twice.
+func TestUpdatesOfWhichNothingCanBeUsed(t *testing.T) {
+	name, record := encodeName(webName), encodeExport(export("east", "web", "10.0.0.1"))
+	bad := encodeExport(export("east", "web", "10.0.0.1"))
+	bad.Type = 0
+	nameless := &wire.Export{Hash: 7}
+	for about, m := range map[string]*wire.Update{
+		"nothing":                    nil,
+		"nobody's":                   {To: &wire.Version{Term: 1, Seq: 1}},
+		"of an impossible owner":     {Owner: strings.Repeat("E", 1<<20)},
+		"put and put":                {Put: []*wire.Export{record, record}},
+		"put and refused":            {Put: []*wire.Export{record, bad}},
+		"put and patched":            {Put: []*wire.Export{record}, Patched: []*wire.Patch{{Record: record}}},
+		"put and withdrawn":          {Put: []*wire.Export{record}, Withdrawn: []*wire.Name{name}},
+		"patched and patched":        {Patched: []*wire.Patch{{Record: record}, {Record: record}}},
+		"withdrawn and withdrawn":    {Withdrawn: []*wire.Name{name, name}},
+		"withdrawn and unread":       {Withdrawn: []*wire.Name{name}, Unread: []*wire.Unread{{Name: name, Hash: 1}}},
+		"unread and refused":         {Put: []*wire.Export{bad}, Unread: []*wire.Unread{{Name: name, Hash: 1}}},
+		"twice without a name":       {Put: []*wire.Export{nameless, nameless}},
+		"a long name, withdrawn":     {Withdrawn: []*wire.Name{{Name: strings.Repeat("a", 1<<20)}, {Name: strings.Repeat("a", 1<<20)}}},
+		"nothing withdrawn, and yet": {Withdrawn: []*wire.Name{nil, {}}},
 	} {
-		data, err := encodeUpdate(u)
-		if err != nil {
-			f.Fatal(err)
+		if m != nil && m.Owner == "" && about != "nobody's" {
+			m.Owner = "east"
 		}
-		f.Add(data)
+		if u, refused, err := decodeUpdate(m); err == nil || u != nil || len(refused) > 0 || len(err.Error()) > 1000 {
+			t.Errorf("%s: update %+v, refused %v, error %.1000v", about, u, refused, err)
+		}
 	}
-	f.Add([]byte(nil))
-	f.Fuzz(func(t *testing.T, data []byte) {
-		u, _, err := decodeUpdate(data)
-		if err != nil {
-			return
-		}
-		for _, e := range u.Put {
-			if err := e.Check(); err != nil {
-				t.Fatalf("taken: %+v: %v", e, err)
-			}
-		}
-		again, err := encodeUpdate(u)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got, refused, err := decodeUpdate(again); err != nil || len(refused) > 0 || !sameUpdate(u, got) {
-			t.Fatalf("first\n%+v\nagain\n%+v\nrefused %v, error %v", u, got, refused, err)
-		}
-	})
 }

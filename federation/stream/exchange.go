@@ -3,9 +3,12 @@ package stream
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"google.golang.org/grpc"
@@ -30,7 +33,7 @@ type Member struct {
 	Address string // host:port
 }
 
-// Config is what an Exchange needs. All fields are required.
+// Config is what an Exchange needs. All fields but Drop and Observe are required.
 type Config struct {
 	Store *federation.Store
 	// Listener accepts Conns only; Start closes it.
@@ -39,17 +42,43 @@ type Config struct {
 	Dial func(ctx context.Context, address string, want federation.ClusterID) (Conn, error)
 	// Members returns the other members as they are now, and a channel that closes when that changes.
 	Members func() ([]Member, <-chan struct{})
-	Log     *slog.Logger
+	// Drop reports whether an endpoint that another cluster sends is left out, as it is one of our own Services'
+	// addresses. It is called for each endpoint and must not block. Nil leaves out none.
+	Drop func(netip.Addr) bool
+	// Observe is told of each update that was taken how long ago its owner made the oldest change in it, by the
+	// owner's clock and ours. It must not block. Nil for nobody.
+	Observe func(owner federation.ClusterID, age time.Duration)
+	// Standing returns what this agent is to its cluster, and a channel that closes when that changes.
+	Standing func() (Standing, <-chan struct{})
+	Log      *slog.Logger
+}
+
+// Standing is what an agent is to its cluster. The leader keeps streams to the other clusters and lets its standbys
+// have all that it holds; a standby has one stream, to its leader.
+type Standing struct {
+	Leads bool
+	// Leader is the host:port of the agent that leads instead, "" while there is none.
+	Leader string
 }
 
 // Exchange keeps one stream to every member that can be reached, and applies what comes.
 type Exchange struct {
 	wire.UnimplementedFederationServer
-	config Config
-	links  *links
-	moving sync.WaitGroup  // the goroutines of all links
-	ending <-chan struct{} // closes when all streams are to end; nil before Start
+	config   Config
+	links    *links
+	standbys atomic.Int32 // how many there are
+	packer   packer
+	totals   totals
+	moving   sync.WaitGroup  // the goroutines of all links
+	ending   <-chan struct{} // closes when all streams are to end; nil before Start
 }
+
+// window is how much may be on the way to a side that does not read. A fixed one spares a ping for each frame, by
+// which gRPC would measure the line to find it.
+const window = 1 << 20
+
+// maxStandbys bounds how many standbys a leader feeds.
+const maxStandbys = 8
 
 // New returns an Exchange that does nothing until Start.
 func New(config Config) *Exchange {
@@ -64,16 +93,18 @@ func (x *Exchange) Start(ctx context.Context) error {
 	server := grpc.NewServer(
 		grpc.Creds(handshaken{}),
 		grpc.MaxRecvMsgSize(maxFrame),
+		grpc.StaticStreamWindowSize(window),
+		grpc.StaticConnWindowSize(window),
 		grpc.MaxConcurrentStreams(4),
 		grpc.WaitForHandlers(true),
-		grpc.KeepaliveParams(keepalive.ServerParameters{Time: silence, Timeout: silence}),
+		grpc.KeepaliveParams(keepalive.ServerParameters{Time: silence, Timeout: silence, MaxConnectionIdle: time.Minute}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: silence / 2, PermitWithoutStream: true}),
 	)
 	wire.RegisterFederationServer(server, x)
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(x.config.Listener) }()
 	dialed := make(chan struct{})
-	go func() { defer close(dialed); x.dialMembers(ctx) }()
+	go func() { defer close(dialed); x.keepStanding(ctx) }()
 
 	var err error
 	select {
@@ -103,128 +134,53 @@ func (x *Exchange) Exchange(stream grpc.BidiStreamingServer[wire.Frame, wire.Fra
 	}
 	ctx, cancel := context.WithCancelCause(stream.Context())
 	defer cancel(nil)
-	_, err := x.move(ctx, newLink(stream, x.config.Store, auth.cluster, auth.cluster, x.config.Log, cancel))
+	err := x.serve(ctx, stream, auth.cluster, cancel)
 	if errors.Is(err, errReplaced) {
 		return status.Error(codes.AlreadyExists, err.Error())
 	}
 	return status.Error(codes.Aborted, reason(err))
 }
 
-// dialMembers runs one dialer per member that gossip knows, for as long as it knows it.
-func (x *Exchange) dialMembers(ctx context.Context) {
-	var dialers sync.WaitGroup
-	defer dialers.Wait()
-	running := map[Member]context.CancelCauseFunc{}
-	for {
-		members, changed := x.config.Members()
-		known := map[Member]bool{}
-		for _, m := range members {
-			known[m] = true
-			if running[m] == nil {
-				dialCtx, cancel := context.WithCancelCause(ctx)
-				running[m] = cancel
-				dialers.Go(func() { x.keepDialing(dialCtx, m) })
-			}
-		}
-		for m, cancel := range running {
-			if !known[m] {
-				cancel(errUnknown)
-				delete(running, m)
-			}
-		}
-		select {
-		case <-changed:
-		case <-ctx.Done():
-			for _, cancel := range running {
-				cancel(nil)
-			}
-			return
+// serve moves the frames of a stream that from opened, until it ends.
+func (x *Exchange) serve(ctx context.Context, stream frames, from federation.ClusterID, cancel context.CancelCauseFunc) error {
+	role := Peer
+	if from == x.config.Store.Self() {
+		role = Standby
+		defer x.standbys.Add(-1)
+		if x.standbys.Add(1) > maxStandbys {
+			return fmt.Errorf("more than %d standbys", maxStandbys)
 		}
 	}
-}
-
-// keepDialing keeps a stream to m until ctx ends: it waits while there is one, whoever dialed it, and
-// dials when there is none, with back-off.
-func (x *Exchange) keepDialing(ctx context.Context, m Member) {
-	var wait backoff
-	without := trouble{since: time.Now()}
-	for ctx.Err() == nil {
-		if ended := x.links.wait(m.Cluster); ended != nil {
-			select {
-			case <-ended:
-			case <-ctx.Done():
-			}
-			wait, without = backoff{}, trouble{since: time.Now()}
-			continue
-		}
-		began := time.Now()
-		up, err := x.dial(ctx, m)
-		if ctx.Err() != nil {
-			return
-		}
-		if time.Since(began) > backoffReset {
-			wait = backoff{}
-		}
-		if up {
-			without = trouble{since: time.Now()}
-		}
-		if !replaced(err) { // a second stream that was not needed is no failure
-			x.config.Log.Log(ctx, without.level(time.Now()), "no stream to a peer; trying for ever", "peer", m.Cluster, "address", m.Address, "reason", reason(err))
-		}
-		select {
-		case <-time.After(wait.next()):
-		case <-ctx.Done():
-		}
+	l := x.newLink(stream, from, role, from, cancel)
+	defer x.links.open(l)()
+	// Looked at once the link is open: who stops leading ends the links that are.
+	if standing, _ := x.config.Standing(); !standing.Leads {
+		return errNotLeading
 	}
+	_, err := x.move(ctx, l)
+	return err
 }
 
-// replaced reports whether a stream ended because there is a better one, as this side or the other says.
-func replaced(err error) bool {
-	return errors.Is(err, errReplaced) || status.Code(err) == codes.AlreadyExists
-}
-
-// dial opens a stream to m and moves its frames until it ends. It reports whether the stream was ever up.
-func (x *Exchange) dial(ctx context.Context, m Member) (up bool, err error) {
-	conn, err := grpc.NewClient("passthrough:///"+m.Address,
-		grpc.WithTransportCredentials(handshaken{}),
-		grpc.WithContextDialer(func(ctx context.Context, address string) (net.Conn, error) {
-			return x.config.Dial(ctx, address, m.Cluster)
-		}),
-		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxFrame)),
-		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: silence, Timeout: silence}),
-		grpc.WithDisableRetry(),
-	)
-	if err != nil {
-		return false, err
-	}
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer func() {
-		cancel(nil)
-		_ = conn.Close()
-	}()
-	stream, err := wire.NewFederationClient(conn).Exchange(ctx)
-	if err != nil {
-		return false, err
-	}
-	return x.move(ctx, newLink(stream, x.config.Store, m.Cluster, x.config.Store.Self(), x.config.Log, cancel))
-}
-
-// move runs a link; once the peer's hello came it is the link to that peer, and up.
+// move runs a link until it ends, and reports whether it was ever up. Of those to one other cluster it is the only
+// one, once the hello came; standbys may be several.
 func (x *Exchange) move(ctx context.Context, l *link) (up bool, err error) {
+	log := x.config.Log.With("peer", l.peer, "role", l.role.String())
 	err = l.run(ctx, &x.moving, func() error {
 		level := slog.LevelInfo
-		if x.links.wait(l.peer) != nil { // this one takes the place of another
-			level = slog.LevelDebug
-		}
-		if err := x.links.add(l); err != nil {
-			return err
+		if l.role == Peer {
+			if x.links.wait(l.peer) != nil { // this one takes the place of another
+				level = slog.LevelDebug
+			}
+			if err := x.links.add(l); err != nil {
+				return err
+			}
 		}
 		up = true
-		x.config.Log.Log(ctx, level, "stream up", "peer", l.peer, "dialer", l.dialer)
+		log.Log(ctx, level, "stream up", "dialer", l.dialer)
 		return nil
 	})
-	if x.links.remove(l) {
-		x.config.Log.Log(ctx, x.downLevel(), "stream down", "peer", l.peer, "reason", reason(err))
+	if up && (l.role != Peer || x.links.remove(l)) {
+		log.Log(ctx, x.downLevel(), "stream down", "reason", reason(err))
 	}
 	return up, err
 }

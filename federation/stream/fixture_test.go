@@ -3,10 +3,14 @@ package stream
 import (
 	"flag"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
+
+	"google.golang.org/protobuf/encoding/protowire"
 
 	"github.com/hansa-mcs/hansa/federation"
 )
@@ -29,6 +33,74 @@ func random(t *testing.T) *rand.Rand {
 
 func pick[T any](r *rand.Rand, from ...T) T { return from[r.IntN(len(from))] }
 
+// epoch is when every scripted session begins.
+var epoch = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+
+func named(name string) federation.ServiceName {
+	return federation.ServiceName{Namespace: "shop", Name: name}
+}
+
+var webName = named("web")
+
+// export returns a normalized export of cluster with one endpoint for each address.
+func export(cluster federation.ClusterID, name string, addresses ...string) *federation.Export {
+	e := &federation.Export{
+		Cluster:         cluster,
+		Name:            named(name),
+		Created:         time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC),
+		Type:            federation.ClusterSetIP,
+		Ports:           []federation.Port{{Name: "http", Protocol: federation.TCP, AppProtocol: "http", Number: 80}},
+		IPFamilies:      []federation.IPFamily{federation.IPv4},
+		SessionAffinity: "None",
+		Labels:          map[string]string{"team": "shop"},
+	}
+	subset := federation.Subset{Ports: []federation.TargetPort{{Name: "http", Protocol: federation.TCP, Number: 8080}}}
+	for _, a := range addresses {
+		subset.Endpoints = append(subset.Endpoints, federation.Endpoint{
+			Address: netip.MustParseAddr(a), Hostname: "web-0", Zone: "z1", Region: "r1", Conditions: federation.Ready | federation.Serving,
+		})
+	}
+	e.Subsets = []federation.Subset{subset}
+	e.Normalize()
+	return e
+}
+
+// addresses returns n different ones.
+func addresses(n int) []string {
+	list := make([]string, n)
+	for i := range list {
+		list[i] = fmt.Sprintf("10.%d.%d.%d", i/62500, i/250%250, i%250+1)
+	}
+	return list
+}
+
+// many returns n exports of two endpoints each.
+func many(cluster federation.ClusterID, n int) []*federation.Export {
+	list := make([]*federation.Export, n)
+	for i := range list {
+		list[i] = export(cluster, fmt.Sprintf("s-%d", i), fmt.Sprintf("10.%d.%d.1", i/250, i%250), fmt.Sprintf("10.%d.%d.2", i/250, i%250))
+	}
+	return list
+}
+
+// edited returns a copy of e in which edit changed something, normalized; e is left as it is.
+func edited(e *federation.Export, edit func(*federation.Export)) *federation.Export {
+	c := *e
+	c.Labels = maps.Clone(e.Labels)
+	c.Subsets = make([]federation.Subset, len(e.Subsets))
+	for i, s := range e.Subsets {
+		c.Subsets[i] = federation.Subset{Ports: slices.Clone(s.Ports), Endpoints: slices.Clone(s.Endpoints)}
+	}
+	edit(&c)
+	c.Normalize()
+	return &c
+}
+
+// flipped returns a copy of e in which one endpoint is ready that was not, or the reverse.
+func flipped(e *federation.Export, i int) *federation.Export {
+	return edited(e, func(e *federation.Export) { e.Subsets[0].Endpoints[i].Conditions ^= federation.Ready })
+}
+
 func anyPairs(r *rand.Rand, values ...string) map[string]string {
 	pairs := map[string]string{}
 	for i := range r.IntN(4) {
@@ -44,7 +116,23 @@ func anyAddress(r *rand.Rand) netip.Addr {
 	return netip.AddrFrom16([16]byte{0: 0xfd, 15: byte(r.IntN(256))})
 }
 
-// anyExport returns a normalized export that passes Check, with anything in any field.
+func anyEndpoint(r *rand.Rand) federation.Endpoint {
+	return federation.Endpoint{
+		Address: anyAddress(r), Hostname: pick(r, "", "web-0"), Zone: pick(r, "", "z1"), Region: pick(r, "", "r1"),
+		Conditions: federation.Conditions(r.IntN(8)),
+	}
+}
+
+// anyExtra returns fields that this version does not know, or none.
+func anyExtra(r *rand.Rand) []byte {
+	if r.IntN(2) == 0 {
+		return nil
+	}
+	extra := protowire.AppendVarint(protowire.AppendTag(nil, 1000, protowire.VarintType), r.Uint64())
+	return protowire.AppendBytes(protowire.AppendTag(extra, 1001, protowire.BytesType), make([]byte, r.IntN(9)))
+}
+
+// anyExport returns a normalized export that passes Check, with anything in any field, some of many endpoints.
 func anyExport(r *rand.Rand, cluster federation.ClusterID, name string) *federation.Export {
 	protocol := func() federation.Protocol { return pick(r, federation.TCP, federation.UDP, federation.SCTP) }
 	e := &federation.Export{
@@ -60,6 +148,7 @@ func anyExport(r *rand.Rand, cluster federation.ClusterID, name string) *federat
 		Labels:                 anyPairs(r, "", "a", "A.b_c"),
 		Annotations:            anyPairs(r, "", "a", "ü\n"),
 		Network:                pick(r, "", "vpc-1"),
+		Extra:                  anyExtra(r),
 	}
 	least := 0
 	if e.Type == federation.ClusterSetIP {
@@ -73,11 +162,8 @@ func anyExport(r *rand.Rand, cluster federation.ClusterID, name string) *federat
 		for _, p := range e.Ports {
 			s.Ports = append(s.Ports, federation.TargetPort{Name: p.Name, Protocol: p.Protocol, Number: uint16(1 + r.IntN(65535))})
 		}
-		for range r.IntN(5) {
-			s.Endpoints = append(s.Endpoints, federation.Endpoint{
-				Address: anyAddress(r), Hostname: pick(r, "", "web-0"), Zone: pick(r, "", "z1"), Region: pick(r, "", "r1"),
-				Conditions: federation.Conditions(r.IntN(8)),
-			})
+		for range r.IntN(pick(r, 5, 40)) {
+			s.Endpoints = append(s.Endpoints, anyEndpoint(r))
 		}
 		e.Subsets = append(e.Subsets, s)
 	}
@@ -85,15 +171,27 @@ func anyExport(r *rand.Rand, cluster federation.ClusterID, name string) *federat
 	return e
 }
 
-// sameUpdate reports whether both carry the same.
-func sameUpdate(a, b *federation.Update) bool {
-	if a.Owner != b.Owner || a.From != b.From || a.To != b.To || len(a.Put) != len(b.Put) || fmt.Sprint(a.Withdrawn) != fmt.Sprint(b.Withdrawn) {
-		return false
-	}
-	for i := range a.Put {
-		if !a.Put[i].Equal(b.Put[i]) {
-			return false
+// anyEdit returns a copy of e with a few endpoints gone, come or changed.
+func anyEdit(r *rand.Rand, e *federation.Export) *federation.Export {
+	return edited(e, func(e *federation.Export) {
+		for i := range e.Subsets {
+			list := &e.Subsets[i].Endpoints
+			for range r.IntN(3) {
+				switch n := len(*list); {
+				case n == 0 || r.IntN(3) == 0:
+					*list = append(*list, anyEndpoint(r))
+				case r.IntN(2) == 0:
+					(*list)[r.IntN(n)].Conditions ^= federation.Ready
+				default:
+					at := r.IntN(n)
+					*list = slices.Delete(*list, at, at+1)
+				}
+			}
 		}
-	}
-	return true
+	})
+}
+
+// unknownBytes returns a field that this version does not know.
+func unknownBytes(field protowire.Number, data []byte) []byte {
+	return protowire.AppendBytes(protowire.AppendTag(nil, field, protowire.BytesType), data)
 }

@@ -12,25 +12,32 @@ import (
 // fresh returns a link of self to peer, heard just now, and why it was ended.
 func fresh(self, peer, dialer federation.ClusterID) (*link, func() error) {
 	ctx, cancel := context.WithCancelCause(context.Background())
-	l := newLink(nil, federation.NewStore(self), peer, dialer, quiet, cancel)
+	l := New(Config{Store: federation.NewStore(self), Log: quiet}).newLink(nil, peer, Peer, dialer, cancel)
 	return l, func() error { return context.Cause(ctx) }
 }
 
-// Both members decide the same of two streams: the one that the lower cluster ID dialed stays while it
-// is heard, else the newer.
+// Both members decide the same of two streams: of two leaders that with the greater term is right; else the one that
+// the lower cluster ID dialed stays while it is heard, else the newer.
 func TestBetterOfTwoStreamsStays(t *testing.T) {
 	for _, c := range []struct {
 		about    string
 		old, new federation.ClusterID // who dialed
+		terms    [2]uint64            // in which the other side speaks on the old one, and on the new one
 		silent   time.Duration        // since the old one was heard
 		newStays bool
 	}{
-		{"the lower dialed both", "east", "east", 0, true},
-		{"the higher dialed both", "west", "west", 0, true},
-		{"the lower dialed the old one", "east", "west", 0, false},
-		{"the lower dialed the old one, nearly too long ago", "east", "west", 2 * time.Second, false},
-		{"the lower dialed the old one, and it is silent", "east", "west", 3 * time.Second, true},
-		{"the lower dialed the new one", "west", "east", 0, true},
+		{"the lower dialed both", "east", "east", [2]uint64{5, 5}, 0, true},
+		{"the higher dialed both", "west", "west", [2]uint64{5, 5}, 0, true},
+		{"the lower dialed the old one", "east", "west", [2]uint64{5, 5}, 0, false},
+		{"the lower dialed the old one, nearly too long ago", "east", "west", [2]uint64{5, 5}, 2 * time.Second, false},
+		{"the lower dialed the old one, and it is silent", "east", "west", [2]uint64{5, 5}, 3 * time.Second, true},
+		{"the lower dialed the new one", "west", "east", [2]uint64{5, 5}, 0, true},
+		{"a greater term, the lower dialed the old one", "east", "west", [2]uint64{5, 6}, 0, true},
+		{"a greater term, the lower dialed the new one", "west", "east", [2]uint64{5, 6}, 0, true},
+		{"a lower term, the lower dialed the new one", "west", "east", [2]uint64{5, 4}, 0, false},
+		{"a lower term, of the same dialer", "west", "west", [2]uint64{5, 4}, 0, false},
+		{"a lower term, and the old one is silent", "west", "east", [2]uint64{5, 4}, 3 * time.Second, true},
+		{"who has said nothing yet", "west", "east", [2]uint64{5, 0}, 0, false},
 	} {
 		for _, side := range [][2]federation.ClusterID{{"east", "west"}, {"west", "east"}} {
 			ls := newLinks()
@@ -38,9 +45,11 @@ func TestBetterOfTwoStreamsStays(t *testing.T) {
 			if err := ls.add(old); err != nil {
 				t.Fatal(err)
 			}
+			old.session.speaks.Term = c.terms[0]
 			old.heard.Store(time.Now().Add(-c.silent).UnixNano())
 			ended := ls.wait(side[1])
 			next, _ := fresh(side[0], side[1], c.new)
+			next.session.speaks.Term = c.terms[1]
 			err := ls.add(next)
 			stays, loserEnd := old, err
 			if c.newStays {
@@ -104,5 +113,27 @@ func TestBackoffIsJittered(t *testing.T) {
 	}
 	if len(seen) < 10 {
 		t.Errorf("%d different waits of 20", len(seen))
+	}
+}
+
+// Who stops leading ends all links that are open, whether they are up or not, to peers and to standbys alike.
+func TestAllLinksThatAreOpenEnd(t *testing.T) {
+	ls := newLinks()
+	var causes []func() error
+	for _, peer := range []federation.ClusterID{"west", "east", "east"} {
+		l, cause := fresh("east", peer, "east")
+		ls.open(l)
+		causes = append(causes, cause)
+	}
+	gone, goneCause := fresh("east", "north", "north")
+	ls.open(gone)()
+	ls.end(errNotLeading)
+	for _, cause := range causes {
+		if !errors.Is(cause(), errNotLeading) {
+			t.Errorf("a link ended with %v", cause())
+		}
+	}
+	if goneCause() != nil {
+		t.Error("a link that was closed is still known")
 	}
 }

@@ -10,7 +10,7 @@ import (
 )
 
 const (
-	// maxParts bounds of how many parts, at every depth, one update is made: a part of two bytes on the wire
+	// maxParts bounds of how many parts, at every depth, one message is made: a part of two bytes on the wire
 	// takes a hundred in memory. Most messages and each packed number are one part.
 	maxParts = 1 << 20
 	// exportParts is what a record counts, whose memory is that of as many endpoints.
@@ -19,10 +19,10 @@ const (
 	maxReported = 16
 )
 
-// checkParts returns an error when an encoded update is made of more than maxParts messages, before
+// checkParts returns an error when an encoded message is made of more than maxParts parts, before
 // memory is spent on any of them.
 func checkParts(data []byte) error {
-	n, err := countParts((&wire.Update{}).ProtoReflect().Descriptor(), data, 0)
+	n, err := countParts((&wire.Message{}).ProtoReflect().Descriptor(), data, 0)
 	if err == nil && n > maxParts {
 		err = fmt.Errorf("want at most %d parts", maxParts)
 	}
@@ -54,12 +54,20 @@ func countParts(schema protoreflect.MessageDescriptor, data []byte, n int) (int,
 	return n, nil
 }
 
+// width is the least number of bytes that a packed number takes.
+func width(field protoreflect.FieldDescriptor) int {
+	if field.Kind() == protoreflect.Fixed64Kind {
+		return 8
+	}
+	return 1
+}
+
 // countField adds to n what a field with bytes is made of: a message, packed numbers, or a text, which
 // takes no more memory than it has bytes.
 func countField(field protoreflect.FieldDescriptor, inner []byte, n int) (int, error) {
 	switch schema := field.Message(); {
 	case schema == nil && field.IsPacked():
-		return n + len(inner), nil
+		return n + len(inner)/width(field), nil
 	case schema == nil:
 		return n, nil
 	case schema == exportSchema:

@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -12,54 +13,79 @@ import (
 	"github.com/hansa-mcs/hansa/federation/stream/wire"
 )
 
-// epoch is when every scripted session begins.
-var epoch = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-
-func newStore(self federation.ClusterID, exports ...*federation.Export) *federation.Store {
-	s := federation.NewStore(self)
-	s.Announce(1, exports)
-	return s
-}
-
 func hello(cluster, about string, least, most uint32) *wire.Frame {
 	return &wire.Frame{Kind: &wire.Frame_Hello{Hello: &wire.Hello{
-		MinVersion: least, MaxVersion: most, Cluster: cluster, Have: &wire.Have{Owner: about},
+		MinVersion: least, MaxVersion: most, Cluster: cluster, Have: []*wire.Head{{Owner: about}},
 	}}}
 }
 
 // west is the hello of the peer that every scripted session has.
 func west() *wire.Frame { return hello("west", "east", wireVersion, wireVersion) }
 
-func have(owner string, v federation.Version) *wire.Frame {
-	return &wire.Frame{Kind: &wire.Frame_Have{Have: &wire.Have{Owner: owner, Version: encodeVersion(v)}}}
+// westHas is the hello of a peer that has that much of east.
+func westHas(h federation.Head) *wire.Frame {
+	f := west()
+	f.GetHello().Have[0] = encodeHead("east", h)
+	return f
 }
 
 func chunk(data []byte, first, last bool) *wire.Frame {
 	return &wire.Frame{Kind: &wire.Frame_Chunk{Chunk: &wire.Chunk{Data: data, First: first, Last: last}}}
 }
 
-func beat() *wire.Frame {
-	return &wire.Frame{Kind: &wire.Frame_Heartbeat{Heartbeat: &wire.Heartbeat{}}}
+// beat is a heartbeat that says of these owners that nothing is known.
+func beat(owners ...string) *wire.Frame {
+	b := &wire.Heartbeat{}
+	for _, o := range owners {
+		b.Heads = append(b.Heads, &wire.Head{Owner: o})
+	}
+	return &wire.Frame{Kind: &wire.Frame_Heartbeat{Heartbeat: b}}
 }
 
-// says returns the one chunk of an update.
-func says(t *testing.T, u *federation.Update) *wire.Frame {
+func ask(owner string) *wire.Frame {
+	return &wire.Frame{Kind: &wire.Frame_Ask{Ask: &wire.Ask{Owner: owner}}}
+}
+
+// packed returns a message as its only chunk.
+func packed(t testing.TB, m *wire.Message) *wire.Frame {
 	t.Helper()
-	data, err := encodeUpdate(u)
+	out, err := pack(m)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return chunk(data, true, true)
+	f := out.chunk()
+	if !out.empty() {
+		t.Fatal("more than one chunk")
+	}
+	return f
 }
 
+// says returns the one chunk of an update.
+func says(t testing.TB, u *federation.Update) *wire.Frame {
+	t.Helper()
+	return packed(t, (&message{update: u}).encode())
+}
+
+// tells returns the one chunk of hashes.
+func tells(t testing.TB, owner federation.ClusterID, hashes ...federation.Hash) *wire.Frame {
+	t.Helper()
+	return packed(t, (&message{owner: owner, hashes: hashes}).encode())
+}
+
+// wholeSet returns the update to that set of who holds nothing.
 func wholeSet(owner federation.ClusterID, to federation.Version, exports ...*federation.Export) *federation.Update {
-	return &federation.Update{Owner: owner, To: to, Put: exports}
+	u := &federation.Update{Owner: owner, To: to}
+	for _, e := range exports {
+		r := federation.Sealed(e)
+		u.Put, u.Digest = append(u.Put, r), u.Digest+federation.Digest(r.Hash)
+	}
+	return u
 }
 
 // handleAll hands the frames to the session in turn and returns the first error.
 func handleAll(s *Session, frames ...*wire.Frame) error {
 	for i, f := range frames {
-		if _, _, err := s.Handle(f, epoch); err != nil {
+		if _, err := s.Handle(f, epoch); err != nil {
 			if i != len(frames)-1 {
 				return fmt.Errorf("frame %d of %d already: %w", i+1, len(frames), err)
 			}
@@ -71,7 +97,7 @@ func handleAll(s *Session, frames ...*wire.Frame) error {
 
 // What ends a stream, and in which words. The session is east's, the peer's certificate names west.
 func TestSessionRefuses(t *testing.T) {
-	big := make([]byte, maxUpdate/2)
+	one, two := federation.Version{Term: 1, Seq: 1}, federation.Version{Term: 2, Seq: 1}
 	for _, c := range []struct {
 		about  string
 		frames []*wire.Frame
@@ -79,6 +105,7 @@ func TestSessionRefuses(t *testing.T) {
 	}{
 		{"a chunk before the hello", []*wire.Frame{chunk(nil, true, true)}, "first frame is not a hello"},
 		{"a heartbeat before the hello", []*wire.Frame{beat()}, "first frame is not a hello"},
+		{"a question before the hello", []*wire.Frame{ask("west")}, "first frame is not a hello"},
 		{"an empty frame before the hello", []*wire.Frame{{}}, "first frame is not a hello"},
 		{"hello twice", []*wire.Frame{west(), west()}, "second hello"},
 		{"hello in another's name", []*wire.Frame{hello("north", "east", 1, 1)}, `says that it is "north", its certificate names "west"`},
@@ -89,46 +116,77 @@ func TestSessionRefuses(t *testing.T) {
 		{"hello that asks for a third cluster", []*wire.Frame{hello("west", "north", 1, 1)}, `asks for records of "north"`},
 		{"hello that asks for its own", []*wire.Frame{hello("west", "west", 1, 1)}, `asks for records of "west"`},
 		{"hello that asks for nobody", []*wire.Frame{hello("west", "", 1, 1)}, `asks for records of ""`},
-		{"have of a third cluster", []*wire.Frame{west(), have("north", federation.Version{})}, `asks for records of "north"`},
-		{"an update of a third cluster", []*wire.Frame{west(), says(t, wholeSet("north", federation.Version{Term: 1, Seq: 1}))}, `speaks for north, its certificate names "west"`},
-		{"an update of ours", []*wire.Frame{west(), says(t, wholeSet("east", federation.Version{Term: 9, Seq: 9}))}, `speaks for east`},
-		{"an update that is none", []*wire.Frame{west(), chunk([]byte("\xff"), true, true)}, "decoding an update"},
+		{"hashes of a third cluster", []*wire.Frame{west(), tells(t, "north", 1)}, `asks for records of "north"`},
+		{"hashes of its own", []*wire.Frame{west(), tells(t, "west", 1)}, `asks for records of "west"`},
+		{"hashes of nobody", []*wire.Frame{west(), tells(t, "")}, `asks for records of ""`},
+		{"an update that is none", []*wire.Frame{west(), chunk([]byte("\xff"), true, true)}, "decoding a message"},
 		{"an update to nowhere", []*wire.Frame{west(), says(t, wholeSet("west", federation.Version{}))}, "want a greater version"},
-		{"an older term", []*wire.Frame{west(), says(t, wholeSet("west", federation.Version{Term: 2, Seq: 1})), says(t, wholeSet("west", federation.Version{Term: 1, Seq: 9}))}, "older than what is held"},
-		{"more than an update may have", []*wire.Frame{west(), chunk(big, true, false), chunk(big, false, false), chunk([]byte{0}, false, false)}, "update of more than"},
-		{"more than an update may have, at the end", []*wire.Frame{west(), chunk(big, true, false), chunk(big, false, false), chunk([]byte{0}, false, true)}, "update of more than"},
+		{"an older term", []*wire.Frame{west(), says(t, wholeSet("west", two)), says(t, wholeSet("west", one))}, "older than what is held"},
+		{"an older version", []*wire.Frame{west(), says(t, wholeSet("west", two)), says(t, wholeSet("west", federation.Version{Term: 2}))}, "older than what is held"},
+		{"a service twice", []*wire.Frame{west(), says(t, wholeSet("west", one, export("west", "web"), export("west", "web")))}, `update of west to 1.1 names "shop/web" twice`},
 	} {
 		store := newStore("east", export("east", "web", "10.0.0.1"))
-		err := handleAll(NewSession(store, "west", epoch), c.frames...)
+		err := handleAll(NewSession(store, "west", Peer, epoch), c.frames...)
 		if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "already") {
 			t.Errorf("%s: error %v, want %q", c.about, err, c.want)
 		}
-		if store.Version("east") != (federation.Version{Term: 1, Seq: 1}) || !store.Version("north").IsZero() {
+		if store.Head("east") != newStore("east", export("east", "web", "10.0.0.1")).Head("east") || !store.Version("north").IsZero() {
 			t.Errorf("%s: it left traces: %+v", c.about, store.Owners())
+		}
+	}
+}
+
+// Promise 3: what a peer says of another cluster, ours included, ends the stream for that reason and leaves no trace.
+func TestAPeerSpeaksForItselfAlone(t *testing.T) {
+	for _, owner := range []string{"north", "east"} {
+		for about, f := range map[string]*wire.Frame{
+			"an update":            says(t, wholeSet(federation.ClusterID(owner), federation.Version{Term: 9, Seq: 9}, export(federation.ClusterID(owner), "web"))),
+			"a heartbeat":          beat(owner),
+			"a heartbeat, later":   beat("west", owner),
+			"a question":           ask(owner),
+			"a question of nobody": ask(""),
+			"a heartbeat of none":  beat(""),
+		} {
+			store := newStore("east")
+			err := handleAll(NewSession(store, "west", Peer, epoch), west(), f)
+			if !errors.Is(err, ErrNotItsOwn) || !strings.Contains(err.Error(), `its certificate names "west"`) {
+				t.Errorf("%s of %s: error %v", about, owner, err)
+			}
+			if len(store.Owners()) != 2 || len(store.Synced()) != 1 || store.Exports(webName) != nil {
+				t.Errorf("%s of %s left traces: %+v", about, owner, store.Owners())
+			}
 		}
 	}
 }
 
 // What does not end a stream.
 func TestSessionBears(t *testing.T) {
+	future := federation.Head{Version: federation.Version{Term: 9, Seq: 9}}
 	for about, frames := range map[string][]*wire.Frame{
-		"a range of versions that holds ours": {hello("west", "east", 0, 9)},
-		"a frame of a later minor version":    {west(), {}},
-		"an update of the greatest size that is broken off": {west(), chunk(make([]byte, maxUpdate), true, false),
-			chunk(nil, true, false), chunk(make([]byte, maxUpdate), true, false)},
-		"a peer that claims to know our future": {west(), have("east", federation.Version{Term: 9, Seq: 9})},
+		"a range of versions that holds ours":   {hello("west", "east", 0, 9)},
+		"a hello that has nothing":              {{Kind: &wire.Frame_Hello{Hello: &wire.Hello{MinVersion: 1, MaxVersion: 1, Cluster: "west"}}}},
+		"a frame of a later minor version":      {west(), {}},
+		"a message of a later minor version":    {west(), packed(t, &wire.Message{})},
+		"a peer that claims to know our future": {westHas(future)},
+		"a question that nothing answers":       {west(), ask("west")},
+		"a question twice":                      {west(), ask("west"), ask("west")},
+		"hashes that were not asked for":        {west(), tells(t, "east", 1, 2, 3), tells(t, "east")},
 		"the same set again": {west(), says(t, wholeSet("west", federation.Version{Term: 1, Seq: 1})),
 			says(t, wholeSet("west", federation.Version{Term: 1, Seq: 1}))},
 	} {
-		if err := handleAll(NewSession(newStore("east"), "west", epoch), frames...); err != nil {
+		s := NewSession(newStore("east"), "west", Peer, epoch)
+		if err := handleAll(s, frames...); err != nil {
 			t.Errorf("%s: %v", about, err)
+		}
+		if n := drain(t, s); n > 2 {
+			t.Errorf("%s: %d frames are the answer", about, n)
 		}
 	}
 }
 
 // E1: nothing of ours goes to a peer that has not said who it is.
 func TestNothingIsSentBeforeTheHello(t *testing.T) {
-	s := NewSession(newStore("east", export("east", "web", "10.0.0.1")), "west", epoch)
+	s := NewSession(newStore("east", export("east", "web", "10.0.0.1")), "west", Peer, epoch)
 	if f, err := s.Next(); f != nil || err != nil || s.Greeted() {
 		t.Errorf("frame %v, error %v", f, err)
 	}
@@ -140,30 +198,29 @@ func TestNothingIsSentBeforeTheHello(t *testing.T) {
 	}
 }
 
-// A good record goes on where a bad one is refused, and the refusal is told.
-func TestRefusedRecordsAreReported(t *testing.T) {
-	store := newStore("east")
-	s := NewSession(store, "west", epoch)
-	good, bad := export("west", "good", "10.0.0.1"), export("west", "bad", "10.0.0.1")
-	bad.Type = "Unknown"
-	f := says(t, wholeSet("west", federation.Version{Term: 1, Seq: 1}, good, bad))
-	if err := handleAll(s, west()); err != nil {
-		t.Fatal(err)
+// What the other side says of itself in its hello and its heartbeats is known at once: of two leaders of a cluster
+// the one with the greater term is right.
+func TestSessionKnowsInWhichTermThePeerSpeaks(t *testing.T) {
+	a, b := talk(newStore("east"), newStore("west"))
+	b.store.Announce(7, nil)
+	a.reconnect()
+	a.receive(t)
+	if a.session.Speaks() != (federation.Version{Term: 7, Seq: 1}) {
+		t.Errorf("after the hello: %s", a.session.Speaks())
 	}
-	_, refused, err := s.Handle(f, epoch)
-	if err != nil || len(refused) != 1 || !strings.Contains(refused[0].Error(), "shop/bad") {
-		t.Errorf("refused %v, error %v", refused, err)
-	}
-	if got := store.Exports(good.Name); len(got) != 1 || !got[0].Equal(good) || store.Exports(bad.Name) != nil {
-		t.Errorf("held: %v", got)
+	b.store.Announce(8, nil)
+	b.beat(t)
+	a.receive(t)
+	if a.session.Speaks() != (federation.Version{Term: 8, Seq: 1}) || a.store.Version("west").Term == 8 {
+		t.Errorf("after a heartbeat: %s", a.session.Speaks())
 	}
 }
 
 // A peer is given up when it was silent for more than ten seconds; any frame counts, until then each
-// tick is a heartbeat with our version.
+// tick is a heartbeat with our head, and with what we have of the peer.
 func TestSilenceEndsTheSession(t *testing.T) {
-	store := newStore("east")
-	s := NewSession(store, "west", epoch)
+	store := newStore("east", export("east", "web"))
+	s := NewSession(store, "west", Peer, epoch)
 	for _, c := range []struct {
 		after time.Duration
 		frame *wire.Frame // comes before the tick
@@ -179,44 +236,17 @@ func TestSilenceEndsTheSession(t *testing.T) {
 	} {
 		now := epoch.Add(c.after)
 		if c.frame != nil {
-			if _, _, err := s.Handle(c.frame, now); err != nil {
+			if _, err := s.Handle(c.frame, now); err != nil {
 				t.Fatal(err)
 			}
 		}
+		want := &wire.Heartbeat{Heads: []*wire.Head{encodeHead("east", store.Head("east"))}, Have: encodeHead("west", federation.Head{})}
 		f, err := s.Tick(now)
-		if (err == nil) != c.alive || c.alive && decodeVersion(f.GetHeartbeat().GetVersion()) != store.Version("east") {
+		if (err == nil) != c.alive || c.alive && !proto.Equal(f.GetHeartbeat(), want) {
 			t.Errorf("after %s: frame %v, error %v, want alive %t", c.after, f, err, c.alive)
 		}
 	}
 	if owners := store.Owners(); len(owners) != 2 || !owners[1].Heard.Equal(epoch.Add(28*time.Second)) {
 		t.Errorf("heard: %+v", owners)
-	}
-}
-
-// No frame is larger than 64 KiB, whatever the record, and all but the last are nearly full.
-func TestNoFrameIsLargerThan64KiB(t *testing.T) {
-	var addresses []string
-	for i := range 50_000 {
-		addresses = append(addresses, fmt.Sprintf("10.%d.%d.1", i/250, i%250))
-	}
-	huge := export("east", "huge", addresses...)
-	huge.Labels = map[string]string{"pad": strings.Repeat("x", 30<<10)}
-	s := NewSession(newStore("east", huge), "west", epoch)
-	if err := handleAll(s, west()); err != nil {
-		t.Fatal(err)
-	}
-	frames := 0
-	for f, err := s.Next(); f != nil || err != nil; f, err = s.Next() {
-		if err != nil {
-			t.Fatal(err)
-		}
-		size := proto.Size(f)
-		if size > maxFrame || !f.GetChunk().GetLast() && size < chunkSize || f.GetChunk().GetFirst() != (frames == 0) {
-			t.Fatalf("frame %d: %d bytes", frames, size)
-		}
-		frames++
-	}
-	if frames < 10 {
-		t.Errorf("%d frames", frames)
 	}
 }

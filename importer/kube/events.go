@@ -60,7 +60,7 @@ func notes(want *importer.Service, scene Scene) []note {
 // teller makes Events of notes, each once while it stands. Safe for use by several goroutines.
 type teller struct {
 	recorder events.EventRecorder
-	ready    chan struct{} // closes when know was called
+	stint    uint64 // of leading, in which begin was called last
 
 	mu   sync.Mutex
 	told map[federation.ServiceName]told // of the services with something to tell
@@ -70,18 +70,22 @@ type teller struct {
 type told struct{ onImport, onExport []topic }
 
 func newTeller(recorder events.EventRecorder) *teller {
-	return &teller{recorder: recorder, ready: make(chan struct{}), told: map[federation.ServiceName]told{}}
+	return &teller{recorder: recorder, told: map[federation.ServiceName]told{}}
 }
 
-// know takes what stands in the first View for told: an agent that starts again repeats nothing.
-func (t *teller) know(view *importer.View, scene Scene) {
+// begin takes what stands in the first View of a stint of leading for told: an agent that starts again, or takes
+// over, repeats nothing.
+func (t *teller) begin(stint uint64, view *importer.View, scene Scene) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if t.stint == stint {
+		return
+	}
+	t.stint = stint
 	for s := range view.All() {
 		list := notes(s, scene)
 		t.remember(s.Name, told{topics(list), topics(shared(list, ownExport(s, scene.Self) != nil))})
 	}
-	close(t.ready)
 }
 
 // tell makes Events of what is new in list, about the ServiceImport, and about this cluster's ServiceExport

@@ -22,7 +22,7 @@ const (
 func TestEventsAreMadeOncePerConflict(t *testing.T) {
 	recorder := events.NewFakeRecorder(100)
 	teller := newTeller(recorder)
-	teller.know(importer.Empty(), newWorld(t).scene())
+	teller.begin(1, importer.Empty(), newWorld(t).scene())
 	both := Current{Import: &mcsv1beta1.ServiceImport{}, Export: &mcsv1beta1.ServiceExport{}}
 	both.Import.Labels = marks(web)
 	foreign := Current{Import: &mcsv1beta1.ServiceImport{}, Export: both.Export}

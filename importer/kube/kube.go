@@ -48,6 +48,7 @@ type door struct {
 	importer *importer.Importer
 	rest     time.Duration
 	log      *slog.Logger
+	lead     func(ctx context.Context) (lead context.Context, done func(), stint uint64, err error)
 	queue    chan priorityqueue.PriorityQueue[ctrl.Request] // the controller's, once
 	waiting  waiting
 	teller   *teller
@@ -74,6 +75,9 @@ type Config struct {
 	// AddressRest is how long a derived Service outlives its ServiceImport, so that a name that comes back
 	// within it gets the same address. 0 gives the address back at once.
 	AddressRest time.Duration
+	// Lead waits until this agent leads its cluster, and returns a context that ends when it may not write any
+	// more, what to call when it has written, and the stint that it leads in. Its error is that ctx ended.
+	Lead func(ctx context.Context) (lead context.Context, done func(), stint uint64, err error)
 	// Blocked is told which services cannot be imported; nil if nobody asks for it.
 	Blocked *Blocked
 	Log     *slog.Logger
@@ -90,7 +94,7 @@ func Add(ctx context.Context, mgr manager.Manager, config Config) error {
 	d := &door{
 		client: mgr.GetClient(), plain: plain, self: config.Store.Self(), store: config.Store, importer: config.Importer, rest: config.AddressRest, log: config.Log,
 		queue: make(chan priorityqueue.PriorityQueue[ctrl.Request], 1), teller: newTeller(mgr.GetEventRecorder("hansa-agent")),
-		definition: config.Definition, blocked: cmp.Or(config.Blocked, &Blocked{}),
+		definition: config.Definition, lead: config.Lead, blocked: cmp.Or(config.Blocked, &Blocked{}),
 		features: &features{client: plain, importer: config.Importer, log: config.Log},
 	}
 	err = mgr.GetFieldIndexer().IndexField(ctx, &discoveryv1.EndpointSlice{}, byDerived, func(o client.Object) []string {
@@ -149,7 +153,6 @@ func (d *door) Start(ctx context.Context) error {
 		return nil
 	}
 	last, view := importer.Empty(), d.importer.View()
-	d.teller.know(view, d.scene(view))
 	for ; ; view = d.importer.View() {
 		for change := range importer.Diff(last, view) {
 			queue.AddWithOpts(priorityqueue.AddOpts{Priority: new(urgency(change))}, ctrl.Request{NamespacedName: key(change.Name)})
@@ -171,14 +174,30 @@ func (d *door) Start(ctx context.Context) error {
 	}
 }
 
-// Reconcile writes what Plan says of one service. What fails is tried again, and keeps nothing else from
-// being written.
+// Reconcile writes what Plan says of one service, once this agent leads. What an agent began that leads no more is
+// begun anew when it does again.
 func (d *door) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
 	select {
-	case <-d.teller.ready:
+	case <-d.importer.Ready():
 	case <-ctx.Done():
 		return ctrl.Result{}, nil
 	}
+	lead, done, stint, err := d.lead(ctx)
+	if err != nil {
+		return ctrl.Result{}, nil // we are stopping
+	}
+	defer done()
+	view := d.importer.View()
+	d.teller.begin(stint, view, d.scene(view))
+	result, err := d.reconcile(lead, req)
+	if err != nil && lead.Err() != nil && ctx.Err() == nil {
+		return ctrl.Result{RequeueAfter: time.Millisecond}, nil
+	}
+	return result, err
+}
+
+// reconcile makes what is of one service so. What fails is tried again, and keeps nothing else from being written.
+func (d *door) reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
 	name := federation.ServiceName{Namespace: req.Namespace, Name: req.Name}
 	for {
 		view := d.importer.View()

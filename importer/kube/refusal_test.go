@@ -210,7 +210,7 @@ func TestARestartTellsNoRefusalAgain(t *testing.T) {
 		r.takeTold()
 		r.door.blocked = &Blocked{}
 		r.door.teller = newTeller(r)
-		r.door.teller.know(r.importer.View(), r.door.scene(r.importer.View()))
+		r.door.teller.begin(1, r.importer.View(), r.door.scene(r.importer.View()))
 		if got := r.rounds(3, true); len(got) > 0 || len(r.told) > 0 {
 			t.Errorf("written is %v, Events %q", got, r.told)
 		}

@@ -23,6 +23,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/hansa-mcs/hansa/federation"
+	"github.com/hansa-mcs/hansa/federation/federationtest"
 	"github.com/hansa-mcs/hansa/importer"
 )
 
@@ -56,6 +57,7 @@ func onRig(t *testing.T, test func(*rig)) {
 		log := slog.New(slog.DiscardHandler)
 		r.door = &door{
 			client: interceptor.NewClient(nil, r.funcs()), self: "own", store: store, importer: r.importer, rest: DefaultAddressRest, log: log,
+			lead:   func(ctx context.Context) (context.Context, func(), uint64, error) { return ctx, func() {}, 1, nil },
 			teller: newTeller(r), definition: &kind{served: true}, blocked: &Blocked{},
 			features: &features{client: interceptor.NewClient(nil, interceptor.Funcs{Create: r.dryRun}), importer: r.importer, log: log},
 		}
@@ -63,7 +65,7 @@ func onRig(t *testing.T, test func(*rig)) {
 		r.importer.SetFamilies([]federation.IPFamily{"IPv4", "IPv6"})
 		r.importer.Open()
 		synctest.Wait()
-		r.door.teller.know(importer.Empty(), r.door.scene(importer.Empty()))
+		r.door.teller.begin(1, importer.Empty(), r.door.scene(importer.Empty()))
 		test(r)
 	})
 }
@@ -78,7 +80,7 @@ func (r *rig) export(exports string) {
 		said[e.Cluster] = append(said[e.Cluster], e)
 	}
 	for cluster, put := range said {
-		if err := r.store.Apply(&federation.Update{Owner: cluster, To: federation.Version{Term: 1, Seq: r.seq}, Put: put}); err != nil {
+		if err := federationtest.Say(r.store, cluster, federation.Version{Term: 1, Seq: r.seq}, put...); err != nil {
 			r.t.Fatal(err)
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/hansa-mcs/hansa/federation"
+	"github.com/hansa-mcs/hansa/federation/federationtest"
 	"github.com/hansa-mcs/hansa/importer"
 )
 
@@ -29,8 +30,7 @@ func views(t *testing.T, most int) []*importer.View {
 	list := []*importer.View{imp.View()}
 	for n := range most {
 		last := imp.View()
-		whole := &federation.Update{Owner: federation.ClusterID(fmt.Sprintf("c%d", n)), To: federation.Version{Term: 1, Seq: 1}}
-		if err := store.Apply(whole); err != nil {
+		if err := federationtest.Say(store, federation.ClusterID(fmt.Sprintf("c%d", n)), federation.Version{Term: 1, Seq: 1}); err != nil {
 			t.Fatal(err)
 		}
 		select {

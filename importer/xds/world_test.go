@@ -15,6 +15,7 @@ import (
 	testpb "google.golang.org/grpc/interop/grpc_testing"
 
 	"github.com/hansa-mcs/hansa/federation"
+	"github.com/hansa-mcs/hansa/federation/federationtest"
 	"github.com/hansa-mcs/hansa/importer"
 )
 
@@ -39,8 +40,7 @@ func newWorld(t *testing.T) *world {
 func (w *world) say(t *testing.T, cluster federation.ClusterID, exports ...*federation.Export) {
 	t.Helper()
 	w.seq[cluster]++
-	u := &federation.Update{Owner: cluster, To: federation.Version{Term: 1, Seq: w.seq[cluster]}, Put: exports}
-	if err := w.store.Apply(u); err != nil {
+	if err := federationtest.Say(w.store, cluster, federation.Version{Term: 1, Seq: w.seq[cluster]}, exports...); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -1,5 +1,7 @@
 // Command bench measures on this machine how long changes take on their way through a real clusterset: three
-// control planes, east, west and north, with an agent for each, all as processes of their own.
+// control planes, east, west and north, with an agent for each, all as processes of their own; and what it takes to
+// hold and to follow the records of many clusters, without Kubernetes. For the latter it starts itself once more, as
+// bench peers.
 //
 // In: nothing but flags. Out: on standard output a line that says what the machine is, then one row for
 // each value, as row.String prints it; progress goes to standard error. Each file of rows has one group,
@@ -17,6 +19,7 @@ import (
 	"regexp"
 	"slices"
 	"syscall"
+	"time"
 
 	"github.com/hansa-mcs/hansa/integration/clusterset"
 )
@@ -33,33 +36,41 @@ var clusters = []string{"east", "west", "north"}
 // bench is one run.
 type bench struct {
 	set      *clusterset.Clusterset
-	samples  int       // of each series
-	progress io.Writer // for people
+	samples  int           // of each series
+	span     time.Duration // of what is measured for a while
+	progress io.Writer     // for people
 }
 
 // group is rows that are measured together.
 type group struct {
 	ids     []string // of its rows
+	alone   bool     // it needs no clusterset
 	measure func(context.Context, *bench) ([]row, error)
 }
 
-// groups are measured in this order; memory is last, so that it is what the others left.
-var groups = []group{endpoint, export, thousand, memory}
+// groups are measured in this order: first those that need no clusterset; memory is last, so that it is what the
+// others left.
+var groups = []group{replication, live, endpoint, export, thousand, memory}
 
 func main() {
 	samples := flag.Int("samples", 300, fmt.Sprintf("how many samples of each series, %d to %d", leastSamples, mostSamples))
 	run := flag.String("run", "", "measure only the rows whose id matches this regular expression")
+	span := flag.Duration("for", 30*time.Second, "how long to measure what is measured for a while")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := start(ctx, *samples, *run); err != nil {
+	do := func() error { return start(ctx, *samples, *span, *run) }
+	if flag.Arg(0) == "peers" { // live starts this command once more
+		do = func() error { return runPeers(ctx, flag.Args()[1:]) }
+	}
+	if err := do(); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
 }
 
 // start checks what the flags say, brings the clusterset up, measures, and takes it down.
-func start(ctx context.Context, samples int, run string) (err error) {
+func start(ctx context.Context, samples int, span time.Duration, run string) (err error) {
 	if samples < leastSamples || samples > mostSamples {
 		return fmt.Errorf("-samples is %d, want %d to %d", samples, leastSamples, mostSamples)
 	}
@@ -76,18 +87,20 @@ func start(ctx context.Context, samples int, run string) (err error) {
 		return err
 	}
 	fmt.Println(m)
-	b := &bench{samples: samples, progress: os.Stderr}
+	b := &bench{samples: samples, span: span, progress: os.Stderr}
 	if warning, err := m.busy(); err != nil {
 		return err
 	} else if warning != "" {
 		fmt.Fprintln(b.progress, "warning:", warning)
 	}
-	b.set, err = clusterset.Start(ctx, clusterset.Config{Clusters: clusters, Output: b.progress})
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, b.set.Stop()) }()
 	for _, g := range chosen {
+		if !g.alone && b.set == nil {
+			b.set, err = clusterset.Start(ctx, clusterset.Config{Clusters: clusters, Output: b.progress})
+			if err != nil {
+				return err
+			}
+			defer func() { err = errors.Join(err, b.set.Stop()) }()
+		}
 		rows, err := g.measure(ctx, b)
 		if err != nil {
 			return err

@@ -126,6 +126,9 @@ func (s *Clusterset) start(ctx context.Context, roles []*unstructured.Unstructur
 			if err := grant(ctx, m.Client, roles); err != nil {
 				return fmt.Errorf("cluster %s: %w", m.Name, err)
 			}
+			if err := m.createNamespace(ctx); err != nil {
+				return fmt.Errorf("cluster %s: %w", m.Name, err)
+			}
 			if withoutAPI {
 				return m.LaunchAgent()
 			}
@@ -148,6 +151,16 @@ func (s *Clusterset) Member(name string) *Member {
 	panic("no member " + name)
 }
 
+// ControlPlane returns the control plane of that member, which must be one of the Config's.
+func (s *Clusterset) ControlPlane(name string) *lab.Cluster {
+	for _, c := range s.lab.Clusters() {
+		if c.Name == name {
+			return c
+		}
+	}
+	panic("no control plane " + name)
+}
+
 // Members returns all members, in the Config's order.
 func (s *Clusterset) Members() []*Member { return s.members }
 
@@ -161,6 +174,9 @@ func (s *Clusterset) Kubectl() string { return s.lab.Kubectl() }
 func (s *Clusterset) Stop() error {
 	var errs []error
 	for _, m := range s.members {
+		for _, twin := range m.twins {
+			errs = append(errs, twin.StopAgent())
+		}
 		errs = append(errs, m.StopAgent())
 	}
 	return errors.Join(append(errs, s.lab.Stop())...)

@@ -69,7 +69,7 @@ apiVersion: rbac.authorization.k8s.io/v1
 kind: ClusterRole
 metadata: {name: hansa-agent}
 rules:
-- apiGroups: ["", discovery.k8s.io, apiextensions.k8s.io, multicluster.x-k8s.io]
+- apiGroups: ["", coordination.k8s.io, discovery.k8s.io, apiextensions.k8s.io, multicluster.x-k8s.io]
   resources: ["*"]
   verbs: [get, list, watch, create, update, patch, delete]
 ---

@@ -12,6 +12,9 @@ import (
 	"time"
 
 	"github.com/spf13/pflag"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -40,6 +43,7 @@ type Member struct {
 	ended      <-chan struct{}                        // closes when the agent ended
 	process    *lab.Process                           // the agent, if it is a process
 	stop       func() error                           // the agent, if it runs in this process
+	twins      []*Member
 }
 
 func newMember(c *lab.Cluster, dir, binary string) (*Member, error) {
@@ -58,6 +62,34 @@ func newMember(c *lab.Cluster, dir, binary string) (*Member, error) {
 		}
 	}
 	return m, nil
+}
+
+// Twin returns another agent of the same cluster, with the same certificate and addresses of its own, which is not
+// started yet. It ends with the Clusterset at the latest.
+func (m *Member) Twin() (*Member, error) {
+	t := *m
+	t.twins, t.process, t.stop, t.ended = nil, nil, nil, nil
+	t.dir = fmt.Sprintf("%s-%d", m.dir, len(m.twins)+2)
+	if err := os.Mkdir(t.dir, 0o700); err != nil {
+		return nil, err
+	}
+	for _, address := range []*string{&t.Federation, &t.DNS, &t.XDS, &t.HTTP} {
+		var err error
+		if *address, err = freeAddress(); err != nil {
+			return nil, err
+		}
+	}
+	m.twins = append(m.twins, &t)
+	return &t, nil
+}
+
+// createNamespace makes the namespace of the agent's own objects, if it is not there.
+func (m *Member) createNamespace(ctx context.Context) error {
+	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: agent.Defaults().Namespace}}
+	if err := m.Client.Create(ctx, ns); err != nil && !apierrors.IsAlreadyExists(err) {
+		return fmt.Errorf("creating namespace %s: %w", ns.Name, err)
+	}
+	return nil
 }
 
 // options are the agent's.
@@ -181,6 +213,26 @@ func (m *Member) lastLine() string {
 	}
 	lines := strings.Split(strings.TrimSpace(string(text)), "\n")
 	return lines[len(lines)-1]
+}
+
+// AwaitLog waits until the agent has logged the text so often. There is no event to wait for: the log is a file.
+func (m *Member) AwaitLog(ctx context.Context, text string, times int) error {
+	for {
+		log, err := os.ReadFile(m.LogFile())
+		if err != nil {
+			return fmt.Errorf("reading the log of %s: %w", m.Name, err)
+		}
+		if strings.Count(string(log), text) >= times {
+			return nil
+		}
+		select {
+		case <-m.ended:
+			return fmt.Errorf("the agent of %s ended: %s", m.Name, m.lastLine())
+		case <-ctx.Done():
+			return fmt.Errorf("the log of %s, %s, has %q fewer than %d times: %w", m.Name, m.LogFile(), text, times, ctx.Err())
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
 }
 
 // Get asks the agent's HTTP port for a path, and returns the body of a 200.

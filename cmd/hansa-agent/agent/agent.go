@@ -7,16 +7,19 @@ import (
 	"log/slog"
 	"strings"
 	"sync/atomic"
+	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
 	"google.golang.org/grpc/credentials/insecure"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 
+	"github.com/hansa-mcs/hansa/cmd/hansa-agent/election"
+	"github.com/hansa-mcs/hansa/cmd/hansa-agent/state"
 	"github.com/hansa-mcs/hansa/dns"
 	"github.com/hansa-mcs/hansa/exporter"
 	"github.com/hansa-mcs/hansa/federation"
-	"github.com/hansa-mcs/hansa/federation/gossip"
 	"github.com/hansa-mcs/hansa/federation/stream"
 	"github.com/hansa-mcs/hansa/federation/trust"
 	"github.com/hansa-mcs/hansa/importer"
@@ -32,12 +35,19 @@ type member struct {
 	store    *federation.Store
 	importer *importer.Importer
 	blocked  kube.Blocked
+	ranges   *serviceRanges
+
+	changeSeconds *prometheus.HistogramVec
 
 	properties *properties
 
 	identity *trust.Identity
 	port     *trust.Port
-	gossip   *gossip.Gossip
+	name     election.Identity // of this agent among those of its cluster
+	election *election.Election
+	keeper   *state.Keeper
+	circle   *circle
+	settled  chan struct{} // closes when what is not known does not exist
 	exchange *stream.Exchange
 	dns      *dns.Server // nil without --dns-address
 	xds      *xds.Server // nil without --xds-address
@@ -76,7 +86,7 @@ func Run(ctx context.Context, options Options, log *slog.Logger) error {
 // line because nearly every step needs the one before. After an error, what was bound stays so until the
 // process ends.
 func newMember(ctx context.Context, options Options, log *slog.Logger) (m *member, err error) {
-	m = &member{options: options, log: log, store: federation.NewStore(federation.ClusterID(options.Cluster))}
+	m = &member{options: options, log: log, circle: newCircle(), changeSeconds: newChangeSeconds(), settled: make(chan struct{}), store: federation.NewStoreWithin(federation.ClusterID(options.Cluster), limits(options))}
 	m.importer = importer.New(m.store)
 	if m.rest, err = loadREST(options.Kubeconfig, options.Context); err != nil {
 		return nil, err
@@ -93,14 +103,21 @@ func newMember(ctx context.Context, options Options, log *slog.Logger) (m *membe
 	if m.port, err = trust.Listen(ctx, options.Listen, m.identity, log); err != nil {
 		return nil, fmt.Errorf("--listen %q: %w", options.Listen, err)
 	}
-	if m.gossip, err = gossip.New(m.gossipConfig()); err != nil {
-		return nil, fmt.Errorf("joining the clusterset: %w", err)
+	m.port.Route(m.route)
+	if err := m.newElection(); err != nil {
+		return nil, err
+	}
+	if err := m.newKeeper(); err != nil {
+		return nil, err
+	}
+	if m.ranges, err = newServiceRanges(m.rest, options.ServiceCIDRs, log); err != nil {
+		return nil, err
 	}
 	m.exchange = stream.New(m.streamConfig())
 	if options.DNSAddress != "" {
 		m.dns, err = dns.New(dns.Config{
 			Address: options.DNSAddress, Zone: options.DNSZone,
-			View: m.importer.View, Ready: m.importer.Ready(), Log: log,
+			View: m.importer.View, Ready: m.importer.Ready(), Settled: m.settled, Log: log,
 		})
 		if err != nil {
 			return nil, fmt.Errorf("--dns-address %q: %w", options.DNSAddress, err)
@@ -119,6 +136,10 @@ func newMember(ctx context.Context, options Options, log *slog.Logger) (m *membe
 		return nil, fmt.Errorf("--http-address %q: %w", options.HTTPAddress, err)
 	}
 	return m, nil
+}
+
+func limits(o Options) federation.Limits {
+	return federation.Limits{Services: o.MaxServices, Endpoints: o.MaxEndpoints, Bytes: o.MaxBytes}
 }
 
 // blameFile names the flag whose file an error is about.
@@ -141,6 +162,7 @@ func (m *member) run(ctx context.Context) error {
 		return errors.Join(err, m.unbind(ctx))
 	}
 	m.waiting.Store(nil)
+	_, _ = m.recall(ctx) // it has told, and settle tries again
 	mgr, err := m.assemble(ctx)
 	if err != nil {
 		return errors.Join(err, m.unbind(ctx))
@@ -163,15 +185,22 @@ func (m *member) assemble(ctx context.Context) (manager.Manager, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = exporter.Add(ctx, mgr, exporter.Config{Store: m.store, Restored: m.importer.Ready(), Definition: exports, Log: m.log})
+	err = exporter.Add(ctx, mgr, exporter.Config{
+		Store: m.store, Restored: m.importer.Ready(), Definition: exports, Lead: m.election.Lead, TakeTerm: m.takeTerm, Log: m.log,
+	})
 	if err != nil {
 		return nil, err
 	}
-	err = kube.Add(ctx, mgr, kube.Config{Store: m.store, Importer: m.importer, Definition: imports, AddressRest: m.options.AddressRest, Blocked: &m.blocked, Log: m.log})
+	err = kube.Add(ctx, mgr, kube.Config{
+		Store: m.store, Importer: m.importer, Definition: imports, AddressRest: m.options.AddressRest, Lead: m.election.Lead, Blocked: &m.blocked, Log: m.log,
+	})
 	if err != nil {
 		return nil, err
 	}
-	runnables := []manager.Runnable{exports, imports, m.importer, m.port, m.gossip, m.exchange, manager.RunnableFunc(m.tellHeads)}
+	runnables := []manager.Runnable{exports, imports, m.importer, m.port, m.ranges}
+	for _, start := range []manager.RunnableFunc{m.exchangeOnce, m.elect, m.gossipWhileLeading, m.remember, m.settle} {
+		runnables = append(runnables, start)
+	}
 	if m.xds != nil {
 		runnables = append(runnables, m.xds)
 	}
@@ -219,18 +248,13 @@ func (m *member) wait(ctx context.Context) error {
 	return waitForCRDs(ctx, m.rest, failed, m.log, tell)
 }
 
-func (m *member) gossipConfig() gossip.Config {
-	return gossip.Config{
-		Cluster:   m.store.Self(),
-		Advertise: m.options.advertised(),
-		Seeds:     m.options.Peers,
-		Listener:  m.port.Listener(trust.ProtoGossip),
-		Dial: func(ctx context.Context, address string, want federation.ClusterID) (gossip.Conn, error) {
-			return m.identity.Dial(ctx, address, want, trust.ProtoGossip)
-		},
-		Heads: m.heads,
-		Log:   m.log,
+// exchangeOnce runs the streams once it is known which addresses of other members are our own.
+func (m *member) exchangeOnce(ctx context.Context) error {
+	select {
+	case <-m.ranges.Known():
+	case <-ctx.Done():
 	}
+	return m.exchange.Start(ctx)
 }
 
 func (m *member) streamConfig() stream.Config {
@@ -241,42 +265,13 @@ func (m *member) streamConfig() stream.Config {
 			return m.identity.Dial(ctx, address, want, trust.ProtoGRPC)
 		},
 		Members: m.members,
-		Log:     m.log,
+		Drop:    m.ranges.Own,
+		Observe: func(owner federation.ClusterID, age time.Duration) {
+			m.changeSeconds.WithLabelValues(string(owner)).Observe(age.Seconds())
+		},
+		Standing: m.standing,
+		Log:      m.log,
 	}
-}
-
-// members tells the streams whom gossip knows.
-func (m *member) members() ([]stream.Member, <-chan struct{}) {
-	changed := m.gossip.Changed()
-	var list []stream.Member
-	for _, peer := range m.gossip.Members() {
-		list = append(list, stream.Member{Cluster: peer.Cluster, Address: peer.Address})
-	}
-	return list, changed
-}
-
-// tellHeads lets gossip spread our version whenever it moves: evidence for others of how far they lag.
-func (m *member) tellHeads(ctx context.Context) error {
-	for {
-		advanced := m.store.Advanced(m.store.Self())
-		m.gossip.Advance()
-		select {
-		case <-advanced:
-		case <-ctx.Done():
-			return nil
-		}
-	}
-}
-
-// heads tells gossip at which versions this cluster holds all clusters.
-func (m *member) heads() gossip.Heads {
-	heads := gossip.Heads{}
-	for _, o := range m.store.Owners() {
-		if !o.Version.IsZero() {
-			heads[o.Cluster] = o.Version
-		}
-	}
-	return heads
 }
 
 // ready returns why the agent is not ready yet, or nil. It never waits for a peer.
@@ -289,7 +284,10 @@ func (m *member) ready() error {
 	default:
 		return errors.New("the objects of this cluster have not been read yet")
 	}
-	if m.store.Version(m.store.Self()).IsZero() {
+	switch s := m.election.Now(); {
+	case s.Leader == (election.Identity{}):
+		return errors.New("no agent of this cluster leads yet")
+	case m.leads(s) && m.store.Version(m.store.Self()).IsZero():
 		return errors.New("the exports of this cluster have not been announced yet")
 	}
 	return nil

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/spf13/pflag"
+	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/hansa-mcs/hansa/dns"
 	"github.com/hansa-mcs/hansa/federation"
@@ -26,11 +27,15 @@ type Options struct {
 	Kubeconfig string // "" inside a pod, whose own account is used
 	Context    string // of the kubeconfig; "" for its current one
 
+	Namespace string // of this agent's own objects
+
 	InstallCRDs bool // bring the CRDs of the MCS API
 
 	Listen    string   // where other members connect
 	Advertise string   // where they are told to; "" for Listen
 	Peers     []string // members to join
+
+	ReplicaAddress string // where the other agents of this cluster connect; "" for Listen
 
 	CertFile, KeyFile, CAFile string // PEM files
 
@@ -39,7 +44,12 @@ type Options struct {
 	XDSAddress string // "" for no xDS
 	XDSTLS     string // how xDS is protected
 
+	// What one other cluster may make this one hold.
+	MaxServices, MaxEndpoints, MaxBytes int
+
 	AddressRest time.Duration // how long a clusterset IP outlives its ServiceImport
+
+	ServiceCIDRs []string // prefixes of this cluster's own Services, besides those of its ServiceCIDRs
 
 	HTTPAddress string // of health and metrics
 
@@ -53,10 +63,16 @@ const xdsPlain = "none"
 // Defaults returns the Options of an agent that is told nothing.
 func Defaults() Options {
 	return Options{
-		Clusterset:  "default",       // one clusterset is the common case
+		Clusterset:  "default", // one clusterset is the common case
+		Namespace:   "hansa-system",
 		Listen:      ":8443",         // unprivileged, so no capability is needed
 		DNSZone:     dns.DefaultZone, // the only name that the KEP allows (D1)
 		AddressRest: kube.DefaultAddressRest,
+
+		MaxServices:  federation.DefaultLimits.Services,
+		MaxEndpoints: federation.DefaultLimits.Endpoints,
+		MaxBytes:     federation.DefaultLimits.Bytes,
+
 		HTTPAddress: "127.0.0.1:8080", // metrics name services: open it on purpose
 		LogLevel:    "info",
 		LogFormat:   "text",
@@ -69,9 +85,11 @@ func (o *Options) AddFlags(f *pflag.FlagSet) {
 	f.StringVar(&o.Clusterset, "clusterset", o.Clusterset, "name of the clusterset, as in the members' certificates")
 	f.StringVar(&o.Kubeconfig, "kubeconfig", o.Kubeconfig, "kubeconfig file of this cluster; without it the pod's own service account is used")
 	f.StringVar(&o.Context, "context", o.Context, "context of the kubeconfig; without it its current one")
+	f.StringVar(&o.Namespace, "namespace", o.Namespace, "namespace of this agent's own objects: the Lease hansa-agent, by which one of several agents leads, and the ConfigMap hansa-state, which remembers; it must exist")
 	f.BoolVar(&o.InstallCRDs, "install-crds", o.InstallCRDs, "at start, install the CRDs of the MCS API, sigs.k8s.io/mcs-api "+mcsRelease+", or upgrade older ones; newer ones are left alone; needs ClusterRole "+installRole+" of docs/roles.yaml")
 	f.StringVar(&o.Listen, "listen", o.Listen, "host:port on which other members connect")
 	f.StringVar(&o.Advertise, "advertise", o.Advertise, "host:port at which other members reach this one; without it that of --listen, which must then name a host")
+	f.StringVar(&o.ReplicaAddress, "replica-address", o.ReplicaAddress, "host:port at which the other agents of this cluster reach this one; without it that of --listen, with this machine's first address if it names none")
 	f.StringSliceVar(&o.Peers, "peer", o.Peers, "host:port of a member to join; may be given several times")
 	f.StringVar(&o.CertFile, "tls-cert-file", o.CertFile, "PEM file with this member's certificate, whose one URI SAN is spiffe://<clusterset>/cluster/<cluster> (required)")
 	f.StringVar(&o.KeyFile, "tls-key-file", o.KeyFile, "PEM file with the certificate's private key (required)")
@@ -80,7 +98,11 @@ func (o *Options) AddFlags(f *pflag.FlagSet) {
 	f.StringVar(&o.DNSZone, "dns-zone", o.DNSZone, "zone that DNS is answered for, and domain of the xDS hosts below svc")
 	f.StringVar(&o.XDSAddress, "xds-address", o.XDSAddress, "host:port on which xDS is served; without it there is no xDS")
 	f.StringVar(&o.XDSTLS, "xds-tls", o.XDSTLS, "how xDS is protected; the one value is \"none\": in the clear, so let only clients that may see everything reach --xds-address")
+	f.IntVar(&o.MaxServices, "max-services", o.MaxServices, "most services that one other cluster may make this one hold; those beyond are refused")
+	f.IntVar(&o.MaxEndpoints, "max-endpoints", o.MaxEndpoints, "most endpoints that one other cluster may make this one hold, in all of its services")
+	f.IntVar(&o.MaxBytes, "max-bytes", o.MaxBytes, "about the most bytes of memory that one other cluster may make this one hold")
 	f.DurationVar(&o.AddressRest, "address-rest", o.AddressRest, "how long the address of a ServiceImport that went is kept for the name to come back; 0 gives it back at once")
+	f.StringSliceVar(&o.ServiceCIDRs, "service-cidrs", o.ServiceCIDRs, "range of this cluster's own Services, such as 10.96.0.0/12, in which endpoints of other members are dropped; may be given several times, and adds to the ServiceCIDR objects of the API server")
 	f.StringVar(&o.HTTPAddress, "http-address", o.HTTPAddress, "host:port of /healthz, /readyz and /metrics")
 	f.StringVar(&o.LogLevel, "log-level", o.LogLevel, "least level that is logged: debug, info, warn or error")
 	f.StringVar(&o.LogFormat, "log-format", o.LogFormat, "format of the log: text or json")
@@ -113,6 +135,12 @@ func (o *Options) Validate() error {
 	} else if err != nil && checkListen(o.Listen) == nil {
 		errs = append(errs, fmt.Errorf("--listen %q names no host and port that others can reach: give --advertise host:port too", o.Listen))
 	}
+	if o.ReplicaAddress != "" {
+		bad("replica-address", o.ReplicaAddress, gossip.CheckAddress(o.ReplicaAddress))
+	}
+	if problems := validation.IsDNS1123Label(o.Namespace); len(problems) > 0 {
+		bad("namespace", o.Namespace, errors.New("want the name of a namespace, an RFC 1123 label"))
+	}
 	for _, p := range o.Peers {
 		bad("peer", p, checkAddress(p))
 	}
@@ -124,8 +152,17 @@ func (o *Options) Validate() error {
 			errs = append(errs, fmt.Errorf("--%s is required: want the path of a PEM file", f.flag))
 		}
 	}
+	for flag, n := range map[string]int{"max-services": o.MaxServices, "max-endpoints": o.MaxEndpoints, "max-bytes": o.MaxBytes} {
+		if n < 1 {
+			bad(flag, strconv.Itoa(n), errors.New("want a number from 1"))
+		}
+	}
 	if o.AddressRest < 0 {
 		bad("address-rest", o.AddressRest.String(), errors.New("want "+aDuration+", or 0"))
+	}
+	for _, c := range o.ServiceCIDRs {
+		_, err := parseRange(c)
+		bad("service-cidrs", c, err)
 	}
 	bad("http-address", o.HTTPAddress, checkListen(o.HTTPAddress))
 	if o.DNSAddress != "" {

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -55,9 +56,9 @@ func (o Options) flags() []string {
 	o.AddFlags(f)
 	var args []string
 	f.VisitAll(func(flag *pflag.Flag) {
-		if flag.Name == "peer" {
-			for _, p := range o.Peers {
-				args = append(args, "--peer", p)
+		if several, ok := flag.Value.(pflag.SliceValue); ok {
+			for _, value := range several.GetSlice() {
+				args = append(args, "--"+flag.Name, value)
 			}
 			return
 		}
@@ -113,6 +114,9 @@ func TestMistakesEndTheAgentWithAClearLine(t *testing.T) {
 		{"context without kubeconfig", func(o *Options, _ string) { o.Kubeconfig, o.Context = "", "west" }, []string{`--context "west"`, "want --kubeconfig"}},
 		{"rest of less than nothing", func(o *Options, _ string) { o.AddressRest = -time.Minute }, []string{`--address-rest "-1m0s"`, "want a duration such as 5m or 30s, or 0"}},
 		{"no port to reach", func(o *Options, _ string) { o.Advertise = "" }, []string{`--listen "127.0.0.1:0"`, "host and port", "--advertise host:port"}},
+		{"service range without a length", func(o *Options, _ string) { o.ServiceCIDRs = []string{"10.96.0.0/12", "10.0.0.1"} }, []string{`--service-cidrs "10.0.0.1"`, "10.96.0.0/12"}},
+		{"service range too long", func(o *Options, _ string) { o.ServiceCIDRs = []string{"10.0.0.0/33"} }, []string{`--service-cidrs "10.0.0.0/33"`, "want a prefix"}},
+		{"service range in IPv6's clothes", func(o *Options, _ string) { o.ServiceCIDRs = []string{"::ffff:10.0.0.0/104"} }, []string{`--service-cidrs "::ffff:10.0.0.0/104"`, "want a prefix"}},
 		{"log level", func(o *Options, _ string) { o.LogLevel = "loud" }, []string{`--log-level "loud"`, "debug, info, warn or error"}},
 		{"log format", func(o *Options, _ string) { o.LogFormat = "xml" }, []string{`--log-format "xml"`, "text or json"}},
 	} {
@@ -221,6 +225,19 @@ func TestMistakesOfTheCommandLine(t *testing.T) {
 	}
 }
 
+func TestServiceRangesComeByCommaAndByFlag(t *testing.T) {
+	o, _ := valid(t)
+	f := pflag.NewFlagSet("", pflag.ContinueOnError)
+	o.AddFlags(f)
+	want := []string{"10.96.0.0/12", "fd00:10:96::/112", "10.200.0.0/16"}
+	if err := f.Parse([]string{"--service-cidrs", want[0] + "," + want[1], "--service-cidrs=" + want[2]}); err != nil || !slices.Equal(o.ServiceCIDRs, want) {
+		t.Errorf("read %v (%v), want %v", o.ServiceCIDRs, err, want)
+	}
+	if err := o.Validate(); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestAnAddressIsNamedOnce(t *testing.T) {
 	o, _ := valid(t)
 	o.Peers = []string{"east"}
@@ -270,5 +287,6 @@ func reference() string {
 		}
 		fmt.Fprintf(&b, "| `--%s` | %s | %s |\n", f.Name, value, strings.ReplaceAll(f.Usage, "|", "\\|"))
 	})
+	b.WriteString("\nWhat `/metrics` shows is listed in [metrics](metrics.md).\n")
 	return b.String()
 }

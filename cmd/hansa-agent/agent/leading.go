@@ -1,0 +1,213 @@
+package agent
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"sync"
+	"time"
+
+	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
+	"k8s.io/client-go/rest"
+
+	"github.com/hansa-mcs/hansa/cmd/hansa-agent/election"
+	"github.com/hansa-mcs/hansa/cmd/hansa-agent/state"
+	"github.com/hansa-mcs/hansa/federation/stream"
+	"github.com/hansa-mcs/hansa/federation/trust"
+)
+
+// LeaseName is the Lease by which one of a cluster's agents leads.
+const LeaseName = "hansa-agent"
+
+// newElection returns this agent's part in the election of its cluster's leader.
+func (m *member) newElection() error {
+	address, err := m.replicaAddress()
+	if err != nil {
+		return err
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		return fmt.Errorf("finding a name for this agent: %w", err)
+	}
+	m.name = election.Identity{Name: host + "-" + rand.Text()[:8], Address: address}
+	leases, err := election.NewClient(m.rest, m.options.Namespace)
+	if err != nil {
+		return fmt.Errorf("making a client of Leases: %w", err)
+	}
+	m.election, err = election.New(election.Config{Client: leases, Namespace: m.options.Namespace, Name: LeaseName, Identity: m.name, Log: m.log})
+	return err
+}
+
+// newKeeper returns who keeps what outlives this agent.
+func (m *member) newKeeper() error {
+	config := rest.CopyConfig(m.rest)
+	config.QPS = -1
+	core, err := corev1client.NewForConfig(config)
+	if err != nil {
+		return fmt.Errorf("making a client of ConfigMaps: %w", err)
+	}
+	m.keeper = state.New(state.Config{
+		ConfigMaps: core.ConfigMaps(m.options.Namespace), Name: state.DefaultName, Log: m.log,
+		Gate: func(ctx context.Context) (context.Context, func(), error) {
+			lead, done, _, err := m.election.Lead(ctx)
+			return lead, done, err
+		},
+	})
+	return nil
+}
+
+// replicaAddress is where the other agents of this cluster reach this one.
+func (m *member) replicaAddress() (string, error) {
+	if m.options.ReplicaAddress != "" {
+		return m.options.ReplicaAddress, nil
+	}
+	tcp, ok := m.port.Addr().(*net.TCPAddr)
+	if !ok {
+		return "", fmt.Errorf("the port has the address %s", m.port.Addr())
+	}
+	if !tcp.IP.IsUnspecified() {
+		return tcp.String(), nil
+	}
+	own, err := net.InterfaceAddrs()
+	if err != nil {
+		return "", fmt.Errorf("finding the addresses of this agent: %w", err)
+	}
+	for _, a := range own {
+		if ip, ok := a.(*net.IPNet); ok && ip.IP.IsGlobalUnicast() {
+			return (&net.TCPAddr{IP: ip.IP, Port: tcp.Port}).String(), nil
+		}
+	}
+	return "", errors.New("this agent has no address that others can reach: give --replica-address host:port")
+}
+
+// leads reports whether the Lease is this agent's as far as it knows, also while it may not write.
+func (m *member) leads(s election.Standing) bool { return s.Leader == m.name }
+
+// standing tells the streams what this agent is to its cluster. A leader that may not write for a while goes on
+// being it: nobody else is.
+func (m *member) standing() (stream.Standing, <-chan struct{}) {
+	s := m.election.Now()
+	if m.leads(s) {
+		return stream.Standing{Leads: true}, s.Changed
+	}
+	return stream.Standing{Leader: s.Leader.Address}, s.Changed
+}
+
+// route tells the port what becomes of its connections.
+func (m *member) route() trust.Route {
+	s, changed := m.standing()
+	return trust.Route{Serve: s.Leads, To: s.Leader, Changed: changed}
+}
+
+// elect takes part in the election once this agent knows all that a leader has to know.
+func (m *member) elect(ctx context.Context) error {
+	select {
+	case <-m.importer.Ready():
+		return m.election.Start(ctx)
+	case <-ctx.Done():
+		return nil
+	}
+}
+
+// takeTerm returns a term of this cluster that no leader had.
+func (m *member) takeTerm(ctx context.Context, atLeast uint64) (uint64, error) {
+	return m.keeper.TakeTerm(ctx, atLeast, time.Now())
+}
+
+// recall lets the Store know of the clusters that are remembered, and returns where they were.
+func (m *member) recall(ctx context.Context) (seeds []string, err error) {
+	remembered, err := m.keeper.Load(ctx)
+	if err != nil {
+		m.log.Error("which clusters there are cannot be recalled", "configmap", m.options.Namespace+"/"+state.DefaultName, "error", err)
+	}
+	for _, c := range remembered.Clusters {
+		m.store.Expect(c.ID)
+		seeds = append(seeds, c.Addresses...)
+	}
+	return seeds, err
+}
+
+// coarsely is how often it is noted when clusters were heard. The keeper writes it less often still.
+const coarsely = time.Minute
+
+// remember notes the clusters that there are, until ctx ends.
+func (m *member) remember(ctx context.Context) error {
+	var keeping sync.WaitGroup
+	defer keeping.Wait()
+	keeping.Go(func() { _ = m.keeper.Start(ctx) }) // it ends with ctx alone
+	tick := time.NewTicker(coarsely)
+	defer tick.Stop()
+	for {
+		joined := m.store.Joined()
+		members, changed := m.members()
+		addresses := map[string][]string{}
+		for _, peer := range members {
+			addresses[string(peer.Cluster)] = append(addresses[string(peer.Cluster)], peer.Address)
+		}
+		var list []state.Cluster
+		for _, o := range m.store.Owners() {
+			if o.Cluster != m.store.Self() && !o.Version.IsZero() {
+				list = append(list, state.Cluster{ID: o.Cluster, Addresses: addresses[string(o.Cluster)], Heard: o.Heard})
+			}
+		}
+		m.keeper.Note(list)
+		select {
+		case <-joined:
+		case <-changed:
+		case <-tick.C:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// settle closes settled once nothing more is to be waited for: every cluster that is known was heard whole since
+// the start, or it took too long.
+func (m *member) settle(ctx context.Context) error {
+	limit := time.NewTimer(withdrawAfter)
+	defer limit.Stop()
+	select {
+	case <-m.importer.Ready():
+	case <-ctx.Done():
+		return nil
+	}
+	for wait := recallPause; ; wait = min(2*wait, time.Minute) { // which clusters there are has to be known first
+		if _, err := m.recall(ctx); err == nil {
+			break
+		}
+		select {
+		case <-time.After(wait):
+			continue
+		case <-limit.C:
+		case <-ctx.Done():
+			return nil
+		}
+		close(m.settled)
+		return nil
+	}
+	for {
+		changed := m.store.Changed()
+		if m.store.Complete() {
+			break
+		}
+		select {
+		case <-changed:
+			continue
+		case <-limit.C:
+		case <-ctx.Done():
+			return nil
+		}
+		break
+	}
+	close(m.settled)
+	return nil
+}
+
+// recallPause is how long to wait after what is remembered could not be read, and longer each time.
+const recallPause = time.Second
+
+// withdrawAfter is how long a known cluster that is not heard keeps names from being denied.
+const withdrawAfter = 10 * time.Minute

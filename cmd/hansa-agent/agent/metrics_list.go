@@ -1,0 +1,143 @@
+package agent
+
+import "github.com/prometheus/client_golang/prometheus"
+
+// metric is what there is to know of one metric; docs/metrics.md is made of it.
+type metric struct {
+	name   string
+	kind   string
+	labels []string
+	help   string
+	watch  string           // when a person should look; "" for nothing to wait for
+	desc   *prometheus.Desc // nil for what is not read but observed
+}
+
+const (
+	aGauge     = "gauge"
+	aCounter   = "counter"
+	aHistogram = "histogram"
+)
+
+// ofCluster is the label of what there is for each cluster; a few others have reason, or property.
+var ofCluster = []string{"cluster"}
+
+func gauge(name, help, watch string, labels ...string) *metric {
+	return &metric{name, aGauge, labels, help, watch, prometheus.NewDesc(name, help, labels, nil)}
+}
+
+func counter(name, help, watch string, labels ...string) *metric {
+	return &metric{name, aCounter, labels, help, watch, prometheus.NewDesc(name, help, labels, nil)}
+}
+
+// send sends one value.
+func (m *metric) send(ch chan<- prometheus.Metric, value float64, labels ...string) {
+	kind := prometheus.GaugeValue
+	if m.kind == aCounter {
+		kind = prometheus.CounterValue
+	}
+	ch <- prometheus.MustNewConstMetric(m.desc, kind, value, labels...)
+}
+
+// latencies are the bounds of a way that takes microseconds when nobody is in it, in seconds.
+var latencies = []float64{.0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5}
+
+// What this agent itself is and does.
+var (
+	viewRevision = gauge("hansa_view_revision",
+		"Revision of the newest View: how often this agent concluded something new since it started.", "")
+	changeToView = &metric{"hansa_change_to_view_seconds", aHistogram, nil,
+		"Time from when this agent learned of a change, of the oldest in each View, to the View that shows it.",
+		"`histogram_quantile(0.99, rate(hansa_change_to_view_seconds_bucket[5m])) > 0.1`: the agent lacks CPU, or changes come faster than it can conclude", nil}
+	leading = gauge("hansa_leading",
+		"1 while this agent leads its cluster, 0 while it is a standby.",
+		"the sum over one cluster's agents is not 1 for a minute")
+	suspended = gauge("hansa_leading_suspended",
+		"1 while this agent leads but may write nothing, as it could not renew its Lease.",
+		"1 for a minute: this cluster's API server does not answer, or refuses. What changes here is not told, and nothing is written here; all else goes on")
+	leaderKnown = gauge("hansa_leader_known",
+		"1 while this agent knows who leads its cluster.",
+		"0 for a minute: no agent leads, or this one cannot read the Lease")
+	stints = counter("hansa_leading_stints_total",
+		"How often this agent took the lead.",
+		"`increase(hansa_leading_stints_total[1h]) > 3`: agents end, or cannot renew the Lease, again and again")
+	standbys = gauge("hansa_standbys",
+		"Standbys that this agent keeps up to date; of the leader alone.",
+		"less than the other replicas that there should be, for a minute: the loss of the leader would be felt")
+)
+
+// What is known of the clusters, and how well.
+var (
+	alive = gauge("hansa_cluster_alive",
+		"1 while another cluster is heard: within the last 3 seconds and, by the leader, on a stream that is up.",
+		"0 for a minute: the cluster is unreachable from here; what it exported is served as last known", ofCluster...)
+	heard = gauge("hansa_cluster_last_heard_timestamp_seconds",
+		"When another cluster was last heard, in Unix seconds; nothing for one that was not heard since the start.",
+		"`time() - hansa_cluster_last_heard_timestamp_seconds` says how old what is served may be", ofCluster...)
+	streamUp = gauge("hansa_cluster_stream_up",
+		"1 while there is a stream with another cluster; of the leader alone.",
+		"it changes several times in ten minutes, as by `changes()`: the network between the two, or one of their agents, is not steady", ofCluster...)
+	restored = gauge("hansa_cluster_restored",
+		"1 while what is held of another cluster is remembered from before the start, 0 once it was heard.",
+		"1 for five minutes: the agent started without reaching that cluster", ofCluster...)
+	exports = gauge("hansa_cluster_exports",
+		"Services of a cluster, this one included, of which an export is held.",
+		"a sudden drop that nobody meant", ofCluster...)
+	endpoints = gauge("hansa_cluster_endpoints",
+		"Endpoints in the exports that are held of a cluster, this one included.",
+		"a sudden drop that nobody meant", ofCluster...)
+	behind = gauge("hansa_cluster_versions_behind",
+		"Changes of a cluster that it, or anybody else, tells of and this agent lacks. Of its own cluster a standby says how far it is behind its leader. Nothing while nobody tells.",
+		"above 0 for a minute: what is served here is older than what the cluster says", ofCluster...)
+	unacked = gauge("hansa_cluster_unacked_versions",
+		"Changes of this cluster that another one has not confirmed on its stream; of the leader alone.",
+		"above 0 for a minute: the other cluster serves what is older than what this one says", ofCluster...)
+)
+
+// What goes over the streams.
+var (
+	receivedBytes  = counter("hansa_cluster_received_bytes_total", "Bytes of frames that came on the stream.", "", ofCluster...)
+	receivedFrames = counter("hansa_cluster_received_frames_total", "Frames that came on the stream: one each second, and more with changes.", "", ofCluster...)
+	sentBytes      = counter("hansa_cluster_sent_bytes_total", "Bytes of frames that went out on the stream.", "", ofCluster...)
+	sentFrames     = counter("hansa_cluster_sent_frames_total", "Frames that went out on the stream: one each second, and more with changes.", "", ofCluster...)
+
+	receivedRecords     = counter("hansa_cluster_received_records_total", "Whole exports that came on the stream.", "", ofCluster...)
+	receivedPatches     = counter("hansa_cluster_received_patches_total", "Exports that came as what changed in them.", "", ofCluster...)
+	receivedWithdrawals = counter("hansa_cluster_received_withdrawals_total", "Ends of exports that came on the stream by name; what is found to be gone by hashes is not among them.", "", ofCluster...)
+	streamsBegun        = counter("hansa_cluster_streams_total", "Streams that began.", "more than a few in an hour: connections are cut on the way", ofCluster...)
+	refusedRecords      = counter("hansa_cluster_refused_records_total",
+		"Exports that came on the stream and were not taken, while others of the same update were; reason is limit, invalid, term for one that nobody can have, or foreign for what the peer may not speak for, which ends the stream.",
+		"any increase: the log says which and why. What was held of them before is still served", "cluster", "reason")
+	changeSeconds = &metric{"hansa_cluster_change_seconds", aHistogram, ofCluster,
+		"Time from when a cluster made a change to when it was held here, by the two clusters' clocks: what they differ by is in it.",
+		"`histogram_quantile(0.99, rate(hansa_cluster_change_seconds_bucket[5m])) > 1`: a line is slow, or a clock wrong", nil}
+)
+
+// Who connects, and who is there.
+var (
+	accepted   = counter("hansa_federation_connections_accepted_total", "Connections of members that were accepted.", "")
+	refused    = counter("hansa_federation_connections_refused_total", "Connections that were refused: the handshake failed, nobody listens for the protocol, or the leader could not be reached.", "a steady rate: a member's certificate is not valid, or a stranger knocks; the log says who")
+	passed     = counter("hansa_federation_connections_passed_total", "Connections that a standby passed on to its leader.", "")
+	passing    = gauge("hansa_federation_connections_passing", "Connections that a standby is passing on to its leader now.", "")
+	leaderless = counter("hansa_federation_connections_leaderless_total", "Connections that were closed because no agent of this cluster led.", "an increase for more than a minute")
+	members    = gauge("hansa_members", "Agents of other clusters that gossip knows; of the leader alone.", "less than the other clusters that there should be, for five minutes")
+	dropped    = counter("hansa_gossip_packets_dropped_total", "Gossip packets that were not sent; of the leader alone. It begins anew with each stint.", "a steady rate: some member cannot be dialed from here")
+)
+
+// What is wrong in this cluster.
+var (
+	conflict    = gauge("hansa_cluster_property_conflict", "1 while a ClusterProperty contradicts the agent's flag, else 0.", "1: the agent will refuse to start again", "property")
+	blocked     = gauge("hansa_services_blocked", "Services that are not, or not wholly, imported into this cluster, by reason.", "above 0: an object that is not Hansa's is in the way (foreign_object), or the API server refuses a write (refused); Events on the objects say which", "reason")
+	xdsRefusals = counter("hansa_xds_refusals_total", "Responses that an xDS client refused (NACK); only with --xds-address.", "any increase: the log says what it does not take")
+)
+
+// sections are all metrics, as a person looks for them.
+var sections = []struct {
+	title   string
+	metrics []*metric
+}{
+	{"This agent", []*metric{viewRevision, changeToView, leading, suspended, leaderKnown, stints, standbys}},
+	{"The clusters", []*metric{alive, heard, streamUp, restored, exports, endpoints, behind, unacked}},
+	{"The streams", []*metric{receivedBytes, receivedFrames, sentBytes, sentFrames, receivedRecords, receivedPatches, receivedWithdrawals, streamsBegun, refusedRecords, changeSeconds}},
+	{"The port and gossip", []*metric{accepted, refused, passed, passing, leaderless, members, dropped}},
+	{"What is in the way", []*metric{conflict, blocked, xdsRefusals}},
+}

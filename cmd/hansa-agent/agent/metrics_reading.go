@@ -1,0 +1,179 @@
+package agent
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/hansa-mcs/hansa/cmd/hansa-agent/election"
+	"github.com/hansa-mcs/hansa/federation"
+	"github.com/hansa-mcs/hansa/federation/gossip"
+	"github.com/hansa-mcs/hansa/federation/stream"
+	"github.com/hansa-mcs/hansa/federation/trust"
+)
+
+// reading is what this agent knows at one time.
+type reading struct {
+	now      time.Time
+	self     federation.ClusterID
+	standing election.Standing
+	leads    bool // the Lease is this agent's, whether it may write or not
+
+	revision  uint64
+	owners    []federation.Owner
+	streams   []stream.Up
+	totals    map[federation.ClusterID]stream.Stats
+	gossip    *gossiped // nil while this agent takes no part
+	port      trust.PortStats
+	conflicts map[string]bool // by property
+	blocked   map[string]int  // by reason
+	refusals  *uint64         // by xDS clients; nil without xDS
+}
+
+// gossiped is what gossip tells.
+type gossiped struct {
+	seen    gossip.Heads
+	members int
+	dropped uint64
+}
+
+// aliveFor is how long a cluster counts as alive after it was heard: three heartbeats.
+const aliveFor = 3 * time.Second
+
+// show sends all metrics of the reading. What this agent cannot know it does not show: no number is better than a
+// comforting one.
+func (r *reading) show(ch chan<- prometheus.Metric) {
+	r.showAgent(ch)
+	known := map[federation.ClusterID]federation.Owner{}
+	for _, o := range r.owners {
+		known[o.Cluster] = o
+		exports.send(ch, float64(o.Exports), string(o.Cluster))
+		endpoints.send(ch, float64(o.Endpoints), string(o.Cluster))
+	}
+	if r.gossip != nil {
+		for id := range r.gossip.seen {
+			if _, held := known[id]; !held {
+				known[id] = federation.Owner{Cluster: id} // others have seen it, and nothing of it is held here
+			}
+		}
+	}
+	for id, o := range known {
+		if id != r.self {
+			r.showCluster(ch, o)
+		}
+		r.showBehind(ch, o)
+	}
+	r.showStreams(ch, known[r.self].Version)
+}
+
+func (r *reading) showAgent(ch chan<- prometheus.Metric) {
+	viewRevision.send(ch, float64(r.revision))
+	leading.send(ch, bit(r.leads))
+	suspended.send(ch, bit(r.leads && !r.standing.Leading))
+	stints.send(ch, float64(r.standing.Stint))
+	leaderKnown.send(ch, bit(r.standing.Leader != election.Identity{}))
+	accepted.send(ch, float64(r.port.Accepted))
+	refused.send(ch, float64(r.port.Refused))
+	passed.send(ch, float64(r.port.Passed))
+	passing.send(ch, float64(r.port.Passing))
+	leaderless.send(ch, float64(r.port.Leaderless))
+	if r.gossip != nil {
+		members.send(ch, float64(r.gossip.members))
+		dropped.send(ch, float64(r.gossip.dropped))
+	}
+	for property, contradicted := range r.conflicts {
+		conflict.send(ch, bit(contradicted), property)
+	}
+	for reason, n := range r.blocked {
+		blocked.send(ch, float64(n), reason)
+	}
+	if r.refusals != nil {
+		xdsRefusals.send(ch, float64(*r.refusals))
+	}
+}
+
+// showCluster tells whether another cluster can be heard.
+func (r *reading) showCluster(ch chan<- prometheus.Metric, o federation.Owner) {
+	id := string(o.Cluster)
+	up := r.stream(o.Cluster) != nil
+	if r.leads {
+		streamUp.send(ch, bit(up), id)
+	}
+	alive.send(ch, bit(r.now.Sub(o.Heard) < aliveFor && (up || !r.leads)), id)
+	restored.send(ch, bit(o.Restored), id)
+	if !o.Heard.IsZero() {
+		heard.send(ch, float64(o.Heard.UnixMilli())/1000, id)
+	}
+}
+
+// showBehind tells how far we are behind a cluster, if somebody says how far it is.
+func (r *reading) showBehind(ch chan<- prometheus.Metric, o federation.Owner) {
+	var latest federation.Version
+	if s := r.stream(o.Cluster); s != nil {
+		latest = s.Theirs[o.Cluster].Version
+	} else if s := r.stream(r.self); s != nil {
+		latest = s.Theirs[o.Cluster].Version // our leader's
+	}
+	if r.gossip != nil && r.gossip.seen[o.Cluster].Compare(latest) > 0 {
+		latest = r.gossip.seen[o.Cluster]
+	}
+	if ours := o.Cluster == r.self && r.leads; !ours && !latest.IsZero() {
+		behind.send(ch, lag(o.Version, latest), string(o.Cluster))
+	}
+}
+
+// showStreams tells what goes over the streams, those of this cluster's agents with one another included.
+func (r *reading) showStreams(ch chan<- prometheus.Metric, ours federation.Version) {
+	replicas := 0
+	for _, s := range r.streams {
+		if s.Role == stream.Standby {
+			replicas++
+		}
+	}
+	if r.leads {
+		standbys.send(ch, float64(replicas))
+	}
+	for id, t := range r.totals {
+		if s := r.stream(id); s != nil && id != r.self {
+			unacked.send(ch, lag(s.Acked.Version, ours), string(id))
+		}
+		for m, n := range map[*metric]uint64{
+			receivedBytes: t.Received.Bytes, receivedFrames: t.Received.Frames, sentBytes: t.Sent.Bytes, sentFrames: t.Sent.Frames,
+			receivedRecords: t.Received.Records, receivedPatches: t.Received.Patches, receivedWithdrawals: t.Received.Withdrawals,
+			streamsBegun: t.Streams,
+		} {
+			m.send(ch, float64(n), string(id))
+		}
+		for reason, n := range map[string]uint64{"limit": t.Refused.Limit, "invalid": t.Refused.Invalid, "term": t.Refused.Term, "foreign": t.Refused.Foreign} {
+			refusedRecords.send(ch, float64(n), string(id), reason)
+		}
+	}
+}
+
+// stream returns the newest stream to another cluster, or to our own leader, nil if there is none.
+func (r *reading) stream(to federation.ClusterID) (newest *stream.Up) {
+	for i, s := range r.streams {
+		if s.Peer == to && s.Role != stream.Standby {
+			newest = &r.streams[i] // they are sorted by when they came up
+		}
+	}
+	return newest
+}
+
+// lag returns how many changes what is held is behind the latest: at least one when that is of another term.
+func lag(held, latest federation.Version) float64 {
+	switch {
+	case latest.Compare(held) <= 0:
+		return 0
+	case latest.Term == held.Term:
+		return float64(latest.Seq - held.Seq)
+	}
+	return float64(max(1, latest.Seq))
+}
+
+func bit(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}

@@ -1,0 +1,145 @@
+package exporter
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// announced is the stint of leading in which this cluster was announced last.
+type announced struct {
+	mu      sync.Mutex
+	stint   uint64
+	speaks  bool // the stint goes on, and the Store takes our word
+	changed chan struct{}
+}
+
+// in reports whether this cluster speaks in a stint, and returns a channel that closes when that changes.
+func (a *announced) in(stint uint64) (bool, <-chan struct{}) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.speaks && a.stint == stint, a.changed
+}
+
+// before reports whether this cluster was announced in a stint already.
+func (a *announced) before(stint uint64) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.stint == stint
+}
+
+func (a *announced) set(stint uint64, speaks bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.stint, a.speaks = stint, speaks
+	close(a.changed)
+	a.changed = make(chan struct{})
+}
+
+// lead waits until this agent leads and has announced what it knows. The context that it returns ends when the
+// agent may not write any more; done is to be called then at the latest. The error is that ctx ended.
+func (x *exporter) lead(ctx context.Context) (lead context.Context, done func(), err error) {
+	for {
+		lead, done, stint, err := x.Lead(ctx)
+		if err != nil {
+			return nil, nil, err
+		}
+		said, changed := x.announced.in(stint)
+		if said {
+			return lead, done, nil
+		}
+		select {
+		case <-changed:
+		case <-lead.Done():
+		}
+		done()
+	}
+}
+
+// keepAnnounced announces this cluster in each stint that this agent leads, until ctx ends.
+func (x *exporter) keepAnnounced(ctx context.Context) {
+	for wait := retryLeast; ctx.Err() == nil; {
+		err := x.announce(ctx)
+		if err == nil || ctx.Err() != nil {
+			wait = retryLeast
+			continue
+		}
+		x.Log.Error("what this cluster exports could not be announced", "error", err, "again_in", wait)
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+		}
+		wait = min(2*wait, retryMost)
+	}
+}
+
+// announce waits until this agent leads, announces this cluster if it has not in this stint, and waits until it
+// leads no more.
+func (x *exporter) announce(ctx context.Context) error {
+	lead, done, stint, err := x.Lead(ctx)
+	if err != nil {
+		return err
+	}
+	defer done()
+	// One goroutine alone says that this agent leads, and that it does not.
+	if x.announced.before(stint) {
+		x.Store.Resume()
+		x.announced.set(stint, true)
+	} else {
+		exports, err := x.complete(lead)
+		if err != nil {
+			return err
+		}
+		term, err := x.TakeTerm(lead, x.Store.LeastTerm())
+		if err == nil {
+			err = lead.Err() // it took so long that another may lead
+		}
+		if err != nil {
+			return err
+		}
+		x.Store.Announce(term, exports)
+		x.Log.Info("announced", "exports", len(exports), "version", x.version())
+		x.announced.set(stint, true)
+		x.lookAgain(lead, x.missing.take())
+	}
+	<-lead.Done()
+	x.announced.set(stint, false)
+	x.Store.Follow()
+	return nil
+}
+
+// keepTerm begins another term whenever a peer holds a greater one of this cluster, until ctx ends.
+func (x *exporter) keepTerm(ctx context.Context) {
+	for ctx.Err() == nil {
+		contested, changed := x.Store.Contested()
+		if contested.IsZero() {
+			select {
+			case <-changed:
+			case <-ctx.Done():
+			}
+			continue
+		}
+		if err := x.outbid(ctx); err != nil && ctx.Err() == nil {
+			x.Log.Error("a peer holds a greater term of this cluster, and no greater one could be taken", "term", contested.Term, "error", err)
+		}
+		select {
+		case <-time.After(termPause):
+		case <-ctx.Done():
+		}
+	}
+}
+
+func (x *exporter) outbid(ctx context.Context) error {
+	lead, done, err := x.lead(ctx)
+	if err != nil {
+		return err
+	}
+	defer done()
+	term, err := x.TakeTerm(lead, x.Store.LeastTerm())
+	if err != nil {
+		return err
+	}
+	x.Store.Renew(term)
+	x.Log.Warn("a peer held a greater term of this cluster; began another", "version", x.version())
+	return nil
+}

@@ -1,0 +1,16 @@
+// Package federationtest helps tests to fill a Store.
+//
+// In: what a cluster says. Out: a Store that holds it, as after an exchange with that cluster's leader.
+package federationtest
+
+import "github.com/hansa-mcs/hansa/federation"
+
+// Say makes s hold just these exports of another cluster, at that version. They must be normalized.
+func Say(s *federation.Store, owner federation.ClusterID, at federation.Version, exports ...*federation.Export) error {
+	leader := federation.NewStore(owner)
+	leader.Announce(1, exports)
+	u := leader.Against(owner, s.Hashes(owner))
+	u.To = at
+	_, err := s.Apply(u)
+	return err
+}

@@ -1,0 +1,224 @@
+package federation
+
+import (
+	"fmt"
+	"reflect"
+	"slices"
+	"testing"
+)
+
+// At a limit all is taken; what would go beyond is refused alone, and told.
+func TestEachLimitHoldsAndIsTheLimit(t *testing.T) {
+	one := big("east", "s-0", 10)
+	for what, c := range map[string]struct {
+		limits Limits
+		most   int // so many exports of the size of one
+		told   string
+	}{
+		"services":  {Limits{Services: 3}, 3, "one service more: beyond a limit: want at most 3 in all of one cluster"},
+		"endpoints": {Limits{Endpoints: 45}, 4, "its endpoints: beyond a limit: want at most 45 in all of one cluster"},
+		"bytes":     {Limits{Bytes: 2 * one.size()}, 2, fmt.Sprintf("its size: beyond a limit: want at most %d in all of one cluster", 2*one.size())},
+	} {
+		s := NewStoreWithin("own", c.limits)
+		var list []*Export
+		for i := range c.most {
+			list = append(list, big("east", fmt.Sprintf("s-%d", i), 10))
+		}
+		mustApply(t, s, whole(s, "east", Version{1, 1}, list...))
+		u := step(s, "east", Version{1, 1}, Version{1, 2}, []*Export{big("east", "s-9", 10), edited(list[0], firstTerminating)})
+		refused, err := s.Apply(u)
+		if err != nil || len(refused) != 1 || refused[0].Error() != "record shop/s-9 of east: "+c.told {
+			t.Errorf("%s: error %v, refused %v", what, err, refused)
+		}
+		if s.Head("east") != (Head{u.To, u.Digest, c.most + 1}) || len(said(s, "east")) != c.most || s.Export("east", named("s-0")) == list[0] {
+			t.Errorf("%s: %+v, held %v, want the others to go on", what, s.Head("east"), said(s, "east"))
+		}
+		if slices.Contains(s.Hashes("east"), u.Put[0].Hash) || !records(s, "east")[named("s-9")].unread {
+			t.Errorf("%s: what was refused counts as held", what)
+		}
+	}
+}
+
+// What makes room makes it for the same update, and for the next.
+func TestRoomThatIsMadeCanBeTaken(t *testing.T) {
+	s := NewStoreWithin("own", Limits{Services: 2})
+	mustApply(t, s, whole(s, "east", Version{1, 1}, web("east", "a"), web("east", "b")))
+	mustApply(t, s, whole(s, "east", Version{1, 2}, web("east", "a"), web("east", "c")))
+	mustApply(t, s, step(s, "east", Version{1, 2}, Version{1, 3}, []*Export{web("east", "d")}, named("a")))
+	if refused, err := s.Apply(step(s, "east", Version{1, 3}, Version{1, 4}, []*Export{web("east", "e")})); err != nil || len(refused) != 1 {
+		t.Fatalf("error %v, refused %v", err, refused)
+	}
+	mustApply(t, s, step(s, "east", Version{1, 4}, Version{1, 5}, nil, named("c")))
+	mustApply(t, s, step(s, "east", Version{1, 5}, Version{1, 6}, []*Export{web("east", "e")}))
+	if len(said(s, "east")) != 2 || s.Export("east", named("e")) == nil {
+		t.Errorf("held %v", said(s, "east"))
+	}
+}
+
+// What one update brings counts together.
+func TestRecordsOfOneUpdateShareTheLimit(t *testing.T) {
+	s := NewStoreWithin("own", Limits{Services: 2, Endpoints: 20})
+	u := step(s, "east", Version{}, Version{1, 1}, []*Export{big("east", "a", 10), big("east", "b", 10), web("east", "c")})
+	if refused, err := s.Apply(u); err != nil || len(refused) != 1 {
+		t.Errorf("error %v, refused %v", err, refused)
+	}
+	u = step(s, "east", Version{1, 1}, Version{1, 2}, []*Export{big("east", "a", 11), big("east", "b", 9)})
+	if refused, err := s.Apply(u); err != nil || len(refused) != 1 || s.owner("east").usage.endpoints != 19 {
+		t.Errorf("error %v, refused %v, %d endpoints", err, refused, s.owner("east").usage.endpoints)
+	}
+}
+
+// A record that grows beyond is refused and its former state stays; one that shrinks is taken, also by who is beyond
+// already, as after a limit was lowered.
+func TestARecordThatGrowsBeyondKeepsItsFormerState(t *testing.T) {
+	s := NewStoreWithin("own", Limits{Endpoints: 25})
+	former := big("east", "a", 10)
+	mustApply(t, s, whole(s, "east", Version{1, 1}, former, big("east", "b", 10)))
+	for i, e := range []*Export{big("east", "a", 16), edited(big("east", "a", 20), firstTerminating)} {
+		v := s.Version("east")
+		refused, err := s.Apply(step(s, "east", v, Version{1, uint64(i + 2)}, []*Export{e}))
+		if err != nil || len(refused) != 1 || s.Export("east", former.Name) != former {
+			t.Errorf("error %v, refused %v", err, refused)
+		}
+	}
+	s.Restore("west", []*Export{big("west", "a", 40)})
+	mustApply(t, s, whole(s, "west", Version{1, 1}, big("west", "a", 39)))
+	mustApply(t, s, step(s, "west", Version{1, 1}, Version{1, 2}, []*Export{big("west", "a", 38)}))
+	if n := s.Export("west", named("a")).endpoints(); n != 38 {
+		t.Errorf("%d endpoints, want 38", n)
+	}
+}
+
+// A patch is measured by what it makes.
+func TestAPatchBeyondALimitIsRefusedAlone(t *testing.T) {
+	s := NewStoreWithin("own", Limits{Endpoints: 20})
+	e, other := big("east", "a", 20), web("east", "b")
+	mustApply(t, s, whole(s, "east", Version{1, 1}, e, other))
+	u := patchTo(s, Sealed(e).Hash, e, big("east", "a", 21))
+	u.Put = sealed([]*Export{edited(other, func(e *Export) { e.Network = "vpc" })})
+	leadsTo(s, u)
+	refused, err := s.Apply(u)
+	if err != nil || len(refused) != 1 || s.Head("east") != (Head{u.To, u.Digest, 2}) || s.Export("east", e.Name) != e {
+		t.Errorf("error %v, refused %v, head %+v", err, refused, s.Head("east"))
+	}
+	if s.Export("east", other.Name) == other {
+		t.Error("the rest of the update is not taken")
+	}
+}
+
+// Each cluster has its own limits, and this one none: neither what its exporter says, nor what its leader passes on.
+func TestOurOwnClusterIsNotLimited(t *testing.T) {
+	s := NewStoreWithin("own", Limits{Services: 1, Endpoints: 1, Bytes: 1})
+	s.Announce(1, []*Export{web("own", "a", "10.0.0.1"), web("own", "b", "10.0.0.1")})
+	s.Set(web("own", "c", "10.0.0.1", "10.0.0.2"))
+	if len(said(s, "own")) != 3 {
+		t.Errorf("said %v", said(s, "own"))
+	}
+	standby := NewStoreWithin("own", Limits{Services: 1, Endpoints: 1, Bytes: 1})
+	catchUp(t, s, standby, "own")
+
+	s = NewStoreWithin("own", Limits{Services: 1})
+	mustApply(t, s, whole(s, "east", Version{1, 1}, web("east", "a")))
+	mustApply(t, s, whole(s, "west", Version{1, 1}, web("west", "a")))
+}
+
+// Not given is the default, field by field.
+func TestLimitsNotGivenAreTheDefaults(t *testing.T) {
+	if got := NewStore("own").limits; got != DefaultLimits {
+		t.Errorf("limits %+v", got)
+	}
+	want := DefaultLimits
+	want.Endpoints = 7
+	if got := NewStoreWithin("own", Limits{Endpoints: 7}).limits; got != want {
+		t.Errorf("limits %+v", got)
+	}
+}
+
+// Nothing a peer sends may grow memory without bound, be it refused: of names without a record there are no more
+// than services.
+func TestRefusedRecordsAreBounded(t *testing.T) {
+	const most = 3
+	s := NewStoreWithin("own", Limits{Services: most})
+	mustApply(t, s, whole(s, "east", Version{1, 1}, web("east", "a"), web("east", "b"), web("east", "c")))
+	for i := range most {
+		v := s.Version("east")
+		if refused, err := s.Apply(step(s, "east", v, Version{1, v.Seq + 1}, []*Export{web("east", fmt.Sprintf("s-%d", i))})); err != nil || len(refused) != 1 {
+			t.Fatalf("error %v, refused %v", err, refused)
+		}
+	}
+	v := s.Version("east")
+	next := Version{1, v.Seq + 1}
+	refuse(t, s, step(s, "east", v, next, []*Export{web("east", "one-more")}), errOther)
+	u := &Update{Owner: "east", From: v, To: next, Unread: []Unread{{named("one-more"), 7}}}
+	leadsTo(s, u)
+	refuse(t, s, u, errOther)
+	u.More = true
+	refuse(t, s, u, errOther)
+	again := step(s, "east", v, next, []*Export{web("east", "s-0", "10.0.0.1"), web("east", "s-1", "10.0.0.1")})
+	if refused, err := s.Apply(again); err != nil || len(refused) != 2 {
+		t.Errorf("error %v, refused %v: want names that are known to be refused alone", err, refused)
+	}
+	for i := range 50 { // what is refused and withdrawn in turn
+		u := &Update{Owner: "east", To: Version{2, 1}, More: true, Unread: []Unread{{named(fmt.Sprintf("t-%d", i)), 7}}}
+		var bare []ServiceName
+		for name, h := range records(s, "east") {
+			if h.export == nil {
+				bare = append(bare, name)
+			}
+		}
+		mustApply(t, s, &Update{Owner: "east", To: Version{2, 1}, More: true, Withdrawn: bare})
+		mustApply(t, s, u)
+	}
+	if o := s.owner("east"); len(o.records) > 2*most || len(o.parted) > 2*most {
+		t.Errorf("%d records and %d names are held", len(o.records), len(o.parted))
+	}
+}
+
+// What an Export takes is at least its texts, whatever field they are in; and all that was taken is given back.
+func TestUsageCountsAllThatIsHeld(t *testing.T) {
+	e := full()
+	length := 0
+	noText := []string{ // a few known words, short names, and what a peer cannot give
+		".Cluster", ".Name", ".Type", ".IPFamilies", ".SessionAffinity", ".InternalTrafficPolicy", ".Ports.Protocol", ".Subsets.Ports.Protocol", ".Subsets.Endpoints.Node",
+	}
+	var lengthen func(v reflect.Value, path string)
+	lengthen = func(v reflect.Value, path string) {
+		switch v.Kind() {
+		case reflect.Struct:
+			for i := range v.NumField() {
+				if f := v.Type().Field(i); f.IsExported() && !slices.Contains(noText, path+"."+f.Name) {
+					lengthen(v.Field(i), path+"."+f.Name)
+				}
+			}
+		case reflect.Slice:
+			for i := range v.Len() {
+				lengthen(v.Index(i), path)
+			}
+		case reflect.String:
+			v.SetString(text(5000))
+			length += 5000
+		}
+	}
+	lengthen(reflect.ValueOf(e).Elem(), "")
+	e.Labels, e.Annotations, e.Extra = map[string]string{text(300): text(300)}, map[string]string{text(300): text(300)}, make([]byte, 900)
+	if length += 1200 + 900; e.size() < length {
+		t.Errorf("size %d of an Export with %d bytes of text", e.size(), length)
+	}
+
+	r := random(t)
+	s := announced()
+	for range 300 {
+		v := s.Version("own")
+		name := fmt.Sprintf("s-%d", r.IntN(5))
+		if s.Set(anyBig(r, "own", name)); r.IntN(3) == 0 {
+			s.Withdraw(named(name))
+		}
+		var want usage
+		for _, e := range said(s, "own") {
+			want = want.plus(e)
+		}
+		if got := s.owner("own").usage; got != want {
+			t.Fatalf("after %s: usage %+v, want %+v", v, got, want)
+		}
+	}
+}

@@ -1,0 +1,111 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"strconv"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/hansa-mcs/hansa/federation"
+)
+
+// follower is what the first of the other members saw of the owner's changes.
+type follower struct {
+	Late          []time.Duration // of each service that was seen to change, the newest change
+	Before, After usage
+}
+
+// runPeers is the other process of live: it runs the members whose files are in dir until its standard input ends,
+// and answers each line of it with one.
+func runPeers(ctx context.Context, args []string) error {
+	if len(args) != 3 {
+		return fmt.Errorf("peers takes 3 arguments, got %d", len(args))
+	}
+	count, err := strconv.Atoi(args[1])
+	if err != nil {
+		return err
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var first *node
+	for i := range count {
+		n, err := newNode(ctx, args[0]+"/"+string(peerName(i)), peerName(i), []string{args[2]}, func(id federation.ClusterID) bool { return id == "owner" })
+		if err != nil {
+			return err
+		}
+		n.store.Announce(1, nil)
+		group.Go(func() error { return n.run(ctx) })
+		if i == 0 {
+			first = n
+		}
+	}
+	group.Go(func() error {
+		defer cancel()
+		return first.obey(ctx, group)
+	})
+	return group.Wait()
+}
+
+// obey does what the lines on standard input say.
+func (n *node) obey(ctx context.Context, group *errgroup.Group) error {
+	lines, answers := bufio.NewScanner(os.Stdin), json.NewEncoder(os.Stdout)
+	var seen follower
+	late := make(chan time.Duration, 1<<20)
+	for lines.Scan() {
+		var answer any = true
+		switch lines.Text() {
+		case `"start"`:
+			group.Go(func() error { return n.follow(ctx, late) })
+		case `"warm"`:
+			for len(late) > 0 {
+				<-late
+			}
+			seen.Before = used()
+		case `"stop"`:
+			seen.After = used()
+			for len(late) > 0 {
+				seen.Late = append(seen.Late, <-late)
+			}
+			answer = seen
+		}
+		if err := answers.Encode(answer); err != nil {
+			return err
+		}
+	}
+	return lines.Err()
+}
+
+// follow tells how old each change is when it is seen.
+func (n *node) follow(ctx context.Context, late chan<- time.Duration) error {
+	_, revision, _ := n.store.NamesSince(0)
+	for {
+		changed := n.store.Changed()
+		names, now, _ := n.store.NamesSince(revision)
+		revision = now
+		for _, name := range names {
+			e := n.store.Export("owner", name)
+			if e == nil || e.Annotations[stamp] == "" {
+				continue
+			}
+			at, err := strconv.ParseInt(e.Annotations[stamp], 10, 64)
+			if err != nil {
+				return err
+			}
+			select {
+			case late <- time.Since(time.Unix(0, at)):
+			default: // a million are enough
+			}
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
