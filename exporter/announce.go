@@ -140,6 +140,7 @@ func (x *exporter) outbid(ctx context.Context) error {
 		return err
 	}
 	x.Store.Renew(term)
-	x.Log.Warn("a peer held a greater term of this cluster; began another", "version", x.version())
+	x.Log.Warn("a peer held a greater term of this cluster; began another",
+		"version", x.version(), "hint", "once, after an etcd was restored, is well; again and again means two leaders: all agents of a cluster need the same --namespace")
 	return nil
 }

@@ -111,7 +111,11 @@ func (x *Exchange) keepDialing(ctx context.Context, m Member) {
 			without = trouble{since: time.Now()}
 		}
 		if !replaced(err) { // a second stream that was not needed is no failure
-			x.config.Log.Log(ctx, without.level(time.Now()), "no stream to a peer; trying for ever", "peer", m.Cluster, "address", m.Address, "reason", reason(err))
+			what := "no stream to a peer; trying for ever"
+			if m.Cluster == x.config.Store.Self() {
+				what = "no stream to this cluster's leader; trying until there is another"
+			}
+			x.config.Log.Log(ctx, without.level(time.Now()), what, "peer", m.Cluster, "address", m.Address, "reason", reason(err))
 		}
 		select {
 		case <-time.After(wait.next()):

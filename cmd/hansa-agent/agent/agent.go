@@ -286,7 +286,7 @@ func (m *member) ready() error {
 	}
 	switch s := m.election.Now(); {
 	case s.Leader == (election.Identity{}):
-		return errors.New("no agent of this cluster leads yet")
+		return errors.New("it is not known which agent of this cluster leads; the log says if this one may not read or take the Lease")
 	case m.leads(s) && m.store.Version(m.store.Self()).IsZero():
 		return errors.New("the exports of this cluster have not been announced yet")
 	}

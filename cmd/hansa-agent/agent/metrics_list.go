@@ -55,8 +55,11 @@ var (
 		"1 while this agent leads but may write nothing, as it could not renew its Lease.",
 		"1 for a minute: this cluster's API server does not answer, or refuses. What changes here is not told, and nothing is written here; all else goes on")
 	leaderKnown = gauge("hansa_leader_known",
-		"1 while this agent knows who leads its cluster.",
-		"0 for a minute: no agent leads, or this one cannot read the Lease")
+		"1 while this agent knows who leads its cluster, though that one may have ended, or the Lease be out of reach since.",
+		"0 for a minute: no agent leads, or this one cannot read the Lease since it started")
+	leaderStream = gauge("hansa_leader_stream_up",
+		"1 while this agent, a standby, has a stream to its leader; of a standby alone.",
+		"0 for a minute: it serves what is older and older, and turns away connections that it should pass on")
 	stints = counter("hansa_leading_stints_total",
 		"How often this agent took the lead.",
 		"`increase(hansa_leading_stints_total[1h]) > 3`: agents end, or cannot renew the Lease, again and again")
@@ -135,7 +138,7 @@ var sections = []struct {
 	title   string
 	metrics []*metric
 }{
-	{"This agent", []*metric{viewRevision, changeToView, leading, suspended, leaderKnown, stints, standbys}},
+	{"This agent", []*metric{viewRevision, changeToView, leading, suspended, leaderKnown, leaderStream, stints, standbys}},
 	{"The clusters", []*metric{alive, heard, streamUp, restored, exports, endpoints, behind, unacked}},
 	{"The streams", []*metric{receivedBytes, receivedFrames, sentBytes, sentFrames, receivedRecords, receivedPatches, receivedWithdrawals, streamsBegun, refusedRecords, changeSeconds}},
 	{"The port and gossip", []*metric{accepted, refused, passed, passing, leaderless, members, dropped}},

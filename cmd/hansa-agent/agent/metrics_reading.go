@@ -72,6 +72,9 @@ func (r *reading) showAgent(ch chan<- prometheus.Metric) {
 	suspended.send(ch, bit(r.leads && !r.standing.Leading))
 	stints.send(ch, float64(r.standing.Stint))
 	leaderKnown.send(ch, bit(r.standing.Leader != election.Identity{}))
+	if !r.leads {
+		leaderStream.send(ch, bit(r.stream(r.self) != nil))
+	}
 	accepted.send(ch, float64(r.port.Accepted))
 	refused.send(ch, float64(r.port.Refused))
 	passed.send(ch, float64(r.port.Passed))

@@ -179,6 +179,7 @@ hansa_federation_connections_passed_total 4
 hansa_federation_connections_passing 1
 hansa_federation_connections_refused_total 0
 hansa_leader_known 1
+hansa_leader_stream_up 1
 hansa_leading 0
 hansa_leading_stints_total 0
 hansa_leading_suspended 0
@@ -219,9 +220,14 @@ func TestMetricsAreListedAndWellFormed(t *testing.T) {
 	ages := newChangeSeconds()
 	ages.WithLabelValues("east").Observe(1)
 	shown := scrape(t, &collector{leader}, newLatency(importer.New(federation.NewStore("own"))), ages)
+	standby := scrape(t, &collector{func() *reading {
+		r := leader()
+		r.leads = false
+		return r
+	}})
 	for _, s := range sections {
 		for _, m := range s.metrics {
-			if !strings.Contains(shown, "# HELP "+m.name+" "+m.help+"\n# TYPE "+m.name+" "+m.kind+"\n") {
+			if !strings.Contains(shown+standby, "# HELP "+m.name+" "+m.help+"\n# TYPE "+m.name+" "+m.kind+"\n") {
 				t.Errorf("%s is listed and not shown, or by another name, kind or help", m.name)
 			}
 			for _, text := range []string{m.help, m.watch} {

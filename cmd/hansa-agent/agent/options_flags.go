@@ -29,6 +29,8 @@ func expected(f *pflag.Flag, err error) string {
 		return "true or false"
 	case "duration":
 		return aDuration
+	case "int":
+		return "a whole number such as 1000"
 	}
 	return fmt.Sprintf("%s (%v)", f.Usage, err)
 }

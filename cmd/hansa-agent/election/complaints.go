@@ -96,7 +96,7 @@ func (c *complaints) tell(ctx context.Context, what cause, t tried) {
 	switch what {
 	case forbidden:
 		log.ErrorContext(ctx, "the API server does not let this agent use the Lease, so it cannot lead",
-			"hint", "the agent's Role in namespace "+c.namespace+" must allow get, list, watch and update on leases.coordination.k8s.io named "+
+			"hint", "apply docs/roles.yaml if --namespace "+c.namespace+" is right: the agent's Role in namespace "+c.namespace+" must allow get, list, watch and update on leases.coordination.k8s.io named "+
 				c.lease+", and create without a name")
 	case nameless:
 		log.ErrorContext(ctx, "the API server does not know who this agent is, so it cannot lead", "hint", "check the credentials, or the token, that the agent was given")
