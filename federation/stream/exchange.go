@@ -102,7 +102,7 @@ func (x *Exchange) Start(ctx context.Context) error {
 	)
 	wire.RegisterFederationServer(server, x)
 	served := make(chan error, 1)
-	go func() { served <- server.Serve(x.config.Listener) }()
+	go func() { served <- server.Serve(newGate(x.config.Listener)) }()
 	dialed := make(chan struct{})
 	go func() { defer close(dialed); x.keepStanding(ctx) }()
 
