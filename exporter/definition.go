@@ -26,9 +26,10 @@ const returnPause = 2 * time.Minute
 
 // grace returns for how long what was said of a service stays though it has no ServiceExport: created is when
 // that was, and since is when the CRD that is there was made. A ServiceExport of this CRD was deleted (E4); an
-// older one went with the CRD of then.
+// older one went with the CRD of then. API servers tell times in seconds: one of the same second may be either, and
+// stays for now, as absence is no fact.
 func grace(created, since, now time.Time) time.Duration {
-	if !created.Before(since) {
+	if created.After(since) {
 		return 0
 	}
 	// Not longer by a clock that is behind the API server's either: it is looked at again then.

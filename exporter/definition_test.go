@@ -25,7 +25,7 @@ func TestOnlyWhatIsOlderThanItsCRDStays(t *testing.T) {
 	}{
 		{"of this CRD", ago(time.Hour), ago(24 * time.Hour), 0},
 		{"of this CRD, which is new", ago(time.Second), ago(time.Minute), 0},
-		{"of the second in which the CRD was made", ago(time.Minute), ago(time.Minute), 0},
+		{"of the second in which the CRD was made", ago(time.Minute), ago(time.Minute), time.Minute},
 		{"of the CRD before, which is long ago", ago(24 * time.Hour), ago(time.Hour), 0},
 		{"of the CRD before, at once", ago(time.Hour), now, 2 * time.Minute},
 		{"of the CRD before", ago(time.Hour), ago(90 * time.Second), 30 * time.Second},

@@ -10,7 +10,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/client-go/util/workqueue"
@@ -155,9 +154,8 @@ func (x *exporter) behind(ctx context.Context, cached []mcsv1beta1.ServiceExport
 	for i := range cached {
 		have[nameOf(&cached[i])] = true
 	}
-	list := &metav1.PartialObjectMetadataList{}
-	list.APIVersion, list.Kind = mcsv1beta1.GroupVersion.String(), "ServiceExportList"
-	if err := x.live.List(ctx, list); err != nil {
+	var list mcsv1beta1.ServiceExportList
+	if err := x.live.List(ctx, &list); err != nil {
 		return fmt.Errorf("listing ServiceExports at the API server: %w", err)
 	}
 	for i := range list.Items {

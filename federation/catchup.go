@@ -100,7 +100,7 @@ func (o *owner) increment(from Version, list []change) *Update {
 		case !known:
 			u.Withdrawn = append(u.Withdrawn, c.name)
 		case h.unread:
-			u.Unread = append(u.Unread, Unread{c.name, h.hash})
+			u.Unread = append(u.Unread, Unread{c.name, h.hash, h.export})
 		default:
 			r, keys := Record{h.export, h.hash}, distinct(c.touched)
 			if c.whole || len(keys) >= r.endpoints() {
@@ -136,7 +136,7 @@ func (o *owner) against(hashes []Hash) *Update {
 		case there[h.hash]:
 			delete(there, h.hash)
 		case h.unread:
-			u.Unread = append(u.Unread, Unread{name, h.hash})
+			u.Unread = append(u.Unread, Unread{name, h.hash, h.export})
 		default:
 			u.Put = append(u.Put, Record{h.export, h.hash})
 		}

@@ -57,8 +57,8 @@ func TestAnUpdateThatLeadsToAnotherDigestIsRefused(t *testing.T) {
 		"empty":         {Owner: "east", To: Version{2, 1}, Digest: s.Head("east").Digest},
 		"nothing new":   {Owner: "east", From: Version{1, 1}, To: Version{1, 2}, Digest: s.Head("east").Digest},
 		"same version":  whole(s, "east", Version{1, 1}, web("east", "web"), web("east", "api", "10.0.0.1")),
-		"unread":        {Owner: "east", To: Version{1, 2}, Digest: s.Head("east").Digest + 7, Unread: []Unread{{named("x"), 7}}},
-		"unread former": {Owner: "east", To: Version{1, 2}, Digest: s.Head("east").Digest + 7 - Digest(Sealed(web("east", "web")).Hash), Unread: []Unread{{named("web"), 7}}},
+		"unread":        {Owner: "east", To: Version{1, 2}, Digest: s.Head("east").Digest + 7, Unread: []Unread{{Name: named("x"), Hash: 7}}},
+		"unread former": {Owner: "east", To: Version{1, 2}, Digest: s.Head("east").Digest + 7 - Digest(Sealed(web("east", "web")).Hash), Unread: []Unread{{Name: named("web"), Hash: 7}}},
 	} {
 		t.Run(what, func(t *testing.T) {
 			right := u.Digest

@@ -149,7 +149,7 @@ func TestRefusedRecordsAreBounded(t *testing.T) {
 	v := s.Version("east")
 	next := Version{1, v.Seq + 1}
 	refuse(t, s, step(s, "east", v, next, []*Export{web("east", "one-more")}), errOther)
-	u := &Update{Owner: "east", From: v, To: next, Unread: []Unread{{named("one-more"), 7}}}
+	u := &Update{Owner: "east", From: v, To: next, Unread: []Unread{{Name: named("one-more"), Hash: 7}}}
 	leadsTo(s, u)
 	refuse(t, s, u, errOther)
 	u.More = true
@@ -159,7 +159,7 @@ func TestRefusedRecordsAreBounded(t *testing.T) {
 		t.Errorf("error %v, refused %v: want names that are known to be refused alone", err, refused)
 	}
 	for i := range 50 { // what is refused and withdrawn in turn
-		u := &Update{Owner: "east", To: Version{2, 1}, More: true, Unread: []Unread{{named(fmt.Sprintf("t-%d", i)), 7}}}
+		u := &Update{Owner: "east", To: Version{2, 1}, More: true, Unread: []Unread{{Name: named(fmt.Sprintf("t-%d", i)), Hash: 7}}}
 		var bare []ServiceName
 		for name, h := range records(s, "east") {
 			if h.export == nil {

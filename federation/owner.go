@@ -101,7 +101,11 @@ func (s *Store) miss(o *owner, u Unread) {
 	if before.hash == u.Hash && before != (held{}) {
 		return
 	}
-	s.hold(o, u.Name, before, held{export: before.export, hash: u.Hash, unread: true})
+	stands := before.export
+	if u.Former != nil && (stands == nil || !stands.Equal(u.Former)) {
+		stands = u.Former
+	}
+	s.hold(o, u.Name, before, held{export: stands, hash: u.Hash, unread: true})
 }
 
 // drop ends what the owner says of name, if anything.
@@ -166,7 +170,7 @@ func (o *owner) plan(u *Update, most Limits) (p plan, refused []error, err error
 		next := use.plus(r.Export).minus(o.records[r.Name].export)
 		if err := most.check(use, next); err != nil {
 			refused = append(refused, fmt.Errorf("record %s of %s: %w", r.Name, u.Owner, err))
-			p.missed = append(slices.Clip(p.missed), Unread{r.Name, r.Hash})
+			p.missed = append(slices.Clip(p.missed), Unread{Name: r.Name, Hash: r.Hash})
 			return
 		}
 		use = next
@@ -192,7 +196,7 @@ func (o *owner) plan(u *Update, most Limits) (p plan, refused []error, err error
 		after, err := patched.apply(before.export)
 		if err != nil {
 			refused = append(refused, fmt.Errorf("record %s of %s: %w", patched.Name, u.Owner, err))
-			p.missed = append(slices.Clip(p.missed), Unread{patched.Name, patched.Hash})
+			p.missed = append(slices.Clip(p.missed), Unread{Name: patched.Name, Hash: patched.Hash})
 			continue
 		}
 		take(Record{after, patched.Hash})

@@ -37,7 +37,7 @@ func TestPartsCountAtOnceAndTheVersionWithTheLast(t *testing.T) {
 			}
 		}
 		advanced, head := s.Advanced("east"), s.Head("east")
-		mustApply(t, s, &Update{Owner: "east", To: to, More: true, Unread: []Unread{{named("unread"), 7}}})
+		mustApply(t, s, &Update{Owner: "east", To: to, More: true, Unread: []Unread{{Name: named("unread"), Hash: 7}}})
 		if !woken(advanced) || s.Head("east") != (Head{head.Version, head.Digest + 7, head.Records + 1}) {
 			t.Errorf("%s: an unread record does not count: %+v", what, s.Head("east"))
 		}

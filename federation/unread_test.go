@@ -10,7 +10,7 @@ func spoil(u *Update, names ...string) *Update {
 	u.Put = slices.DeleteFunc(slices.Clone(u.Put), func(r Record) bool {
 		bad := slices.Contains(names, r.Name.Name)
 		if bad {
-			u.Unread = append(u.Unread, Unread{r.Name, r.Hash})
+			u.Unread = append(u.Unread, Unread{Name: r.Name, Hash: r.Hash})
 		}
 		return bad
 	})
@@ -128,7 +128,7 @@ func TestAnUnreadRecordIsNoBase(t *testing.T) {
 	catchUp(t, owner, s, "east")
 	owner.Set(edited(e, firstTerminating))
 	v := s.Version("east")
-	spoilt := Unread{e.Name, Hash(owner.Head("east").Digest)}
+	spoilt := Unread{Name: e.Name, Hash: Hash(owner.Head("east").Digest)}
 	mustApply(t, s, &Update{Owner: "east", From: v, To: owner.Version("east"), Digest: owner.Head("east").Digest, Unread: []Unread{spoilt}})
 	if s.Export("east", e.Name) != e {
 		t.Fatal("the former record is lost")
@@ -153,7 +153,7 @@ func TestTheFormerContentReplacesAnUnreadRecord(t *testing.T) {
 	s := announced()
 	former := web("east", "spoiled")
 	mustApply(t, s, whole(s, "east", Version{1, 1}, former))
-	mustApply(t, s, &Update{Owner: "east", From: Version{1, 1}, To: Version{1, 2}, Digest: 7, Unread: []Unread{{former.Name, 7}}})
+	mustApply(t, s, &Update{Owner: "east", From: Version{1, 1}, To: Version{1, 2}, Digest: 7, Unread: []Unread{{Name: former.Name, Hash: 7}}})
 	mustApply(t, s, &Update{Owner: "east", From: Version{1, 2}, To: Version{1, 3}, Digest: 7, Put: []Record{{web("east", "spoiled"), 7}}})
 	if !slices.Equal(s.Hashes("east"), []Hash{7}) || s.Export("east", former.Name) != former {
 		t.Errorf("hashes %x, held %v", s.Hashes("east"), said(s, "east"))
@@ -205,7 +205,7 @@ func TestAnUnreadRecordThatNoPartNamesGoes(t *testing.T) {
 			t.Errorf("head %+v, want %+v; held %v", s.Head("east"), owner.Head("east"), records(s, "east"))
 		}
 		// Parts of another update, which named a record that is no more, do not keep it for ever.
-		mustApply(t, s, &Update{Owner: "east", To: Version{4, 1}, More: true, Unread: []Unread{{named("never"), 7}}})
+		mustApply(t, s, &Update{Owner: "east", To: Version{4, 1}, More: true, Unread: []Unread{{Name: named("never"), Hash: 7}}})
 		owner.Announce(4, []*Export{web("east", "web")})
 		if u := owner.Against("east", s.Hashes("east")); u.To != (Version{4, 1}) {
 			t.Fatalf("to %s", u.To)
@@ -213,7 +213,7 @@ func TestAnUnreadRecordThatNoPartNamesGoes(t *testing.T) {
 			t.Errorf("error %v, want ErrGap", err)
 		}
 		catchUp(t, owner, s, "east")
-		mustApply(t, s, &Update{Owner: "east", To: Version{4, 9}, More: true, Unread: []Unread{{named("never"), 7}}})
+		mustApply(t, s, &Update{Owner: "east", To: Version{4, 9}, More: true, Unread: []Unread{{Name: named("never"), Hash: 7}}})
 		owner.Announce(5, []*Export{web("east", "web")})
 		catchUp(t, owner, s, "east")
 	}

@@ -33,6 +33,9 @@ type Update struct {
 type Unread struct {
 	Name ServiceName
 	Hash Hash
+	// Former is what stands instead, nil for nothing or for what is held already: who passes records on passes on
+	// what it serves itself.
+	Former *Export
 }
 
 // relative reports whether u is relative to hashes, not to a version.

@@ -36,6 +36,11 @@ func decodeUpdateBut(m *wire.Update, drop func(netip.Addr) bool) (u *federation.
 	}
 	for _, x := range m.GetUnread() {
 		d.unread(x.GetName(), x.GetHash())
+		if former := x.GetFormer(); former != nil && decodeName(former.GetName()) == decodeName(x.GetName()) {
+			if e, err := d.export(former); err == nil {
+				d.u.Unread[len(d.u.Unread)-1].Former = e
+			}
+		}
 	}
 	for _, r := range m.GetPut() {
 		if e, err := d.export(r); err != nil {

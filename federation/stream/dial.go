@@ -111,17 +111,23 @@ func (x *Exchange) keepDialing(ctx context.Context, m Member) {
 			without = trouble{since: time.Now()}
 		}
 		if !replaced(err) { // a second stream that was not needed is no failure
-			what := "no stream to a peer; trying for ever"
-			if m.Cluster == x.config.Store.Self() {
-				what = "no stream to this cluster's leader; trying until there is another"
-			}
-			x.config.Log.Log(ctx, without.level(time.Now()), what, "peer", m.Cluster, "address", m.Address, "reason", reason(err))
+			x.tellWithout(ctx, &without, m, err)
 		}
 		select {
 		case <-time.After(wait.next()):
 		case <-ctx.Done():
 		}
 	}
+}
+
+// tellWithout tells that there is no stream, and why.
+func (x *Exchange) tellWithout(ctx context.Context, without *trouble, m Member, err error) {
+	level := without.level(time.Now())
+	if m.Cluster == x.config.Store.Self() {
+		x.config.Log.Log(ctx, level, "no stream to this cluster's leader; trying until there is another", "address", m.Address, "reason", reason(err))
+		return
+	}
+	x.config.Log.Log(ctx, level, "no stream to a peer; trying for ever", "peer", m.Cluster, "address", m.Address, "reason", reason(err))
 }
 
 // replaced reports whether a stream ended because there is a better one, as this side or the other says.

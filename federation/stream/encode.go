@@ -28,7 +28,11 @@ func encodeUpdate(u *federation.Update) *wire.Update {
 	}
 	m.Stale = encodeHashes(u.Stale)
 	for _, x := range u.Unread {
-		m.Unread = append(m.Unread, &wire.Unread{Name: encodeName(x.Name), Hash: uint64(x.Hash)})
+		unread := &wire.Unread{Name: encodeName(x.Name), Hash: uint64(x.Hash)}
+		if x.Former != nil {
+			unread.Former = encodeExport(x.Former)
+		}
+		m.Unread = append(m.Unread, unread)
 	}
 	return m
 }

@@ -323,6 +323,11 @@ func (s *Session) chunk(c *wire.Chunk, now time.Time) (refused []error, err erro
 	if err := s.maySpeakFor(update.Owner); err != nil {
 		return nil, err
 	}
+	if s.role != Leader { // an owner has no former state of its own to pass on
+		for i := range update.Unread {
+			update.Unread[i].Former = nil
+		}
+	}
 	if most := federation.MaxTerm(now.Add(clockMargin)); update.To.Term > most {
 		s.receiver.of(update.Owner).waiting = false
 		s.counted(false, tally{term: 1})

@@ -236,3 +236,19 @@ func TestHeadsOfManyOwnersTakeTurns(t *testing.T) {
 		agree(t, x.store, y.store, id(i))
 	}
 }
+
+// What a leader serves in place of a record that it could not read, its standby serves too.
+func TestStandbyServesTheFormerStateOfAnUnreadRecord(t *testing.T) {
+	leader := holding(t, nil, wholeSet("west", federation.Version{Term: 1, Seq: 1}, export("west", "web", "10.1.0.1")))
+	u := wholeSet("west", federation.Version{Term: 1, Seq: 2})
+	u.Unread = []federation.Unread{{Name: webName, Hash: 7}}
+	u.Digest = 7
+	if _, err := leader.Apply(u); err != nil {
+		t.Fatal(err)
+	}
+	x, y := feed(leader, federation.NewStore("east"))
+	x.settle(t)
+	if e := y.store.Export("west", webName); e == nil || !e.Equal(leader.Export("west", webName)) || y.store.Head("west") != leader.Head("west") {
+		t.Errorf("the standby serves %+v, the leader %+v", e, leader.Export("west", webName))
+	}
+}

@@ -1016,9 +1016,11 @@ func (x *Patch) GetRemoved() []*Subset {
 
 // Unread is a record of which only name and hash are known.
 type Unread struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Name          *Name                  `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	Hash          uint64                 `protobuf:"fixed64,2,opt,name=hash,proto3" json:"hash,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Name  *Name                  `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Hash  uint64                 `protobuf:"fixed64,2,opt,name=hash,proto3" json:"hash,omitempty"`
+	// What the sender serves instead, from before; only from a leader to its standby.
+	Former        *Export `protobuf:"bytes,3,opt,name=former,proto3" json:"former,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1065,6 +1067,13 @@ func (x *Unread) GetHash() uint64 {
 		return x.Hash
 	}
 	return 0
+}
+
+func (x *Unread) GetFormer() *Export {
+	if x != nil {
+		return x.Former
+	}
+	return nil
 }
 
 // Name is the namespaced name of a service.
@@ -1610,10 +1619,11 @@ const file_wire_proto_rawDesc = "" +
 	"\x05Patch\x12\x12\n" +
 	"\x04base\x18\x01 \x01(\x06R\x04base\x123\n" +
 	"\x06record\x18\x02 \x01(\v2\x1b.hansa.federation.v1.ExportR\x06record\x125\n" +
-	"\aremoved\x18\x03 \x03(\v2\x1b.hansa.federation.v1.SubsetR\aremoved\"K\n" +
+	"\aremoved\x18\x03 \x03(\v2\x1b.hansa.federation.v1.SubsetR\aremoved\"\x80\x01\n" +
 	"\x06Unread\x12-\n" +
 	"\x04name\x18\x01 \x01(\v2\x19.hansa.federation.v1.NameR\x04name\x12\x12\n" +
-	"\x04hash\x18\x02 \x01(\x06R\x04hash\"8\n" +
+	"\x04hash\x18\x02 \x01(\x06R\x04hash\x123\n" +
+	"\x06former\x18\x03 \x01(\v2\x1b.hansa.federation.v1.ExportR\x06former\"8\n" +
 	"\x04Name\x12\x1c\n" +
 	"\tnamespace\x18\x01 \x01(\tR\tnamespace\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\"\xa6\x06\n" +
@@ -1738,24 +1748,25 @@ var file_wire_proto_depIdxs = []int32{
 	16, // 17: hansa.federation.v1.Patch.record:type_name -> hansa.federation.v1.Export
 	19, // 18: hansa.federation.v1.Patch.removed:type_name -> hansa.federation.v1.Subset
 	15, // 19: hansa.federation.v1.Unread.name:type_name -> hansa.federation.v1.Name
-	15, // 20: hansa.federation.v1.Export.name:type_name -> hansa.federation.v1.Name
-	0,  // 21: hansa.federation.v1.Export.type:type_name -> hansa.federation.v1.Type
-	17, // 22: hansa.federation.v1.Export.ports:type_name -> hansa.federation.v1.Port
-	2,  // 23: hansa.federation.v1.Export.ip_families:type_name -> hansa.federation.v1.IPFamily
-	21, // 24: hansa.federation.v1.Export.labels:type_name -> hansa.federation.v1.Export.LabelsEntry
-	22, // 25: hansa.federation.v1.Export.annotations:type_name -> hansa.federation.v1.Export.AnnotationsEntry
-	19, // 26: hansa.federation.v1.Export.subsets:type_name -> hansa.federation.v1.Subset
-	1,  // 27: hansa.federation.v1.Port.protocol:type_name -> hansa.federation.v1.Protocol
-	1,  // 28: hansa.federation.v1.TargetPort.protocol:type_name -> hansa.federation.v1.Protocol
-	18, // 29: hansa.federation.v1.Subset.ports:type_name -> hansa.federation.v1.TargetPort
-	20, // 30: hansa.federation.v1.Subset.endpoints:type_name -> hansa.federation.v1.Endpoint
-	3,  // 31: hansa.federation.v1.Federation.Exchange:input_type -> hansa.federation.v1.Frame
-	3,  // 32: hansa.federation.v1.Federation.Exchange:output_type -> hansa.federation.v1.Frame
-	32, // [32:33] is the sub-list for method output_type
-	31, // [31:32] is the sub-list for method input_type
-	31, // [31:31] is the sub-list for extension type_name
-	31, // [31:31] is the sub-list for extension extendee
-	0,  // [0:31] is the sub-list for field type_name
+	16, // 20: hansa.federation.v1.Unread.former:type_name -> hansa.federation.v1.Export
+	15, // 21: hansa.federation.v1.Export.name:type_name -> hansa.federation.v1.Name
+	0,  // 22: hansa.federation.v1.Export.type:type_name -> hansa.federation.v1.Type
+	17, // 23: hansa.federation.v1.Export.ports:type_name -> hansa.federation.v1.Port
+	2,  // 24: hansa.federation.v1.Export.ip_families:type_name -> hansa.federation.v1.IPFamily
+	21, // 25: hansa.federation.v1.Export.labels:type_name -> hansa.federation.v1.Export.LabelsEntry
+	22, // 26: hansa.federation.v1.Export.annotations:type_name -> hansa.federation.v1.Export.AnnotationsEntry
+	19, // 27: hansa.federation.v1.Export.subsets:type_name -> hansa.federation.v1.Subset
+	1,  // 28: hansa.federation.v1.Port.protocol:type_name -> hansa.federation.v1.Protocol
+	1,  // 29: hansa.federation.v1.TargetPort.protocol:type_name -> hansa.federation.v1.Protocol
+	18, // 30: hansa.federation.v1.Subset.ports:type_name -> hansa.federation.v1.TargetPort
+	20, // 31: hansa.federation.v1.Subset.endpoints:type_name -> hansa.federation.v1.Endpoint
+	3,  // 32: hansa.federation.v1.Federation.Exchange:input_type -> hansa.federation.v1.Frame
+	3,  // 33: hansa.federation.v1.Federation.Exchange:output_type -> hansa.federation.v1.Frame
+	33, // [33:34] is the sub-list for method output_type
+	32, // [32:33] is the sub-list for method input_type
+	32, // [32:32] is the sub-list for extension type_name
+	32, // [32:32] is the sub-list for extension extendee
+	0,  // [0:32] is the sub-list for field type_name
 }
 
 func init() { file_wire_proto_init() }
