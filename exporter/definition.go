@@ -26,10 +26,10 @@ const returnPause = 2 * time.Minute
 
 // grace returns for how long what was said of a service stays though it has no ServiceExport: created is when
 // that was, and since is when the CRD that is there was made. A ServiceExport of this CRD was deleted (E4); an
-// older one went with the CRD of then. API servers tell times in seconds: one of the same second may be either, and
-// stays for now, as absence is no fact.
-func grace(created, since, now time.Time) time.Duration {
-	if created.After(since) {
+// older one went with the CRD of then. API servers tell times in seconds: one of the same second is of this CRD if
+// we met it ourselves; one that is only remembered may be either, and stays for now, as absence is no fact.
+func grace(created, since, now time.Time, met bool) time.Duration {
+	if created.After(since) || met && created.Equal(since) {
 		return 0
 	}
 	// Not longer by a clock that is behind the API server's either: it is looked at again then.
@@ -54,8 +54,9 @@ func (x *exporter) withdraw(ctx context.Context, name federation.ServiceName) (t
 		}
 		return 0, nil
 	}
+	met := x.missing.met(name)
 	x.missing.forget(name)
-	if wait := grace(e.Created, since, time.Now()); wait > 0 {
+	if wait := grace(e.Created, since, time.Now(), met); wait > 0 {
 		return wait, nil
 	}
 	x.Store.Withdraw(name)
@@ -77,7 +78,7 @@ func (x *exporter) remembered(ctx context.Context, there map[federation.ServiceN
 	}
 	since, err := x.Definition.Since(ctx, time.Now())
 	list = slices.DeleteFunc(list, func(e *federation.Export) bool {
-		return err == nil && !since.IsZero() && grace(e.Created, since, time.Now()) == 0
+		return err == nil && !since.IsZero() && grace(e.Created, since, time.Now(), false) == 0
 	})
 	for _, e := range list {
 		x.missing.hold(e.Name)

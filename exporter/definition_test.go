@@ -33,8 +33,11 @@ func TestOnlyWhatIsOlderThanItsCRDStays(t *testing.T) {
 		{"over", ago(time.Hour), ago(2 * time.Minute), 0},
 		{"by a clock that is behind", ago(time.Hour), ago(-time.Hour), 2 * time.Minute},
 	} {
-		if got := grace(c.created, c.since, now); got != c.want {
+		if got := grace(c.created, c.since, now, false); got != c.want {
 			t.Errorf("%s: stays for %s, want %s", c.what, got, c.want)
+		}
+		if got := grace(c.created, c.since, now, true); c.created.Equal(c.since) && got != 0 || !c.created.Equal(c.since) && got != c.want {
+			t.Errorf("%s, which was met: stays for %s", c.what, got)
 		}
 	}
 }

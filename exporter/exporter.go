@@ -136,6 +136,7 @@ func (x *exporter) complete(ctx context.Context) ([]*federation.Export, error) {
 			continue
 		}
 		there[nameOf(&list.Items[i])] = true
+		x.missing.meet(nameOf(&list.Items[i]))
 		e, _, err := x.describe(ctx, &list.Items[i])
 		if err != nil {
 			return nil, err
@@ -204,7 +205,7 @@ func (x *exporter) reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result
 			return ctrl.Result{RequeueAfter: after}, err
 		}
 	} else {
-		x.missing.forget(name)
+		x.missing.meet(name)
 	}
 	e, status, err := x.describe(ctx, export)
 	if err != nil {

@@ -132,8 +132,9 @@ func TestEachNewClusterHasExportsLookedAtAgain(t *testing.T) {
 		expect("west again")
 		store.Withdraw(federation.ServiceName{Namespace: "shop", Name: "a"})
 		hear("north", 1)
+		expect("north joined", "b")
 		hear("south", 1)
-		expect("two joined", "b")
+		expect("south joined", "b")
 
 		hear("last", 1)
 		synctest.Wait() // it waits for somebody to take "b"
