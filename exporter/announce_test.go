@@ -109,7 +109,7 @@ func TestEachStintIsAnnounced(t *testing.T) {
 		store.Follow()
 		other := federation.NewStore("own")
 		other.Announce(5000, nil)
-		if _, err := store.Apply(other.Against("own", store.Hashes("own"))); err != nil {
+		if _, err := store.Apply(other.SeenBy(other.Self()).Against("own", store.Hashes("own"))); err != nil {
 			t.Fatal(err)
 		}
 		c.expect("another leads, which exports nothing", false, nil)

@@ -83,7 +83,7 @@ func clearlyMore(n, told int) bool { return n > told && (n <= 8 || n >= 2*told) 
 // exported returns the names of what the Store holds of this cluster.
 func (x *exporter) exported() []federation.ServiceName {
 	var names []federation.ServiceName
-	if all := x.Store.Against(x.Store.Self(), nil); all != nil {
+	if all := x.Store.SeenBy(x.Store.Self()).Against(x.Store.Self(), nil); all != nil {
 		for _, r := range all.Put {
 			names = append(names, r.Name)
 		}

@@ -18,7 +18,9 @@ type change struct {
 	seq     uint64
 	at      time.Time // by the owner's clock, zero if not known
 	name    ServiceName
-	base    Hash          // of the record before
+	base    Hash          // of the record before, 0 if there was none
+	existed bool          // there was a record before
+	seers   *audience     // of the record before
 	touched []endpointKey // the endpoints that differ
 	whole   bool          // no base, or too many differ: only the whole record will do
 }

@@ -19,7 +19,9 @@ const (
 	MaxSubsets   = 1000    // groups of endpoints that serve other ports than others of the service
 	MaxPairs     = 64      // labels, and annotations
 	MaxPairBytes = 16 << 10
-	maxText      = 253 // zones, regions, nodes, policies, protocols
+	MaxConsumers = 256
+	MaxDelay     = 365 * 24 * time.Hour // of Quiet
+	maxText      = 253                  // zones, regions, nodes, policies, protocols
 )
 
 // Check returns what is wrong with an Export that came from outside, or nil. It holds for every record
@@ -32,7 +34,7 @@ func (e *Export) Check() error {
 	if err := e.Name.Check(); err != nil {
 		return err
 	}
-	return errors.Join(e.checkShape(), e.checkPorts(), e.checkSubsets(),
+	return errors.Join(e.checkShape(), e.checkConsumers(), e.Quiet.check(), e.checkPorts(), e.checkSubsets(),
 		checkPairs("exportedLabels", e.Labels, checkLabelPair), checkPairs("exportedAnnotations", e.Annotations, checkAnnotation))
 }
 
@@ -59,6 +61,27 @@ func (e *Export) checkShape() error {
 		return fmt.Errorf("internal traffic policy %q: want Cluster or Local", clip(p))
 	}
 	return errors.Join(checkText("traffic distribution", e.TrafficDistribution), checkText("network", e.Network))
+}
+
+func (e *Export) checkConsumers() error {
+	if len(e.Consumers) > MaxConsumers {
+		return fmt.Errorf("%d consumers: want at most %d", len(e.Consumers), MaxConsumers)
+	}
+	for _, c := range e.Consumers {
+		if checkLabel(strings.ReplaceAll(c, "*", "x")) != nil {
+			return fmt.Errorf("consumer %q: want a cluster ID, or one with * for any characters", clip(c))
+		}
+	}
+	return nil
+}
+
+func (q Quiet) check() error {
+	for _, d := range []Delay{q.Demote, q.Withdraw} {
+		if d.After < 0 || d.After > MaxDelay || d.After%time.Second != 0 || !d.Given && d.After != 0 {
+			return fmt.Errorf("time for which a quiet cluster is served %s: want whole seconds, at most %s", d.After, MaxDelay)
+		}
+	}
+	return nil
 }
 
 func (e *Export) checkPorts() error {

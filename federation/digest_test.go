@@ -66,7 +66,7 @@ func TestAnUpdateThatLeadsToAnotherDigestIsRefused(t *testing.T) {
 			refuse(t, s, u, ErrGap)
 			u.Digest = right
 			follower := NewStore("own")
-			mustApply(t, follower, s.Against("east", nil))
+			mustApply(t, follower, s.SeenBy(s.Self()).Against("east", nil))
 			mustApply(t, follower, u)
 		})
 	}
@@ -78,11 +78,11 @@ func TestEqualVersionsWithOtherDigestsAreRepaired(t *testing.T) {
 	mustApply(t, follower, whole(follower, "own", Version{1, 1}, web("own", "web", "10.6.6.6"), web("own", "false"), web("own", "same")))
 	kept := follower.Export("own", named("same"))
 	changed := follower.Changed()
-	u, ask := owner.Since("own", follower.Head("own"))
+	u, ask := owner.SeenBy(owner.Self()).Since("own", follower.Head("own"))
 	if u != nil || !ask {
 		t.Fatalf("update %+v, ask %t: want to be asked", u, ask)
 	}
-	u = owner.Against("own", follower.Hashes("own"))
+	u = owner.SeenBy(owner.Self()).Against("own", follower.Hashes("own"))
 	if len(u.Put) != 2 || len(u.Stale) != 2 || u.To != (Version{1, 1}) {
 		t.Errorf("%+v: want what differs", u)
 	}

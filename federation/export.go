@@ -63,11 +63,31 @@ type Export struct {
 	// Network names the network that the endpoints are reached in; "" is the clusterset's only one.
 	Network string
 
+	// Consumers are the clusters that may see the service, beside the owner: IDs, or globs in which * stands for any
+	// characters; nil for all. Who sees the service sees them too.
+	Consumers []string // sorted, each once
+
+	// Quiet is how long the endpoints stay in use while the owner is not heard.
+	Quiet Quiet
+
 	// Extra is what a later version says of the service beyond the fields of this one, as the wire has it: it
 	// is kept and passed on, never looked into.
 	Extra []byte
 
 	Subsets []Subset // sorted; see Normalize
+}
+
+// Quiet is what an owner says of one service for the time when it cannot be heard; importers fill in what is not
+// given.
+type Quiet struct {
+	Demote   Delay // until endpoints of other clusters go before
+	Withdraw Delay // until the endpoints go; 0 for never
+}
+
+// Delay is a time that may be given, in whole seconds.
+type Delay struct {
+	Given bool
+	After time.Duration
 }
 
 // Port is one port of a Service: what clients connect to.
@@ -121,6 +141,8 @@ func (c Conditions) Has(want Conditions) bool { return c&want == want }
 // the same address and host name in one subset the first stays. Call it before the Export is shared.
 func (e *Export) Normalize() {
 	e.Created = e.Created.UTC().Truncate(time.Second)
+	slices.Sort(e.Consumers)
+	e.Consumers = slices.Compact(e.Consumers)
 	for i := range e.Subsets {
 		slices.SortFunc(e.Subsets[i].Ports, compareTargetPorts)
 	}
@@ -154,7 +176,8 @@ func (e *Export) sameShape(o *Export) bool {
 		e.Type == o.Type && slices.Equal(e.Ports, o.Ports) && slices.Equal(e.IPFamilies, o.IPFamilies) &&
 		e.SessionAffinity == o.SessionAffinity && e.SessionAffinitySeconds == o.SessionAffinitySeconds &&
 		e.InternalTrafficPolicy == o.InternalTrafficPolicy && e.TrafficDistribution == o.TrafficDistribution &&
-		e.Network == o.Network && bytes.Equal(e.Extra, o.Extra) && maps.Equal(e.Labels, o.Labels) && maps.Equal(e.Annotations, o.Annotations)
+		e.Network == o.Network && slices.Equal(e.Consumers, o.Consumers) && e.Quiet == o.Quiet &&
+		bytes.Equal(e.Extra, o.Extra) && maps.Equal(e.Labels, o.Labels) && maps.Equal(e.Annotations, o.Annotations)
 }
 
 // CompareAge orders by precedence: the oldest export first, of the same second the lower cluster ID.

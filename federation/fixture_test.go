@@ -77,7 +77,7 @@ func edited(e *Export, edit func(*Export)) *Export {
 func whole(s *Store, cluster ClusterID, to Version, exports ...*Export) *Update {
 	owner := NewStore(cluster)
 	owner.Announce(1, exports)
-	u := owner.Against(cluster, s.Hashes(cluster))
+	u := owner.SeenBy(owner.Self()).Against(cluster, s.Hashes(cluster))
 	u.To = to
 	return u
 }
@@ -165,6 +165,13 @@ func said(s *Store, cluster ClusterID) map[ServiceName]*Export {
 	return exports
 }
 
+// visible returns those of the exports that said returns which a viewer may see.
+func visible(s *Store, cluster, viewer ClusterID) map[ServiceName]*Export {
+	exports := said(s, cluster)
+	maps.DeleteFunc(exports, func(_ ServiceName, e *Export) bool { return viewer != s.self && !e.VisibleTo(viewer) })
+	return exports
+}
+
 // sameSay reports whether both hold equal exports under the same names.
 func sameSay(a, b map[ServiceName]*Export) bool { return maps.EqualFunc(a, b, (*Export).Equal) }
 
@@ -199,7 +206,7 @@ func names(n int) []ServiceName {
 // hashes when heads do not tell.
 func catchUp(t *testing.T, from, to *Store, cluster ClusterID) {
 	t.Helper()
-	u, ask := from.Since(cluster, to.Head(cluster))
+	u, ask := from.SeenBy(to.Self()).Since(cluster, to.Head(cluster))
 	if u != nil {
 		if _, err := to.Apply(u); err != nil && !is(err, ErrGap) {
 			t.Fatal(err)
@@ -208,9 +215,9 @@ func catchUp(t *testing.T, from, to *Store, cluster ClusterID) {
 		}
 	}
 	if ask {
-		mustApply(t, to, from.Against(cluster, to.Hashes(cluster)))
+		mustApply(t, to, from.SeenBy(to.Self()).Against(cluster, to.Hashes(cluster)))
 	}
-	if from.Head(cluster) != to.Head(cluster) || !sameSay(said(from, cluster), said(to, cluster)) {
-		t.Fatalf("caught up to %+v with\n%v\nwant %+v with\n%v", to.Head(cluster), said(to, cluster), from.Head(cluster), said(from, cluster))
+	if head, want := from.SeenBy(to.Self()).Head(cluster), visible(from, cluster, to.Self()); head != to.Head(cluster) || !sameSay(want, said(to, cluster)) {
+		t.Fatalf("caught up to %+v with\n%v\nwant %+v with\n%v", to.Head(cluster), said(to, cluster), head, want)
 	}
 }

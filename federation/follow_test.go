@@ -46,7 +46,7 @@ func TestAStandbyStartsAsAFollower(t *testing.T) {
 		t.Fatalf("it says %v at %s", said(s, "own"), s.Version("own"))
 	}
 	catchUp(t, leader, s, "own")
-	if u := s.Against("own", nil); u == nil || len(u.Put) != 1 || u.To != (Version{1, 1}) {
+	if u := s.SeenBy(s.Self()).Against("own", nil); u == nil || len(u.Put) != 1 || u.To != (Version{1, 1}) {
 		t.Errorf("passed on: %+v", u)
 	}
 }

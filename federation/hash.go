@@ -48,10 +48,27 @@ func (e *Export) hash() Hash {
 		w.subset(&e.Subsets[i])
 	}
 	w.text(string(e.Extra))
+	if len(e.Consumers) > 0 {
+		w.number(hashConsumers, uint64(len(e.Consumers)))
+		w.text(e.Consumers...)
+	}
+	if q := e.Quiet; q.Demote.Given {
+		w.number(hashDemote, uint64(q.Demote.After))
+	}
+	if q := e.Quiet; q.Withdraw.Given {
+		w.number(hashWithdraw, uint64(q.Withdraw.After))
+	}
 	w.flush()
 	var out [sha256.Size]byte
 	return Hash(binary.BigEndian.Uint64(w.sum.Sum(out[:0])))
 }
+
+// What tells apart the fields at the end of a hash, which are there only where they are given.
+const (
+	hashConsumers = iota + 1
+	hashDemote
+	hashWithdraw
+)
 
 // hasher writes values so that no two sequences of them look alike: each text under its length.
 type hasher struct {

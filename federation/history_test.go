@@ -35,13 +35,22 @@ func newHistory(t *testing.T, r *rand.Rand, seen map[string]int) *history {
 func (h *history) anyRecord() *Export {
 	n := h.r.IntN(9)
 	if n < 5 {
-		return web("own", fmt.Sprintf("s-%d", n), []string{"10.0.0.1", "10.0.0.2", "10.0.0.3"}[:h.r.IntN(4)]...)
+		return h.forSome(web("own", fmt.Sprintf("s-%d", n), []string{"10.0.0.1", "10.0.0.2", "10.0.0.3"}[:h.r.IntN(4)]...))
 	}
 	name := fmt.Sprintf("big-%d", n%3)
 	if e := h.owner.Export("own", named(name)); e != nil {
-		return anyEdit(h.r, e)
+		return h.forSome(anyEdit(h.r, e))
 	}
-	return anyBig(h.r, "own", name)
+	return h.forSome(anyBig(h.r, "own", name))
+}
+
+// forSome returns e as it was, or now and then with another audience: all, the follower, another one.
+func (h *history) forSome(e *Export) *Export {
+	if h.r.IntN(3) > 0 {
+		return e
+	}
+	e = edited(e, func(e *Export) { e.Consumers = [][]string{nil, {"e*", "north"}, {"north"}, {"west"}}[h.r.IntN(4)] })
+	return e
 }
 
 // announce begins a term, half of the times in a process that remembers nothing, with a set that is often much like
@@ -136,7 +145,7 @@ func TestFollowersHoldJustWhatTheOwnerSaid(t *testing.T) {
 		}
 		catchUp(t, h.owner, h.first.to, "own")
 		catchUp(t, h.first.to, h.second.to, "own")
-		if a, b := said(h.owner, "own"), said(h.second.to, "own"); h.owner.Head("own") != h.second.to.Head("own") || !sameSay(a, b) {
+		if a, b := visible(h.owner, "own", "east"), said(h.second.to, "own"); h.owner.SeenBy("east").Head("own") != h.second.to.Head("own") || !sameSay(a, b) {
 			t.Fatalf("in the end the standby holds\n%v\nthe owner said\n%v", b, a)
 		}
 		h.catchUp()
@@ -150,7 +159,7 @@ func TestFollowersHoldJustWhatTheOwnerSaid(t *testing.T) {
 		}
 	}
 	for _, what := range []string{
-		"increment", "relative", "empty", "patched", "withdrawn", "stale", "asked", "in parts", "partly", "remembered", "a gap", "older",
+		"increment", "relative", "empty", "patched", "withdrawn", "stale", "asked", "in parts", "partly", "tailored", "silent", "remembered", "a gap", "older",
 	} {
 		if seen[what] < 5 {
 			t.Errorf("%q happened %d times only, of %v: the histories are too tame to show anything", what, seen[what], seen)

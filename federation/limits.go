@@ -83,6 +83,9 @@ const (
 // size is about how many bytes of memory an Export takes.
 func (e *Export) size() int {
 	n := recordSize + len(e.TrafficDistribution) + len(e.Network) + len(e.Extra)
+	for _, c := range e.Consumers {
+		n += 16 + len(c)
+	}
 	for i := range e.Ports {
 		n += 64 + len(e.Ports[i].Name) + len(e.Ports[i].AppProtocol)
 	}

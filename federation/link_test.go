@@ -26,7 +26,7 @@ func newLink(t *testing.T, r *rand.Rand, from, to *Store, seen map[string]int) *
 
 // note remembers what the sender holds. A head stands for one set.
 func (l *link) note() {
-	head, set := l.from.Head("own"), said(l.from, "own")
+	head, set := l.from.SeenBy(l.to.Self()).Head("own"), visible(l.from, "own", l.to.Self())
 	if before, known := l.was[head]; known && !sameSay(before, set) {
 		l.t.Fatalf("head %+v stands for\n%v\nand for\n%v", head, before, set)
 	}
@@ -42,7 +42,7 @@ func (l *link) ask() {
 	case 1:
 		has = l.anyHead()
 	}
-	u, ask := l.from.Since("own", has)
+	u, ask := l.from.SeenBy(l.to.Self()).Since("own", has)
 	if ask {
 		l.seen["asked"]++
 		l.told = append(l.told, l.to.Hashes("own"))
@@ -50,7 +50,7 @@ func (l *link) ask() {
 		if l.r.IntN(6) == 0 {
 			hashes = l.told[l.r.IntN(len(l.told))]
 		}
-		u = l.from.Against("own", hashes)
+		u = l.from.SeenBy(l.to.Self()).Against("own", hashes)
 	}
 	if u == nil {
 		return
@@ -74,7 +74,7 @@ func (l *link) anyHead() Head {
 func (l *link) count(u *Update) {
 	for what, yes := range map[string]bool{
 		"increment": !u.relative(), "relative": u.relative(), "empty": u.relative() && len(u.Put)+len(u.Stale) == 0,
-		"patched": len(u.Patched) > 0, "withdrawn": len(u.Withdrawn) > 0, "stale": len(u.Stale) > 0,
+		"patched": len(u.Patched) > 0, "tailored": u.Tailored && !u.relative(), "silent": !u.relative() && len(u.Put)+len(u.Patched)+len(u.Withdrawn) == 0, "withdrawn": len(u.Withdrawn) > 0, "stale": len(u.Stale) > 0,
 	} {
 		if yes {
 			l.seen[what]++

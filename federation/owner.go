@@ -16,6 +16,7 @@ type owner struct {
 	records  map[ServiceName]held
 	digest   Digest // of records
 	usage    usage  // of records
+	sights   sights // of records
 	changes  changes
 	advanced signal
 
@@ -119,6 +120,7 @@ func (s *Store) drop(o *owner, name ServiceName) {
 func (s *Store) hold(o *owner, name ServiceName, before, after held) {
 	o.digest += Digest(after.hash) - Digest(before.hash)
 	o.usage = o.usage.plus(after.export).minus(before.export)
+	o.sights.swap(name, before, after)
 	if after == (held{}) {
 		delete(o.records, name)
 		delete(o.parted, name)
@@ -126,7 +128,7 @@ func (s *Store) hold(o *owner, name ServiceName, before, after held) {
 		o.records[name] = after
 	}
 	now := s.clock()
-	c := change{seq: o.version.Seq, at: s.source, name: name, base: before.hash, whole: true}
+	c := change{seq: o.version.Seq, at: s.source, name: name, base: before.hash, existed: before != (held{}), seers: before.audience(), whole: true}
 	if o.id == s.self && s.leading {
 		c.at = now
 	}
@@ -152,6 +154,18 @@ func (s *Store) hold(o *owner, name ServiceName, before, after held) {
 func (s *Store) publish(o *owner) {
 	o.advanced.broadcast()
 	s.changed.broadcast()
+}
+
+// ambiguous returns the hashes that several records have: only by mistake or malice.
+func (o *owner) ambiguous() map[Hash]bool {
+	seen, twice := make(map[Hash]bool, len(o.records)), map[Hash]bool{}
+	for _, h := range o.records {
+		if seen[h.hash] {
+			twice[h.hash] = true
+		}
+		seen[h.hash] = true
+	}
+	return twice
 }
 
 // plan is an Update that was looked at whole: what it makes of an owner's records.
@@ -229,19 +243,17 @@ func (o *owner) unnamed(u *Update) (names []ServiceName) {
 	if !u.relative() {
 		return nil
 	}
-	stays := u.names()
-	for _, name := range u.Withdrawn {
-		stays[name] = true // it goes by its name
-	}
+	named := u.names()
 	for name, h := range o.records {
-		if h.unread && !stays[name] && o.parted[name] != u.To {
+		if h.unread && !named[name] && o.parted[name] != u.To {
 			names = append(names, name)
 		}
 	}
 	return names
 }
 
-// stale returns the services whose record the update says is no more; those that it replaces are not among them.
+// stale returns the services whose record the update says is no more by its hash; those that it names are not among
+// them.
 func (o *owner) stale(u *Update) (names []ServiceName) {
 	if len(u.Stale) == 0 {
 		return nil
@@ -250,9 +262,9 @@ func (o *owner) stale(u *Update) (names []ServiceName) {
 	for _, h := range u.Stale {
 		goes[h] = true
 	}
-	stays := u.names()
+	named := u.names()
 	for name, h := range o.records {
-		if goes[h.hash] && !stays[name] {
+		if goes[h.hash] && !named[name] {
 			names = append(names, name)
 		}
 	}

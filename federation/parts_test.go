@@ -109,7 +109,7 @@ func followBetweenParts(t *testing.T, newTerm bool, asks, breaks int) {
 	if newTerm {
 		owner.Renew(2)
 	}
-	parts := split(owner.Against("own", leader.Hashes("own")), 1)
+	parts := split(owner.SeenBy(owner.Self()).Against("own", leader.Hashes("own")), 1)
 	if len(parts) != 3 {
 		t.Fatalf("%d parts", len(parts))
 	}
@@ -148,10 +148,10 @@ func TestTheLogHoldsWhatPartsBrought(t *testing.T) {
 	catchUp(t, leader, another, "own")
 	owner.Set(edited(e, func(e *Export) { e.Subsets[0].Endpoints[7].Zone = "z7" }))
 	owner.Set(web("own", "a", "10.0.0.1"))
-	for _, part := range split(owner.Against("own", leader.Hashes("own")), 1) {
+	for _, part := range split(owner.SeenBy(owner.Self()).Against("own", leader.Hashes("own")), 1) {
 		mustApply(t, leader, part)
 	}
-	u, ask := leader.Since("own", standby.Head("own"))
+	u, ask := leader.SeenBy(leader.Self()).Since("own", standby.Head("own"))
 	if u == nil || ask || len(u.Patched) != 1 || u.Patched[0].endpoints() != 2 || len(u.Put) != 1 {
 		t.Fatalf("%+v, ask %t: want a patch with both endpoints", u, ask)
 	}
@@ -167,9 +167,9 @@ func TestTheLogTellsNothingBetweenPartsOfANewTerm(t *testing.T) {
 	owner.Set(web("own", "b"))
 	catchUpBy(t, owner, leader, "own")
 	owner.Announce(2, []*Export{web("own", "a", "10.0.0.1"), web("own", "b", "10.0.0.1")})
-	parts := split(owner.Against("own", leader.Hashes("own")), 1)
+	parts := split(owner.SeenBy(owner.Self()).Against("own", leader.Hashes("own")), 1)
 	mustApply(t, leader, parts[0])
-	if u, ask := leader.Since("own", standby.Head("own")); u != nil || !ask {
+	if u, ask := leader.SeenBy(leader.Self()).Since("own", standby.Head("own")); u != nil || !ask {
 		t.Errorf("%+v, ask %t: want to be asked", u, ask)
 	}
 	catchUp(t, leader, standby, "own")

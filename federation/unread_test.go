@@ -24,7 +24,7 @@ func spoiled(t *testing.T, former *Export) (s, owner *Store) {
 	owner.Announce(1, []*Export{former, web("east", "goes")})
 	catchUp(t, owner, s, "east")
 	owner.Announce(2, []*Export{web("east", "spoiled", "10.6.6.6"), web("east", "never"), web("east", "web")})
-	mustApply(t, s, spoil(owner.Against("east", s.Hashes("east")), "spoiled", "never"))
+	mustApply(t, s, spoil(owner.SeenBy(owner.Self()).Against("east", s.Hashes("east")), "spoiled", "never"))
 	return s, owner
 }
 
@@ -53,7 +53,7 @@ func TestUnreadIsPassedOnAsUnread(t *testing.T) {
 	s, owner := spoiled(t, former)
 	standby := announced()
 	standby.Restore("east", []*Export{former})
-	u := s.Against("east", standby.Hashes("east"))
+	u := s.SeenBy(s.Self()).Against("east", standby.Hashes("east"))
 	if len(u.Put) != 1 || len(u.Unread) != 2 {
 		t.Fatalf("%+v, want two unread", u)
 	}
@@ -63,7 +63,7 @@ func TestUnreadIsPassedOnAsUnread(t *testing.T) {
 	}
 	u = step(s, "east", Version{2, 1}, Version{2, 2}, []*Export{web("east", "later"), web("east", "web", "10.0.0.1")})
 	mustApply(t, s, spoil(u, "later", "web"))
-	u, ask := s.Since("east", standby.Head("east"))
+	u, ask := s.SeenBy(s.Self()).Since("east", standby.Head("east"))
 	if u == nil || ask || len(u.Unread) != 2 || len(u.Put)+len(u.Patched) != 0 {
 		t.Fatalf("by the log: %+v, ask %t", u, ask)
 	}
@@ -77,10 +77,10 @@ func TestUnreadIsPassedOnAsUnread(t *testing.T) {
 func TestUnreadElsewhereDoesNotSpoilWhatIsRead(t *testing.T) {
 	s, owner := spoiled(t, web("east", "spoiled", "10.0.0.1"))
 	standby := announced()
-	mustApply(t, standby, owner.Against("east", nil))
+	mustApply(t, standby, owner.SeenBy(owner.Self()).Against("east", nil))
 	read := standby.Export("east", named("spoiled"))
-	mustApply(t, standby, s.Against("east", standby.Hashes("east")))
-	mustApply(t, standby, s.Against("east", nil))
+	mustApply(t, standby, s.SeenBy(s.Self()).Against("east", standby.Hashes("east")))
+	mustApply(t, standby, s.SeenBy(s.Self()).Against("east", nil))
 	if standby.Export("east", named("spoiled")) != read || len(standby.Hashes("east")) != 3 {
 		t.Errorf("held %v", said(standby, "east"))
 	}
@@ -91,7 +91,7 @@ func TestAGoodRecordReplacesAnUnreadOne(t *testing.T) {
 	s, owner := spoiled(t, web("east", "spoiled", "10.0.0.1"))
 	_, revision, _ := s.NamesSince(0)
 	advanced := s.Advanced("east")
-	mustApply(t, s, owner.Against("east", s.Hashes("east")))
+	mustApply(t, s, owner.SeenBy(owner.Self()).Against("east", s.Hashes("east")))
 	names, _, _ := s.NamesSince(revision)
 	slices.SortFunc(names, ServiceName.Compare)
 	if !woken(advanced) || !slices.Equal(names, []ServiceName{named("never"), named("spoiled")}) || !sameSay(said(s, "east"), said(owner, "east")) {
@@ -111,7 +111,7 @@ func TestAGoodRecordReplacesAnUnreadOne(t *testing.T) {
 // catchUpBy applies what the log tells, and checks that it leads to the owner's head.
 func catchUpBy(t *testing.T, owner, s *Store, cluster ClusterID) {
 	t.Helper()
-	u, ask := owner.Since(cluster, s.Head(cluster))
+	u, ask := owner.SeenBy(owner.Self()).Since(cluster, s.Head(cluster))
 	if u == nil || ask || u.relative() {
 		t.Fatalf("%+v, ask %t: want an increment", u, ask)
 	}
@@ -136,13 +136,13 @@ func TestAnUnreadRecordIsNoBase(t *testing.T) {
 	standby := announced() // which can read what s could not
 	catchUp(t, owner, standby, "east")
 	owner.Set(edited(e, func(e *Export) { e.Subsets[0].Endpoints[5].Zone = "z5" }))
-	u, _ := owner.Since("east", s.Head("east"))
+	u, _ := owner.SeenBy(owner.Self()).Since("east", s.Head("east"))
 	if len(u.Patched) != 1 {
 		t.Fatalf("%+v, want a patch", u)
 	}
 	refuse(t, s, u, ErrGap)
 	catchUp(t, owner, s, "east")
-	if u, _ = s.Since("east", standby.Head("east")); len(u.Put) != 1 || len(u.Patched) != 0 {
+	if u, _ = s.SeenBy(s.Self()).Since("east", standby.Head("east")); len(u.Put) != 1 || len(u.Patched) != 0 {
 		t.Fatalf("%+v, want the record, as s does not know what it was", u)
 	}
 	catchUp(t, s, standby, "east")
@@ -178,7 +178,7 @@ func TestAWithdrawalRemovesAnUnreadRecord(t *testing.T) {
 	}
 	s, owner = spoiled(t, former)
 	owner.Announce(3, []*Export{web("east", "spoiled", "10.6.6.6"), web("east", "web")})
-	mustApply(t, s, spoil(owner.Against("east", s.Hashes("east")), "spoiled"))
+	mustApply(t, s, spoil(owner.SeenBy(owner.Self()).Against("east", s.Hashes("east")), "spoiled"))
 	if len(records(s, "east")) != 2 || s.Export("east", former.Name) != former {
 		t.Errorf("held %v", records(s, "east"))
 	}
@@ -192,7 +192,7 @@ func TestAnUnreadRecordThatNoPartNamesGoes(t *testing.T) {
 		s, owner := spoiled(t, former)
 		owner.Announce(3, []*Export{web("east", "spoiled", "10.6.6.6"), web("east", "web"), web("east", "new")})
 		for range 2 { // the first time the stream breaks before the last part
-			u := spoil(owner.Against("east", s.Hashes("east")), "spoiled")
+			u := spoil(owner.SeenBy(owner.Self()).Against("east", s.Hashes("east")), "spoiled")
 			mustApply(t, s, &Update{Owner: "east", To: u.To, More: true, Unread: u.Unread})
 			if !again {
 				u.Unread = nil
@@ -207,7 +207,7 @@ func TestAnUnreadRecordThatNoPartNamesGoes(t *testing.T) {
 		// Parts of another update, which named a record that is no more, do not keep it for ever.
 		mustApply(t, s, &Update{Owner: "east", To: Version{4, 1}, More: true, Unread: []Unread{{Name: named("never"), Hash: 7}}})
 		owner.Announce(4, []*Export{web("east", "web")})
-		if u := owner.Against("east", s.Hashes("east")); u.To != (Version{4, 1}) {
+		if u := owner.SeenBy(owner.Self()).Against("east", s.Hashes("east")); u.To != (Version{4, 1}) {
 			t.Fatalf("to %s", u.To)
 		} else if _, err := s.Apply(u); !is(err, ErrGap) {
 			t.Errorf("error %v, want ErrGap", err)

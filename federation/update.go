@@ -19,7 +19,10 @@ type Update struct {
 	At time.Time
 	// More means that other Updates to the same version follow: the records count at once, the version and
 	// what is missing only with the last one.
-	More      bool
+	More bool
+	// Tailored means that others who have the same version may be told something else, of a record that not all may
+	// see.
+	Tailored  bool
 	Put       []Record
 	Patched   []Patch
 	Withdrawn []ServiceName
@@ -41,14 +44,17 @@ type Unread struct {
 // relative reports whether u is relative to hashes, not to a version.
 func (u *Update) relative() bool { return u.From.IsZero() }
 
-// names returns the services of which u brings a record.
+// names returns the services that u names.
 func (u *Update) names() map[ServiceName]bool {
-	names := make(map[ServiceName]bool, len(u.Put)+len(u.Patched)+len(u.Unread))
+	names := make(map[ServiceName]bool, len(u.Put)+len(u.Patched)+len(u.Withdrawn)+len(u.Unread))
 	for _, r := range u.Put {
 		names[r.Name] = true
 	}
 	for i := range u.Patched {
 		names[u.Patched[i].Name] = true
+	}
+	for _, name := range u.Withdrawn {
+		names[name] = true
 	}
 	for _, r := range u.Unread {
 		names[r.Name] = true

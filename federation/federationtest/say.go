@@ -9,7 +9,7 @@ import "github.com/hansa-mcs/hansa/federation"
 func Say(s *federation.Store, owner federation.ClusterID, at federation.Version, exports ...*federation.Export) error {
 	leader := federation.NewStore(owner)
 	leader.Announce(1, exports)
-	u := leader.Against(owner, s.Hashes(owner))
+	u := leader.SeenBy(leader.Self()).Against(owner, s.Hashes(owner))
 	u.To = at
 	_, err := s.Apply(u)
 	return err

@@ -165,6 +165,8 @@ func (d *decoder) export(m *wire.Export) (*federation.Export, error) {
 		Labels:                 m.GetLabels(),
 		Annotations:            m.GetAnnotations(),
 		Network:                d.shared(m.GetNetwork()),
+		Consumers:              m.GetConsumers(),
+		Quiet:                  federation.Quiet{Demote: decodeDelay(m.DemoteAfter), Withdraw: decodeDelay(m.WithdrawAfter)},
 	}
 	if extra := m.ProtoReflect().GetUnknown(); len(extra) > maxExtra {
 		return nil, fmt.Errorf("%d bytes that this version does not know: want at most %d", len(extra), maxExtra)
@@ -283,6 +285,13 @@ func decodeConditions(ep *wire.Endpoint) (c federation.Conditions) {
 		c |= federation.Terminating
 	}
 	return c
+}
+
+func decodeDelay(seconds *uint32) federation.Delay {
+	if seconds == nil {
+		return federation.Delay{}
+	}
+	return federation.Delay{Given: true, After: time.Duration(*seconds) * time.Second}
 }
 
 func portNumber(n uint32) (uint16, error) {

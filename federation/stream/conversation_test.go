@@ -20,18 +20,19 @@ func TestBothSidesLearnEverything(t *testing.T) {
 
 // While a peer is not asked for frames, its changes meet in one update, in which the newest wins.
 func TestChangesMeetWhileThePeerIsSlow(t *testing.T) {
-	a, b := talk(newStore("east"), newStore("west"))
+	a, b := talk(newStore("east", export("east", "old")), newStore("west"))
 	a.settle(t)
 	for i := range 1000 {
 		a.store.Set(export("east", "web", fmt.Sprintf("10.0.0.%d", i%250+1)))
 		a.store.Set(export("east", "gone", fmt.Sprintf("10.0.0.%d", i%250+1)))
 		a.store.Withdraw(named("gone"))
 	}
+	a.store.Withdraw(named("old"))
 	if !a.send(t) || a.send(t) {
 		t.Fatal("not one frame")
 	}
 	list := b.updates(t)
-	if len(list) != 1 || list[0].From.IsZero() || len(list[0].Put) != 1 || len(list[0].Patched) != 0 || !slices.Equal(list[0].Withdrawn, []federation.ServiceName{named("gone")}) {
+	if len(list) != 1 || list[0].From.IsZero() || len(list[0].Put) != 1 || len(list[0].Patched) != 0 || !slices.Equal(list[0].Withdrawn, []federation.ServiceName{named("old")}) {
 		t.Fatalf("updates %+v", list)
 	}
 	a.settle(t)

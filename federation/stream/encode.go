@@ -3,6 +3,7 @@ package stream
 import (
 	"math"
 	"slices"
+	"time"
 
 	"github.com/hansa-mcs/hansa/federation"
 	"github.com/hansa-mcs/hansa/federation/stream/wire"
@@ -76,6 +77,9 @@ func encodeExport(e *federation.Export) *wire.Export {
 		Annotations:           e.Annotations,
 		Network:               e.Network,
 		Subsets:               encodeSubsets(e.Subsets),
+		Consumers:             e.Consumers,
+		DemoteAfter:           encodeDelay(e.Quiet.Demote),
+		WithdrawAfter:         encodeDelay(e.Quiet.Withdraw),
 	}
 	for _, p := range e.Ports {
 		m.Ports = append(m.Ports, &wire.Port{Name: p.Name, Protocol: protocols.encode(p.Protocol), AppProtocol: p.AppProtocol, Number: uint32(p.Number)})
@@ -85,6 +89,14 @@ func encodeExport(e *federation.Export) *wire.Export {
 	}
 	m.ProtoReflect().SetUnknown(slices.Clone(e.Extra))
 	return m
+}
+
+// encodeDelay returns whole seconds, nil where none are given.
+func encodeDelay(d federation.Delay) *uint32 {
+	if !d.Given {
+		return nil
+	}
+	return new(uint32(d.After / time.Second))
 }
 
 func encodeSubsets(list []federation.Subset) []*wire.Subset {

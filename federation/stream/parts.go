@@ -62,12 +62,14 @@ func width(field protoreflect.FieldDescriptor) int {
 	return 1
 }
 
-// countField adds to n what a field with bytes is made of: a message, packed numbers, or a text, which
-// takes no more memory than it has bytes.
+// countField adds to n what a field with bytes is made of: a message, packed numbers, one text of many, or a text
+// alone, which takes no more memory than it has bytes.
 func countField(field protoreflect.FieldDescriptor, inner []byte, n int) (int, error) {
 	switch schema := field.Message(); {
 	case schema == nil && field.IsPacked():
 		return n + len(inner)/width(field), nil
+	case schema == nil && field.IsList():
+		return n + 1, nil
 	case schema == nil:
 		return n, nil
 	case schema == exportSchema:

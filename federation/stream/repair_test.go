@@ -14,7 +14,7 @@ func strayed(t *testing.T) (*end, *end) {
 	a, b := talk(newStore("east", many("east", 9)...), newStore("west"))
 	a.settle(t)
 	other := newStore("east", append(many("east", 8), export("east", "stray", "10.0.0.1"))...)
-	u := other.Against("east", b.store.Hashes("east"))
+	u := other.SeenBy(other.Self()).Against("east", b.store.Hashes("east"))
 	u.To = b.store.Version("east")
 	if refused, err := b.store.Apply(u); err != nil || len(refused) > 0 || a.store.Head("east").Version != b.store.Head("east").Version {
 		t.Fatalf("refused %v, error %v", refused, err)
@@ -126,7 +126,7 @@ func TestRepairsThatHelpAreNotHeldAgainstAPeer(t *testing.T) {
 		a.agrees(t)
 		a.store.Set(flipped(many("east", 9)[0], i%2))
 		a.settle(t)
-		u := newStore("east").Against("east", b.store.Hashes("east"))
+		u := newStore("east").SeenBy(newStore("east").Self()).Against("east", b.store.Hashes("east"))
 		u.To = b.store.Version("east")
 		if _, err := b.store.Apply(u); err != nil {
 			t.Fatal(err)

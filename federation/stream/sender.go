@@ -13,6 +13,7 @@ const maxHeads = 256
 // sender is the half of a Session that says what this side may say.
 type sender struct {
 	store *federation.Store
+	sight federation.Sight // of the other side
 	gives map[federation.ClusterID]*given
 	rest  *federation.Update // what is left of the update that goes out
 	cut   bool               // a part of it went out
@@ -74,9 +75,9 @@ func (s *sender) lacks(owner federation.ClusterID, g *given) (*federation.Update
 	if g.told {
 		hashes := g.hashes
 		g.told, g.hashes = false, nil
-		return s.store.Against(owner, hashes), false
+		return s.sight.Against(owner, hashes), false
 	}
-	return s.store.Since(owner, g.has)
+	return s.sight.Since(owner, g.has)
 }
 
 // partSize is about how many bytes of records go out as one part: while one is read, nothing else is.
@@ -113,7 +114,7 @@ func (s *sender) cutOff() *message {
 	s.rest = nil
 	u.More, u.Digest, u.Withdrawn, u.Stale = false, rest.Digest, rest.Withdrawn, rest.Stale
 	u.Unread = append(u.Unread, rest.Unread...)
-	return &message{update: u, common: !s.cut && !u.From.IsZero()}
+	return &message{update: u, common: !s.cut && !u.From.IsZero() && !rest.Tailored}
 }
 
 // heads returns how much there is of the owners, or of the next of them if they are too many for one frame. When
@@ -133,7 +134,7 @@ func (s *sender) heads(owners []federation.ClusterID, ages bool, now time.Time) 
 	list := make([]*wire.Head, n)
 	for i := range n {
 		owner := owners[(s.beats+i)%len(owners)]
-		list[i] = encodeHead(owner, s.store.Head(owner))
+		list[i] = encodeHead(owner, s.sight.Head(owner))
 		if t := heard[owner]; !t.IsZero() {
 			list[i].HeardAgo = 1 + uint64(max(0, now.Sub(t).Milliseconds()))
 		}

@@ -84,7 +84,7 @@ type Session struct {
 func NewSession(store *federation.Store, peer federation.ClusterID, role Role, now time.Time) *Session {
 	return &Session{
 		store: store, peer: peer, role: role, heard: now, packer: &packer{}, counted: func(bool, tally) {}, changed: func(federation.ClusterID, time.Duration) {},
-		sender:   sender{store: store, gives: map[federation.ClusterID]*given{}, part: partSize},
+		sender:   sender{store: store, sight: store.SeenBy(peer), gives: map[federation.ClusterID]*given{}, part: partSize},
 		receiver: receiver{store: store, relayed: role == Leader, takes: map[federation.ClusterID]*taken{}},
 	}
 }

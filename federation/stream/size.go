@@ -15,6 +15,9 @@ const (
 // sizeOf returns about how many bytes a record takes on the wire, and never less than it does.
 func sizeOf(e *federation.Export) int {
 	n := recordCost + len(e.Name.Namespace) + len(e.Name.Name) + len(e.TrafficDistribution) + len(e.Network) + len(e.Extra)
+	for _, c := range e.Consumers {
+		n += partCost + len(c)
+	}
 	for i := range e.Ports {
 		n += partCost + len(e.Ports[i].Name) + len(e.Ports[i].AppProtocol)
 	}

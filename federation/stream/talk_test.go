@@ -182,7 +182,7 @@ func agree(t testing.TB, a, b *federation.Store, owner federation.ClusterID) {
 
 // holds returns all that is held of a cluster, nil if nothing.
 func holds(s *federation.Store, owner federation.ClusterID) *federation.Update {
-	u := s.Against(owner, nil)
+	u := s.SeenBy(s.Self()).Against(owner, nil)
 	if u != nil {
 		slices.SortFunc(u.Unread, func(a, b federation.Unread) int { return a.Name.Compare(b.Name) })
 	}

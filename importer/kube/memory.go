@@ -32,6 +32,9 @@ type memory struct {
 	Labels                 map[string]string      `json:"labels,omitempty"`
 	Annotations            map[string]string      `json:"annotations,omitempty"`
 	Network                string                 `json:"network,omitempty"`
+	Consumers              []string               `json:"consumers,omitempty"`
+	DemoteAfter            *int64                 `json:"demoteAfterSeconds,omitempty"`
+	WithdrawAfter          *int64                 `json:"withdrawAfterSeconds,omitempty"`
 	TargetPorts            []rememberedTargetPort `json:"targetPorts,omitempty"` // of this slice
 }
 
@@ -61,6 +64,9 @@ func remember(e *federation.Export, ports []federation.TargetPort) string {
 		Labels:                 e.Labels,
 		Annotations:            e.Annotations,
 		Network:                e.Network,
+		Consumers:              e.Consumers,
+		DemoteAfter:            rememberDelay(e.Quiet.Demote),
+		WithdrawAfter:          rememberDelay(e.Quiet.Withdraw),
 	}
 	for _, p := range e.Ports {
 		m.Ports = append(m.Ports, rememberedPort(p))
@@ -132,6 +138,8 @@ func recallSlice(name federation.ServiceName, s *discoveryv1.EndpointSlice) (*fe
 		Labels:                 m.Labels,
 		Annotations:            m.Annotations,
 		Network:                m.Network,
+		Consumers:              m.Consumers,
+		Quiet:                  federation.Quiet{Demote: recallDelay(m.DemoteAfter), Withdraw: recallDelay(m.WithdrawAfter)},
 	}
 	for _, p := range m.Ports {
 		e.Ports = append(e.Ports, federation.Port(p))
@@ -142,6 +150,21 @@ func recallSlice(name federation.ServiceName, s *discoveryv1.EndpointSlice) (*fe
 	}
 	e.Subsets = []federation.Subset{subset}
 	return e, e.Check()
+}
+
+// rememberDelay returns whole seconds, nil where none are given.
+func rememberDelay(d federation.Delay) *int64 {
+	if !d.Given {
+		return nil
+	}
+	return new(int64(d.After / time.Second))
+}
+
+func recallDelay(seconds *int64) federation.Delay {
+	if seconds == nil {
+		return federation.Delay{}
+	}
+	return federation.Delay{Given: true, After: time.Duration(*seconds) * time.Second}
 }
 
 func recallEndpoints(list []discoveryv1.Endpoint) []federation.Endpoint {

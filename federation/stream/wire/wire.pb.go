@@ -1147,7 +1147,13 @@ type Export struct {
 	Network               string            `protobuf:"bytes,12,opt,name=network,proto3" json:"network,omitempty"`
 	Subsets               []*Subset         `protobuf:"bytes,13,rep,name=subsets,proto3" json:"subsets,omitempty"`
 	// Of the content, as the owner computed it.
-	Hash          uint64 `protobuf:"fixed64,14,opt,name=hash,proto3" json:"hash,omitempty"`
+	Hash uint64 `protobuf:"fixed64,14,opt,name=hash,proto3" json:"hash,omitempty"`
+	// The clusters that may see it beside the owner, as IDs or globs with *; none for all.
+	Consumers []string `protobuf:"bytes,15,rep,name=consumers,proto3" json:"consumers,omitempty"`
+	// For how many seconds endpoints stay in use while the owner is not heard: undemoted, and at all (0 for ever).
+	// Where they are not given, each importer has its own.
+	DemoteAfter   *uint32 `protobuf:"varint,16,opt,name=demote_after,json=demoteAfter,proto3,oneof" json:"demote_after,omitempty"`
+	WithdrawAfter *uint32 `protobuf:"varint,17,opt,name=withdraw_after,json=withdrawAfter,proto3,oneof" json:"withdraw_after,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1276,6 +1282,27 @@ func (x *Export) GetSubsets() []*Subset {
 func (x *Export) GetHash() uint64 {
 	if x != nil {
 		return x.Hash
+	}
+	return 0
+}
+
+func (x *Export) GetConsumers() []string {
+	if x != nil {
+		return x.Consumers
+	}
+	return nil
+}
+
+func (x *Export) GetDemoteAfter() uint32 {
+	if x != nil && x.DemoteAfter != nil {
+		return *x.DemoteAfter
+	}
+	return 0
+}
+
+func (x *Export) GetWithdrawAfter() uint32 {
+	if x != nil && x.WithdrawAfter != nil {
+		return *x.WithdrawAfter
 	}
 	return 0
 }
@@ -1626,7 +1653,7 @@ const file_wire_proto_rawDesc = "" +
 	"\x06former\x18\x03 \x01(\v2\x1b.hansa.federation.v1.ExportR\x06former\"8\n" +
 	"\x04Name\x12\x1c\n" +
 	"\tnamespace\x18\x01 \x01(\tR\tnamespace\x12\x12\n" +
-	"\x04name\x18\x02 \x01(\tR\x04name\"\xa6\x06\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\"\xbc\a\n" +
 	"\x06Export\x12-\n" +
 	"\x04name\x18\x01 \x01(\v2\x19.hansa.federation.v1.NameR\x04name\x12\x18\n" +
 	"\acreated\x18\x02 \x01(\x03R\acreated\x12-\n" +
@@ -1643,13 +1670,18 @@ const file_wire_proto_rawDesc = "" +
 	"\vannotations\x18\v \x03(\v2,.hansa.federation.v1.Export.AnnotationsEntryR\vannotations\x12\x18\n" +
 	"\anetwork\x18\f \x01(\tR\anetwork\x125\n" +
 	"\asubsets\x18\r \x03(\v2\x1b.hansa.federation.v1.SubsetR\asubsets\x12\x12\n" +
-	"\x04hash\x18\x0e \x01(\x06R\x04hash\x1a9\n" +
+	"\x04hash\x18\x0e \x01(\x06R\x04hash\x12\x1c\n" +
+	"\tconsumers\x18\x0f \x03(\tR\tconsumers\x12&\n" +
+	"\fdemote_after\x18\x10 \x01(\rH\x00R\vdemoteAfter\x88\x01\x01\x12*\n" +
+	"\x0ewithdraw_after\x18\x11 \x01(\rH\x01R\rwithdrawAfter\x88\x01\x01\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a>\n" +
 	"\x10AnnotationsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x90\x01\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\x0f\n" +
+	"\r_demote_afterB\x11\n" +
+	"\x0f_withdraw_after\"\x90\x01\n" +
 	"\x04Port\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x129\n" +
 	"\bprotocol\x18\x02 \x01(\x0e2\x1d.hansa.federation.v1.ProtocolR\bprotocol\x12!\n" +
@@ -1784,6 +1816,7 @@ func file_wire_proto_init() {
 		(*Message_Update)(nil),
 		(*Message_Hashes)(nil),
 	}
+	file_wire_proto_msgTypes[13].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{

@@ -9,7 +9,7 @@ import (
 // what is put, patched and withdrawn.
 func wants(t *testing.T, about string, s *Store, has Head, from Version, put, patched, withdrawn []string) {
 	t.Helper()
-	u, ask := s.Since("own", has)
+	u, ask := s.SeenBy(s.Self()).Since("own", has)
 	if u == nil || ask {
 		t.Errorf("%s: update %+v, ask %t", about, u, ask)
 		return
@@ -48,11 +48,11 @@ func TestSinceTellsWhatChangedAfterAVersion(t *testing.T) {
 		do()
 		heads = append(heads, s.Head("own"))
 	}
-	wants(t, "all", s, heads[0], heads[0].Version, []string{"a"}, []string{"big"}, []string{"b", "c"})
-	wants(t, "after the first", s, heads[1], heads[1].Version, []string{"a"}, []string{"big"}, []string{"b", "c"})
-	wants(t, "after the withdrawal", s, heads[2], heads[2].Version, []string{"a"}, []string{"big"}, []string{"c"})
-	wants(t, "after a's second", s, heads[3], heads[3].Version, nil, []string{"big"}, []string{"c"})
-	wants(t, "after big", s, heads[4], heads[4].Version, nil, nil, []string{"c"})
+	wants(t, "all", s, heads[0], heads[0].Version, []string{"a"}, []string{"big"}, []string{"b"})
+	wants(t, "after the first", s, heads[1], heads[1].Version, []string{"a"}, []string{"big"}, []string{"b"})
+	wants(t, "after the withdrawal", s, heads[2], heads[2].Version, []string{"a"}, []string{"big"}, nil)
+	wants(t, "after a's second", s, heads[3], heads[3].Version, nil, []string{"big"}, nil)
+	wants(t, "after big: what came and went meanwhile is not told", s, heads[4], heads[4].Version, nil, nil, nil)
 	wants(t, "the last", s, heads[5], heads[5].Version, nil, nil, []string{"c"})
 	for i, has := range heads {
 		follower := NewStore("east")
@@ -107,7 +107,7 @@ func TestSinceKnowsEachPosition(t *testing.T) {
 		{"another set, remembered", Head{Version{}, other, 3}, "ask"},
 		{"what the log reaches", Head{Version{5, 1}, 7, 1}, "increment"},
 	} {
-		u, ask := s.Since("own", c.has)
+		u, ask := s.SeenBy(s.Self()).Since("own", c.has)
 		got := "nothing"
 		switch {
 		case ask && u == nil:
@@ -159,10 +159,10 @@ func TestWhatIsRememberedRightIsNotResent(t *testing.T) {
 func TestWhatIsRememberedWrongIsRepaired(t *testing.T) {
 	owner, follower := announced(web("own", "web"), web("own", "api")), NewStore("east")
 	follower.Restore("own", []*Export{web("own", "web"), web("own", "api", "10.0.0.1"), web("own", "goes")})
-	if u, ask := owner.Since("own", follower.Head("own")); u != nil || !ask {
+	if u, ask := owner.SeenBy(owner.Self()).Since("own", follower.Head("own")); u != nil || !ask {
 		t.Errorf("update %+v, ask %t", u, ask)
 	}
-	u := owner.Against("own", follower.Hashes("own"))
+	u := owner.SeenBy(owner.Self()).Against("own", follower.Hashes("own"))
 	if len(u.Put) != 1 || u.Put[0].Name != named("api") || len(u.Stale) != 2 {
 		t.Errorf("%+v: want api, and two hashes that are no more", u)
 	}
@@ -188,13 +188,13 @@ func TestRestoredIsNotRepeated(t *testing.T) {
 func TestAgainstStrangeHashes(t *testing.T) {
 	owner := announced(web("own", "web"), web("own", "api"))
 	h := Sealed(web("own", "web")).Hash
-	u := owner.Against("own", []Hash{3, h, 1, h, 3})
+	u := owner.SeenBy(owner.Self()).Against("own", []Hash{3, h, 1, h, 3})
 	if len(u.Put) != 1 || u.Put[0].Name != named("api") || !slices.Contains(u.Stale, 1) || !slices.Contains(u.Stale, 3) {
 		t.Errorf("%+v", u)
 	}
 	follower := NewStore("east")
 	mustApply(t, follower, whole(follower, "own", Version{1, 1}, web("own", "web")))
-	mustApply(t, follower, owner.Against("own", follower.Hashes("own")))
+	mustApply(t, follower, owner.SeenBy(owner.Self()).Against("own", follower.Hashes("own")))
 	u.Stale = append(u.Stale, h+1)
 	mustApply(t, follower, u)
 }
@@ -207,14 +207,14 @@ func TestFollowerBeyondTheLogGetsTheDifference(t *testing.T) {
 	owner.Withdraw(named("goes"))
 	for i := range changesLength {
 		owner.Set(web("own", "web", []string{"10.0.0.1", "10.0.0.2"}[i%2]))
-		if u, ask := owner.Since("own", behind); i < changesLength-1 && (ask || u.relative()) {
+		if u, ask := owner.SeenBy(owner.Self()).Since("own", behind); i < changesLength-1 && (ask || u.relative()) {
 			t.Fatalf("%d changes behind: beyond the log already", i+2)
 		}
 	}
-	if u, ask := owner.Since("own", behind); u != nil || !ask {
+	if u, ask := owner.SeenBy(owner.Self()).Since("own", behind); u != nil || !ask {
 		t.Fatalf("%d changes behind: %+v, want to be asked", changesLength+1, u)
 	}
-	if u := owner.Against("own", follower.Hashes("own")); len(u.Put) != 1 || len(u.Stale) != 1 {
+	if u := owner.SeenBy(owner.Self()).Against("own", follower.Hashes("own")); len(u.Put) != 1 || len(u.Stale) != 1 {
 		t.Errorf("%+v: want web, and one that goes", u)
 	}
 	catchUp(t, owner, follower, "own")

@@ -1,0 +1,60 @@
+package federation
+
+// Head returns how much is held of a cluster.
+func (s *Store) Head(cluster ClusterID) Head {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if o := s.owners[cluster]; o != nil {
+		return o.head()
+	}
+	return Head{}
+}
+
+// Readable returns what Head does, but for records that could not be read: told of it, whoever has them says them
+// again, and they may be readable by now, or within the limits.
+func (s *Store) Readable(cluster ClusterID) Head {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	o := s.owners[cluster]
+	if o == nil {
+		return Head{}
+	}
+	head := o.head()
+	for _, h := range o.records {
+		if h.unread {
+			head.Digest -= Digest(h.hash)
+		}
+	}
+	return head
+}
+
+// Heads returns what Head does of each cluster of which a complete set came since the start.
+func (s *Store) Heads() map[ClusterID]Head {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	heads := make(map[ClusterID]Head, len(s.owners))
+	for id, o := range s.owners {
+		if !o.version.IsZero() {
+			heads[id] = o.head()
+		}
+	}
+	return heads
+}
+
+// Hashes returns those of all records of a cluster that are held, but for what could not be read: asked for
+// again, it may come in a form that can.
+func (s *Store) Hashes(cluster ClusterID) []Hash {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	o := s.owners[cluster]
+	if o == nil {
+		return nil
+	}
+	list := make([]Hash, 0, len(o.records))
+	for _, h := range o.records {
+		if !h.unread {
+			list = append(list, h.hash)
+		}
+	}
+	return list
+}

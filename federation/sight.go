@@ -1,0 +1,258 @@
+package federation
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+)
+
+// Sight is what one viewer may see of a Store: a cluster of its own records, the cluster of the Store of all, and
+// everybody else of those whose Consumers name it. What it may not see is in nothing that a Sight returns: no name,
+// no hash, no part of a digest.
+type Sight struct {
+	store  *Store
+	viewer ClusterID
+}
+
+// SeenBy returns what a cluster may see, now and later.
+func (s *Store) SeenBy(viewer ClusterID) Sight { return Sight{s, viewer} }
+
+// VisibleTo reports whether a cluster may see what e says.
+func (e *Export) VisibleTo(viewer ClusterID) bool {
+	return e.Cluster == viewer || len(e.Consumers) == 0 ||
+		slices.ContainsFunc(e.Consumers, func(glob string) bool { return matches(glob, string(viewer)) })
+}
+
+// matches reports whether a text is what a glob stands for, in which * stands for any characters.
+func matches(glob, text string) bool {
+	parts := strings.Split(glob, "*")
+	first, last := parts[0], parts[len(parts)-1]
+	if len(parts) == 1 {
+		return glob == text
+	}
+	if len(text) < len(first)+len(last) || !strings.HasPrefix(text, first) || !strings.HasSuffix(text, last) {
+		return false
+	}
+	text = text[len(first) : len(text)-len(last)]
+	for _, part := range parts[1 : len(parts)-1] {
+		i := strings.Index(text, part)
+		if i < 0 {
+			return false
+		}
+		text = text[i+len(part):]
+	}
+	return true
+}
+
+// audience is who may see one record, nil for everybody.
+type audience struct {
+	owner ClusterID
+	by    []string // Consumers
+}
+
+// audience returns who may see a record. Of one that could not be read nobody knows.
+func (h held) audience() *audience {
+	switch {
+	case h.unread:
+		return &audience{}
+	case h.export == nil || len(h.export.Consumers) == 0:
+		return nil
+	}
+	return &audience{h.export.Cluster, h.export.Consumers}
+}
+
+func (a *audience) has(viewer ClusterID) bool {
+	return a == nil || a.by != nil && (&Export{Cluster: a.owner, Consumers: a.by}).VisibleTo(viewer)
+}
+
+// sights keeps, of one owner, how much each viewer does not see, so that a change costs one addition for each and
+// not a walk. Writers hold the Store's lock, readers at least its read lock; mu is for readers that meet.
+type sights struct {
+	mu     sync.Mutex
+	hidden map[ServiceName]hidden // records that not all may see
+	of     map[ClusterID]*blind   // of those who asked
+}
+
+type hidden struct {
+	audience *audience
+	hash     Hash
+}
+
+// blind is what a viewer does not see.
+type blind struct {
+	digest  Digest
+	records int
+}
+
+func (b *blind) add(h hidden, n int) {
+	b.digest += Digest(n) * Digest(h.hash)
+	b.records += n
+}
+
+// swap notes that a record became another.
+func (s *sights) swap(name ServiceName, before, after held) {
+	was, now := hidden{before.audience(), before.hash}, hidden{after.audience(), after.hash}
+	if was.audience == nil && now.audience == nil {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.hidden == nil {
+		s.hidden, s.of = map[ServiceName]hidden{}, map[ClusterID]*blind{}
+	}
+	for viewer, b := range s.of {
+		if !was.audience.has(viewer) {
+			b.add(was, -1)
+		}
+		if !now.audience.has(viewer) {
+			b.add(now, 1)
+		}
+	}
+	if now.audience == nil {
+		delete(s.hidden, name)
+	} else {
+		s.hidden[name] = now
+	}
+}
+
+// blind returns how much a viewer does not see.
+func (s *sights) blind(viewer ClusterID) blind {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.hidden) == 0 {
+		return blind{}
+	}
+	b := s.of[viewer]
+	if b == nil {
+		b = &blind{}
+		for _, h := range s.hidden {
+			if !h.audience.has(viewer) {
+				b.add(h, 1)
+			}
+		}
+		s.of[viewer] = b
+	}
+	return *b
+}
+
+// Head returns how much the viewer may see of a cluster.
+func (v Sight) Head(cluster ClusterID) Head {
+	v.store.mu.RLock()
+	defer v.store.mu.RUnlock()
+	if o := v.store.owners[cluster]; o != nil {
+		return v.head(o)
+	}
+	return Head{}
+}
+
+func (v Sight) head(o *owner) Head {
+	head := o.head()
+	if !v.all() {
+		b := o.sights.blind(v.viewer)
+		head.Digest -= b.digest
+		head.Records -= b.records
+	}
+	return head
+}
+
+// all reports whether nothing is hidden from the viewer.
+func (v Sight) all() bool { return v.viewer == v.store.self }
+
+func (v Sight) sees(a *audience) bool { return v.all() || a.has(v.viewer) }
+
+// Since returns what the viewer lacks of a cluster who has that much of it; nil when it lacks nothing, has something
+// newer, or nothing is known here. If that cannot be told by versions alone, ask is true: with the hashes of what
+// the viewer has, Against tells.
+func (v Sight) Since(cluster ClusterID, has Head) (u *Update, ask bool) {
+	v.store.mu.RLock()
+	defer v.store.mu.RUnlock()
+	o := v.store.owners[cluster]
+	if o == nil || o.version.IsZero() || has.Version.Compare(o.version) > 0 {
+		return nil, false
+	}
+	head := v.head(o)
+	if has.Version == o.version && has.Digest == head.Digest {
+		return nil, false
+	}
+	if has.Version != o.version && has.Version.Term == o.version.Term {
+		if list, reaches := o.changes.since(has.Version.Seq); reaches {
+			return v.increment(o, has.Version, list), false
+		}
+	}
+	if has.Records > 0 && has.Digest != head.Digest {
+		return nil, true
+	}
+	if has.Records > 0 { // the same set at another version
+		return &Update{Owner: o.id, To: o.version, Digest: head.Digest}, false
+	}
+	return v.against(o, nil), false
+}
+
+// increment returns the changes after a version as an update.
+func (v Sight) increment(o *owner, from Version, list []change) *Update {
+	u := &Update{Owner: o.id, From: from, To: o.version, Digest: v.head(o).Digest}
+	for _, c := range list {
+		h, known := o.records[c.name]
+		now := h.audience()
+		u.Tailored = u.Tailored || c.seers != nil || now != nil
+		saw, sees := c.existed && v.sees(c.seers), known && v.sees(now)
+		if !saw && !sees {
+			continue
+		}
+		if !c.at.IsZero() && (u.At.IsZero() || c.at.Before(u.At)) {
+			u.At = c.at
+		}
+		switch {
+		case !sees:
+			u.Withdrawn = append(u.Withdrawn, c.name)
+		case h.unread:
+			u.Unread = append(u.Unread, Unread{c.name, h.hash, h.export})
+		default:
+			r, keys := Record{h.export, h.hash}, distinct(c.touched)
+			if c.whole || !saw || len(keys) >= r.endpoints() {
+				u.Put = append(u.Put, r)
+			} else {
+				u.Patched = append(u.Patched, patch(c.base, r, keys))
+			}
+		}
+	}
+	return u
+}
+
+// Against returns what the viewer lacks of a cluster who holds records with these hashes of it; nil when nothing is
+// known here.
+func (v Sight) Against(cluster ClusterID, hashes []Hash) *Update {
+	v.store.mu.RLock()
+	defer v.store.mu.RUnlock()
+	o := v.store.owners[cluster]
+	if o == nil || o.version.IsZero() {
+		return nil
+	}
+	return v.against(o, hashes)
+}
+
+func (v Sight) against(o *owner, hashes []Hash) *Update {
+	there := make(map[Hash]bool, len(hashes))
+	for _, h := range hashes {
+		there[h] = true
+	}
+	for h := range o.ambiguous() {
+		delete(there, h)
+	}
+	u := &Update{Owner: o.id, To: o.version, Digest: v.head(o).Digest, Tailored: true}
+	for name, h := range o.records {
+		switch {
+		case !v.sees(h.audience()):
+		case there[h.hash]:
+			delete(there, h.hash)
+		case h.unread:
+			u.Unread = append(u.Unread, Unread{name, h.hash, h.export})
+		default:
+			u.Put = append(u.Put, Record{h.export, h.hash})
+		}
+	}
+	slices.SortFunc(u.Put, func(a, b Record) int { return a.Name.Compare(b.Name) })
+	u.Stale = slices.Sorted(maps.Keys(there))
+	return u
+}
