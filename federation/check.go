@@ -68,7 +68,7 @@ func (e *Export) checkConsumers() error {
 		return fmt.Errorf("%d consumers: want at most %d", len(e.Consumers), MaxConsumers)
 	}
 	for _, c := range e.Consumers {
-		if checkLabel(strings.ReplaceAll(c, "*", "x")) != nil {
+		if !isGlob(c) {
 			return fmt.Errorf("consumer %q: want a cluster ID, or one with * for any characters", clip(c))
 		}
 	}

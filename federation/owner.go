@@ -120,7 +120,8 @@ func (s *Store) drop(o *owner, name ServiceName) {
 func (s *Store) hold(o *owner, name ServiceName, before, after held) {
 	o.digest += Digest(after.hash) - Digest(before.hash)
 	o.usage = o.usage.plus(after.export).minus(before.export)
-	o.sights.swap(name, before, after)
+	seers := s.audience(before)
+	o.sights.swap(name, hidden{seers, before.hash}, hidden{s.audience(after), after.hash})
 	if after == (held{}) {
 		delete(o.records, name)
 		delete(o.parted, name)
@@ -128,7 +129,7 @@ func (s *Store) hold(o *owner, name ServiceName, before, after held) {
 		o.records[name] = after
 	}
 	now := s.clock()
-	c := change{seq: o.version.Seq, at: s.source, name: name, base: before.hash, existed: before != (held{}), seers: before.audience(), whole: true}
+	c := change{seq: o.version.Seq, at: s.source, name: name, base: before.hash, existed: before != (held{}), seers: seers, whole: true}
 	if o.id == s.self && s.leading {
 		c.at = now
 	}

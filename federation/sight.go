@@ -3,7 +3,6 @@ package federation
 import (
 	"maps"
 	"slices"
-	"strings"
 	"sync"
 )
 
@@ -15,55 +14,45 @@ type Sight struct {
 	viewer ClusterID
 }
 
+// Withhold lets other clusters see of this one's records only what the policy admits. It is called before the first
+// record is held.
+func (s *Store) Withhold(policy Namespaces) { s.exports = policy }
+
 // SeenBy returns what a cluster may see, now and later.
 func (s *Store) SeenBy(viewer ClusterID) Sight { return Sight{s, viewer} }
 
-// VisibleTo reports whether a cluster may see what e says.
+// VisibleTo reports whether e lets a cluster see what it says.
 func (e *Export) VisibleTo(viewer ClusterID) bool {
-	return e.Cluster == viewer || len(e.Consumers) == 0 ||
-		slices.ContainsFunc(e.Consumers, func(glob string) bool { return matches(glob, string(viewer)) })
+	return consumes(e.Cluster, e.Consumers, viewer)
 }
 
-// matches reports whether a text is what a glob stands for, in which * stands for any characters.
-func matches(glob, text string) bool {
-	parts := strings.Split(glob, "*")
-	first, last := parts[0], parts[len(parts)-1]
-	if len(parts) == 1 {
-		return glob == text
-	}
-	if len(text) < len(first)+len(last) || !strings.HasPrefix(text, first) || !strings.HasSuffix(text, last) {
-		return false
-	}
-	text = text[len(first) : len(text)-len(last)]
-	for _, part := range parts[1 : len(parts)-1] {
-		i := strings.Index(text, part)
-		if i < 0 {
-			return false
-		}
-		text = text[i+len(part):]
-	}
-	return true
+func consumes(owner ClusterID, consumers []string, viewer ClusterID) bool {
+	return owner == viewer || len(consumers) == 0 ||
+		slices.ContainsFunc(consumers, func(glob string) bool { return matches(glob, string(viewer)) })
 }
 
 // audience is who may see one record, nil for everybody.
 type audience struct {
-	owner ClusterID
-	by    []string // Consumers
+	owner     ClusterID
+	namespace string
+	consumers []string
+	policy    *Namespaces
+	nobody    bool
 }
 
 // audience returns who may see a record. Of one that could not be read nobody knows.
-func (h held) audience() *audience {
+func (s *Store) audience(h held) *audience {
 	switch {
 	case h.unread:
-		return &audience{}
-	case h.export == nil || len(h.export.Consumers) == 0:
+		return &audience{nobody: true}
+	case h.export == nil || len(h.export.Consumers) == 0 && !s.exports.parts():
 		return nil
 	}
-	return &audience{h.export.Cluster, h.export.Consumers}
+	return &audience{owner: h.export.Cluster, namespace: h.export.Name.Namespace, consumers: h.export.Consumers, policy: &s.exports}
 }
 
 func (a *audience) has(viewer ClusterID) bool {
-	return a == nil || a.by != nil && (&Export{Cluster: a.owner, Consumers: a.by}).VisibleTo(viewer)
+	return a == nil || !a.nobody && consumes(a.owner, a.consumers, viewer) && a.policy.Admits(viewer, a.namespace)
 }
 
 // sights keeps, of one owner, how much each viewer does not see, so that a change costs one addition for each and
@@ -91,8 +80,7 @@ func (b *blind) add(h hidden, n int) {
 }
 
 // swap notes that a record became another.
-func (s *sights) swap(name ServiceName, before, after held) {
-	was, now := hidden{before.audience(), before.hash}, hidden{after.audience(), after.hash}
+func (s *sights) swap(name ServiceName, was, now hidden) {
 	if was.audience == nil && now.audience == nil {
 		return
 	}
@@ -194,7 +182,7 @@ func (v Sight) increment(o *owner, from Version, list []change) *Update {
 	u := &Update{Owner: o.id, From: from, To: o.version, Digest: v.head(o).Digest}
 	for _, c := range list {
 		h, known := o.records[c.name]
-		now := h.audience()
+		now := v.store.audience(h)
 		u.Tailored = u.Tailored || c.seers != nil || now != nil
 		saw, sees := c.existed && v.sees(c.seers), known && v.sees(now)
 		if !saw && !sees {
@@ -243,7 +231,7 @@ func (v Sight) against(o *owner, hashes []Hash) *Update {
 	u := &Update{Owner: o.id, To: o.version, Digest: v.head(o).Digest, Tailored: true}
 	for name, h := range o.records {
 		switch {
-		case !v.sees(h.audience()):
+		case !v.sees(v.store.audience(h)):
 		case there[h.hash]:
 			delete(there, h.hash)
 		case h.unread:

@@ -16,12 +16,12 @@ func TestGlobsOfConsumers(t *testing.T) {
 		{"a*b*b", "abb axbxb", "ab"},
 		{"**", "a", ""},
 	} {
-		for _, text := range strings.FieldsSeq(c.yes) {
+		for text := range strings.FieldsSeq(c.yes) {
 			if !matches(c.glob, text) {
 				t.Errorf("%s does not match %s", c.glob, text)
 			}
 		}
-		for _, text := range strings.FieldsSeq(c.no) {
+		for text := range strings.FieldsSeq(c.no) {
 			if matches(c.glob, text) {
 				t.Errorf("%s matches %s", c.glob, text)
 			}

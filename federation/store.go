@@ -14,6 +14,8 @@ type Store struct {
 	self   ClusterID
 	limits Limits // of each other cluster
 
+	exports Namespaces // what other clusters may see
+
 	mu       sync.RWMutex
 	owners   map[ClusterID]*owner
 	names    nameIndex
