@@ -2,6 +2,7 @@ package exporter
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"time"
 )
@@ -97,7 +98,9 @@ func (x *exporter) announce(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		x.Store.Announce(term, exports)
+		if !x.Store.Announce(term, exports) {
+			return fmt.Errorf("announcing in term %d: another leader of this cluster spoke in one as late", term)
+		}
 		x.Log.Info("announced", "exports", len(exports), "version", x.version())
 		x.announced.set(stint, true)
 		x.lookAgain(lead, x.missing.take())
@@ -139,7 +142,9 @@ func (x *exporter) outbid(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	x.Store.Renew(term)
+	if !x.Store.Renew(term) {
+		return fmt.Errorf("beginning term %d: another one is needed by now", term)
+	}
 	x.Log.Warn("a peer held a greater term of this cluster; began another",
 		"version", x.version(), "hint", "once, after an etcd was restored, is well; again and again means two leaders: all agents of a cluster need the same --namespace")
 	return nil

@@ -32,7 +32,10 @@ func TestAGreaterTermElsewhereIsOutbid(t *testing.T) {
 	if woken(wake) {
 		t.Error("woken by a term that was known")
 	}
-	s.Renew(NextTerm(0, now))
+	if s.Renew(2_000_000) {
+		t.Error("a term that a peer holds was taken")
+	}
+	s.Renew(s.LeastTerm())
 	if v := s.Version("east"); v != (Version{2_000_001, 1}) || s.Export("east", named("web")) == nil {
 		t.Errorf("version %s", v)
 	}
@@ -46,7 +49,9 @@ func TestAGreaterTermIsOutbidByTheFirstWord(t *testing.T) {
 	if err := s.Contest(Version{2_000_000, 7}, time.UnixMilli(1_000_000)); err != nil || !s.Version("east").IsZero() {
 		t.Fatalf("error %v, version %s", err, s.Version("east"))
 	}
-	s.Announce(1_000_000, nil)
+	if s.Announce(2_000_000, nil) || s.Leading() || !s.Announce(2_000_001, nil) {
+		t.Error("want a term beyond the one that a peer holds, and no other")
+	}
 	if v := s.Version("east"); v != (Version{2_000_001, 1}) {
 		t.Errorf("version %s", v)
 	}
@@ -62,7 +67,7 @@ func TestATermMoreThanADayAheadIsRefused(t *testing.T) {
 	if err := s.Contest(Version{MaxTerm(now) + 1, 7}, now); err == nil {
 		t.Error("beyond a day ahead: no error")
 	}
-	if s.Renew(0); s.Version("east").Term != MaxTerm(now)+1 {
+	if s.Renew(s.LeastTerm()); s.Version("east").Term != MaxTerm(now)+1 {
 		t.Errorf("version %s", s.Version("east"))
 	}
 }
@@ -77,7 +82,7 @@ func TestTheLeastTermIsBeyondAllThatIsKnown(t *testing.T) {
 		t.Fatal(err)
 	}
 	least = append(least, s.LeastTerm())
-	s.Announce(0, nil)
+	s.Announce(s.LeastTerm(), nil)
 	if least = append(least, s.LeastTerm()); !slices.Equal(least, []uint64{1, 41, 71, 72}) || s.Version("own").Term != 71 {
 		t.Errorf("%d, at %s", least, s.Version("own"))
 	}
@@ -86,11 +91,11 @@ func TestTheLeastTermIsBeyondAllThatIsKnown(t *testing.T) {
 // A new term of this process never falls below the one before.
 func TestATermNeverGoesBack(t *testing.T) {
 	s := NewStore("east")
-	s.Announce(50, nil)
-	s.Announce(50, nil)
-	s.Announce(7, nil)
-	if v := s.Version("east"); v != (Version{52, 1}) {
-		t.Errorf("version %s, want 52.1", v)
+	if !s.Announce(50, nil) || s.Announce(50, nil) || s.Announce(7, nil) || s.Renew(50) || s.Renew(7) {
+		t.Error("want a new term each time")
+	}
+	if v := s.Version("east"); v != (Version{50, 1}) {
+		t.Errorf("version %s, want 50.1", v)
 	}
 }
 
@@ -109,7 +114,7 @@ func TestAGreaterSeqElsewhereContests(t *testing.T) {
 	if rival, _ := s.Contested(); !rival.IsZero() {
 		t.Errorf("contested by %s at %s", rival, s.Version("own"))
 	}
-	if s.Renew(0); s.Version("own") != (Version{2, 1}) {
+	if s.Renew(s.LeastTerm()); s.Version("own") != (Version{2, 1}) {
 		t.Errorf("version %s, want 2.1", s.Version("own"))
 	}
 }

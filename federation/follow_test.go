@@ -64,7 +64,7 @@ func TestWhoFollowsIsNotContested(t *testing.T) {
 	if rival, _ := s.Contested(); !rival.IsZero() {
 		t.Errorf("contested by %s", rival)
 	}
-	s.Announce(2, []*Export{web("own", "web")})
+	s.Announce(s.LeastTerm(), []*Export{web("own", "web")})
 	if rival, _ := s.Contested(); !rival.IsZero() || s.Version("own") != (Version{51, 1}) || !s.Leading() {
 		t.Errorf("contested by %s at %s, leading %t", rival, s.Version("own"), s.Leading())
 	}
@@ -76,7 +76,7 @@ func TestWhoLeadsAgainTakesAGreaterTerm(t *testing.T) {
 	s, peer := following(web("own", "web")), NewStore("east")
 	mustApply(t, s, whole(s, "own", Version{70, 9}, web("own", "theirs"), web("own", "web")))
 	catchUp(t, s, peer, "own")
-	s.Announce(5, []*Export{web("own", "web"), web("own", "new")})
+	s.Announce(71, []*Export{web("own", "web"), web("own", "new")})
 	if !s.Leading() || s.Version("own") != (Version{71, 1}) || s.Export("own", named("theirs")) != nil {
 		t.Errorf("leading %t at %s, said %v", s.Leading(), s.Version("own"), said(s, "own"))
 	}

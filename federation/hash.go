@@ -25,6 +25,14 @@ type Record struct {
 // Sealed returns the record of an Export of this cluster, or of one that is remembered. It must be normalized.
 func Sealed(e *Export) Record { return Record{e, e.hash()} }
 
+func sealed(exports []*Export) []Record {
+	records := make([]Record, len(exports))
+	for i, e := range exports {
+		records[i] = Sealed(e)
+	}
+	return records
+}
+
 // hash covers all that the wire carries, the name included, and no more. A field may be added at the end of
 // what is written here, and only where it is given: else every record of a former version would differ.
 func (e *Export) hash() Hash {

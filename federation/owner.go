@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"time"
 )
 
 // owner is what one cluster says. The Store's lock guards it.
@@ -12,7 +11,7 @@ type owner struct {
 	id       ClusterID
 	version  Version
 	restored bool
-	heard    time.Time
+	pulse    Pulse
 	records  map[ServiceName]held
 	digest   Digest // of records
 	usage    usage  // of records
@@ -36,7 +35,7 @@ type held struct {
 func (s *Store) owner(id ClusterID) *owner {
 	o := s.owners[id]
 	if o == nil {
-		o = &owner{id: id, records: map[ServiceName]held{}, advanced: newSignal()}
+		o = &owner{id: id, pulse: Pulse{met: s.clock()}, records: map[ServiceName]held{}, advanced: newSignal()}
 		s.owners[id] = o
 	}
 	return o
@@ -46,12 +45,6 @@ func (o *owner) head() Head { return Head{o.version, o.digest, len(o.records)} }
 
 // export returns what is held of a service, nil if nothing.
 func (o *owner) export(name ServiceName) *Export { return o.records[name].export }
-
-// lead begins a term of this cluster with a complete set.
-func (s *Store) lead(term uint64, records []Record) {
-	o := s.owner(s.self)
-	s.begin(o, Version{Term: max(term, s.rival.Term+1, o.version.Term+1), Seq: 1}, func() { s.replace(o, records) })
-}
 
 // begin moves an owner to version v, which need not follow on the one before, by what change does.
 func (s *Store) begin(o *owner, v Version, change func()) {

@@ -1,7 +1,6 @@
 package federation
 
 import (
-	"fmt"
 	"maps"
 	"slices"
 	"sync"
@@ -25,6 +24,7 @@ type Store struct {
 	clock    func() time.Time // says when a change was made, to be measured and nothing else
 	changed  signal
 	joined   signal
+	revived  signal // a cluster was heard after a silence
 
 	leading   bool    // this agent speaks for its cluster
 	rival     Version // the greatest that a peer holds of us
@@ -55,6 +55,7 @@ func NewStoreWithin(self ClusterID, most Limits) *Store {
 		clock:   time.Now,
 		changed: newSignal(),
 		joined:  newSignal(),
+		revived: newSignal(),
 
 		contested: newSignal(),
 	}
@@ -62,121 +63,6 @@ func NewStoreWithin(self ClusterID, most Limits) *Store {
 
 // Self returns the cluster that the Store belongs to.
 func (s *Store) Self() ClusterID { return s.self }
-
-// Announce begins a term of this cluster's leader with the complete set of its exports. Until the
-// first call this cluster has said nothing. The term is the greater of the one given and what is beyond
-// all that is known of us, so a version never goes back. The exports must be normalized and pass Check.
-// From then on nobody else may speak for this cluster, until Follow.
-func (s *Store) Announce(term uint64, exports []*Export) {
-	records := sealed(exports)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.leading = true
-	s.lead(term, records)
-}
-
-// Follow says that this agent does not lead any more, or may not for a while: what another one passes on of this
-// cluster is taken from now on, and nothing is contested. What is held stays.
-func (s *Store) Follow() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.leading = false
-	s.contested.broadcast()
-}
-
-// Resume says that this agent leads on after Follow, with nobody else between: its term is still its own. Whoever
-// calls Announce, Follow and Resume is one and the same.
-func (s *Store) Resume() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.leading = true
-	s.contested.broadcast()
-}
-
-// Leading reports whether this agent speaks for its cluster.
-func (s *Store) Leading() bool {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	return s.leading
-}
-
-// Contest records that a peer holds that version of this cluster, of another leader or from
-// before a restart: the peer refuses all that is older. Contested wakes whoever may begin
-// another term. An error is returned for a term beyond MaxTerm, which changes nothing.
-func (s *Store) Contest(v Version, now time.Time) error {
-	if most := MaxTerm(now); v.Term > most {
-		return fmt.Errorf("term %d of %s: want at most %d, a day ahead of the clock", v.Term, s.self, most)
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if v.Compare(s.rival) > 0 {
-		s.rival = v
-		s.contested.broadcast()
-	}
-	return nil
-}
-
-// Contested returns the greater version of this cluster that a peer holds than the one it speaks in, zero if there
-// is none, and a channel that closes when that may have changed. Renew ends it.
-func (s *Store) Contested() (Version, <-chan struct{}) {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	if o := s.owners[s.self]; !s.leading || s.rival.Compare(o.version) <= 0 {
-		return Version{}, s.contested.ch
-	}
-	return s.rival, s.contested.ch
-}
-
-// LeastTerm returns the least term that this cluster's next leader may begin: beyond all that is known of it.
-func (s *Store) LeastTerm() uint64 {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	least := s.rival.Term
-	if o := s.owners[s.self]; o != nil {
-		least = max(least, o.version.Term)
-	}
-	return least + 1
-}
-
-// Renew begins another term, as Announce does, with what this cluster says already. It does nothing if this agent
-// does not lead.
-func (s *Store) Renew(term uint64) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if !s.leading {
-		return
-	}
-	var records []Record
-	for _, h := range s.owner(s.self).records {
-		records = append(records, Record{h.export, h.hash})
-	}
-	s.lead(term, records)
-}
-
-// Set says that this cluster exports e, normalized; a no-op when it already says so. Announce must have
-// been called.
-func (s *Store) Set(e *Export) {
-	r := Sealed(e)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	o := s.owner(s.self)
-	if old := o.records[e.Name].export; s.leading && (old == nil || !old.Equal(e)) {
-		o.version.Seq++
-		s.put(o, r)
-		s.publish(o)
-	}
-}
-
-// Withdraw says that this cluster no longer exports name; a no-op when it does not.
-func (s *Store) Withdraw(name ServiceName) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if o := s.owner(s.self); s.leading && o.records[name].export != nil {
-		o.version.Seq++
-		s.drop(o, name)
-		s.publish(o)
-	}
-}
 
 // Apply takes an update of another cluster, or of this one while another agent leads, whole or not at all. The
 // caller has checked that whoever sent it may speak for the owner, and that every Export passes Check and is
@@ -246,40 +132,6 @@ func (s *Store) Restore(cluster ClusterID, exports []*Export) {
 	}
 }
 
-func sealed(exports []*Export) []Record {
-	records := make([]Record, len(exports))
-	for i, e := range exports {
-		records[i] = Sealed(e)
-	}
-	return records
-}
-
-// Expect says that there is a cluster, of which nothing may be known yet.
-func (s *Store) Expect(cluster ClusterID) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.owner(cluster)
-}
-
-// Complete reports whether a complete set of every cluster that is known of came since the start.
-func (s *Store) Complete() bool {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	for _, o := range s.owners {
-		if o.version.IsZero() {
-			return false
-		}
-	}
-	return true
-}
-
-// Heard records that a cluster was heard at t.
-func (s *Store) Heard(cluster ClusterID, t time.Time) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.owner(cluster).heard = t
-}
-
 // Version returns at which version a cluster is held.
 func (s *Store) Version(cluster ClusterID) Version {
 	s.mu.RLock()
@@ -300,41 +152,6 @@ func (s *Store) Export(cluster ClusterID, name ServiceName) *Export {
 	return nil
 }
 
-// Synced returns the clusters of which a complete set came since the start, by cluster ID. Nothing of
-// the others may be concluded from what is not held of them.
-func (s *Store) Synced() []ClusterID {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	var list []ClusterID
-	for id, o := range s.owners {
-		if !o.version.IsZero() {
-			list = append(list, id)
-		}
-	}
-	slices.Sort(list)
-	return list
-}
-
-// Peers returns how many other clusters were heard since the start.
-func (s *Store) Peers() int {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	n := 0
-	for id, o := range s.owners {
-		if id != s.self && !o.version.IsZero() {
-			n++
-		}
-	}
-	return n
-}
-
-// Joined returns a channel that closes when Peers next grows. Take it before reading.
-func (s *Store) Joined() <-chan struct{} {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	return s.joined.ch
-}
-
 // Owners returns what is known of each cluster, by cluster ID.
 func (s *Store) Owners() []Owner {
 	s.mu.RLock()
@@ -342,7 +159,7 @@ func (s *Store) Owners() []Owner {
 	list := make([]Owner, 0, len(s.owners))
 	for _, id := range slices.Sorted(maps.Keys(s.owners)) {
 		o := s.owners[id]
-		list = append(list, Owner{Cluster: id, Version: o.version, Heard: o.heard, Exports: o.usage.services, Endpoints: o.usage.endpoints, Restored: o.restored})
+		list = append(list, Owner{Cluster: id, Version: o.version, Heard: o.pulse.heard, Exports: o.usage.services, Endpoints: o.usage.endpoints, Restored: o.restored})
 	}
 	return list
 }
@@ -352,6 +169,17 @@ func (s *Store) Exports(name ServiceName) []*Export {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	return s.names.get(name)
+}
+
+// NamesOf returns the services that a cluster exports.
+func (s *Store) NamesOf(cluster ClusterID) []ServiceName {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	o := s.owners[cluster]
+	if o == nil {
+		return nil
+	}
+	return slices.Collect(maps.Keys(o.records))
 }
 
 // NamesIn returns the services that any cluster exports in a namespace.

@@ -106,7 +106,7 @@ func TestAMemberWhoseTermWentBackIsHeard(t *testing.T) {
 	for rival, changed := east.store.Contested(); rival.IsZero(); rival, changed = east.store.Contested() { // as the leader does
 		<-changed
 	}
-	east.store.Renew(federation.NextTerm(0, time.Now()))
+	east.store.Renew(east.store.LeastTerm())
 	west.holds(t, now)
 	if v := west.store.Version("east"); v.Term <= term {
 		t.Errorf("held at %s, want a term greater than %d", v, term)

@@ -1,0 +1,102 @@
+package federation
+
+import (
+	"slices"
+	"time"
+)
+
+// Expect says that there is a cluster, of which nothing may be known yet.
+func (s *Store) Expect(cluster ClusterID) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.owner(cluster)
+}
+
+// Complete reports whether a complete set of every cluster that is known of came since the start.
+func (s *Store) Complete() bool {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	for _, o := range s.owners {
+		if o.version.IsZero() {
+			return false
+		}
+	}
+	return true
+}
+
+// Heard records that a cluster was heard at t. What is not newer than known changes nothing.
+func (s *Store) Heard(cluster ClusterID, t time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	o := s.owner(cluster)
+	before := o.pulse
+	o.pulse = before.Hear(t)
+	if t.Sub(before.heard) >= Silence {
+		s.revived.broadcast()
+	}
+}
+
+// Pulse returns when a cluster was heard.
+func (s *Store) Pulse(cluster ClusterID) Pulse {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if o := s.owners[cluster]; o != nil {
+		return o.pulse
+	}
+	return Pulse{}
+}
+
+// Revived returns a channel that closes when a cluster is next heard after a silence, or for the first time. Take it
+// before reading.
+func (s *Store) Revived() <-chan struct{} {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.revived.ch
+}
+
+// Excuse tells that this agent was deaf for that long: nobody is blamed for what could not be heard.
+func (s *Store) Excuse(deaf time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, o := range s.owners {
+		o.pulse = o.pulse.Excuse(deaf)
+	}
+}
+
+// KeepTime lets the Store take the time from clock, as a simulation does. It is called before anything else.
+func (s *Store) KeepTime(clock func() time.Time) { s.clock = clock }
+
+// Synced returns the clusters of which a complete set came since the start, by cluster ID. Nothing of
+// the others may be concluded from what is not held of them.
+func (s *Store) Synced() []ClusterID {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	var list []ClusterID
+	for id, o := range s.owners {
+		if !o.version.IsZero() {
+			list = append(list, id)
+		}
+	}
+	slices.Sort(list)
+	return list
+}
+
+// Peers returns how many other clusters were heard since the start.
+func (s *Store) Peers() int {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	n := 0
+	for id, o := range s.owners {
+		if id != s.self && !o.version.IsZero() {
+			n++
+		}
+	}
+	return n
+}
+
+// Joined returns a channel that closes when Peers next grows. Take it before reading.
+func (s *Store) Joined() <-chan struct{} {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.joined.ch
+}

@@ -1,0 +1,138 @@
+package federation
+
+import (
+	"fmt"
+	"time"
+)
+
+// Announce begins a term of this cluster's leader with the complete set of its exports. Until the
+// first call this cluster has said nothing. The exports must be normalized and pass Check.
+// From then on nobody else may speak for this cluster, until Follow. It reports false, and does nothing, when the term
+// is below LeastTerm, which may have grown since it was asked for.
+func (s *Store) Announce(term uint64, exports []*Export) bool {
+	records := sealed(exports)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.lead(term, records) {
+		return false
+	}
+	s.leading = true
+	return true
+}
+
+// Follow says that this agent does not lead any more, or may not for a while: what another one passes on of this
+// cluster is taken from now on, and nothing is contested. What is held stays.
+func (s *Store) Follow() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.leading = false
+	s.contested.broadcast()
+}
+
+// Resume says that this agent leads on after Follow, with nobody else between: its term is still its own. Whoever
+// calls Announce, Follow and Resume is one and the same.
+func (s *Store) Resume() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.leading = true
+	s.contested.broadcast()
+}
+
+// Leading reports whether this agent speaks for its cluster.
+func (s *Store) Leading() bool {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.leading
+}
+
+// Contest records that a peer holds that version of this cluster, of another leader or from
+// before a restart: the peer refuses all that is older. Contested wakes whoever may begin
+// another term. An error is returned for a term beyond MaxTerm, which changes nothing.
+func (s *Store) Contest(v Version, now time.Time) error {
+	if most := MaxTerm(now); v.Term > most {
+		return fmt.Errorf("term %d of %s: want at most %d, a day ahead of the clock", v.Term, s.self, most)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if v.Compare(s.rival) > 0 {
+		s.rival = v
+		s.contested.broadcast()
+	}
+	return nil
+}
+
+// Contested returns the greater version of this cluster that a peer holds than the one it speaks in, zero if there
+// is none, and a channel that closes when that may have changed. Renew ends it.
+func (s *Store) Contested() (Version, <-chan struct{}) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if o := s.owners[s.self]; !s.leading || s.rival.Compare(o.version) <= 0 {
+		return Version{}, s.contested.ch
+	}
+	return s.rival, s.contested.ch
+}
+
+// LeastTerm returns the least term that this cluster's next leader may begin: beyond all that is known of it.
+func (s *Store) LeastTerm() uint64 {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.leastTerm()
+}
+
+func (s *Store) leastTerm() uint64 {
+	least := s.rival.Term
+	if o := s.owners[s.self]; o != nil {
+		least = max(least, o.version.Term)
+	}
+	return least + 1
+}
+
+// Renew begins another term, as Announce does, with what this cluster says already. It does nothing, and reports
+// false, if this agent does not lead or the term is below LeastTerm.
+func (s *Store) Renew(term uint64) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.leading {
+		return false
+	}
+	var records []Record
+	for _, h := range s.owner(s.self).records {
+		records = append(records, Record{h.export, h.hash})
+	}
+	return s.lead(term, records)
+}
+
+// Set says that this cluster exports e, normalized; a no-op when it already says so. Announce must have
+// been called.
+func (s *Store) Set(e *Export) {
+	r := Sealed(e)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	o := s.owner(s.self)
+	if old := o.records[e.Name].export; s.leading && (old == nil || !old.Equal(e)) {
+		o.version.Seq++
+		s.put(o, r)
+		s.publish(o)
+	}
+}
+
+// Withdraw says that this cluster no longer exports name; a no-op when it does not.
+func (s *Store) Withdraw(name ServiceName) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if o := s.owner(s.self); s.leading && o.records[name].export != nil {
+		o.version.Seq++
+		s.drop(o, name)
+		s.publish(o)
+	}
+}
+
+// lead begins a term of this cluster with a complete set, unless the term is below the least.
+func (s *Store) lead(term uint64, records []Record) bool {
+	if term < s.leastTerm() {
+		return false
+	}
+	o := s.owner(s.self)
+	s.begin(o, Version{Term: term, Seq: 1}, func() { s.replace(o, records) })
+	return true
+}

@@ -1,0 +1,151 @@
+package federation
+
+import "time"
+
+const (
+	// Silence is how long a cluster may say nothing and still counts as alive: a member beats each second.
+	Silence = 3 * time.Second
+
+	// A cluster that changed its state flaps times within flapping stays demoted until it was heard for steady.
+	flaps    = 3
+	flapping = 5 * time.Minute
+	steady   = time.Minute
+)
+
+// Fate is what becomes of the endpoints of a cluster that is not heard.
+type Fate int
+
+const (
+	// Served: as the cluster last said.
+	Served Fate = iota
+	// Demoted: after those of other clusters.
+	Demoted
+	// Withdrawn: not at all, until the cluster is heard.
+	Withdrawn
+)
+
+// String returns the word for a fate, as in metrics and messages.
+func (f Fate) String() string { return [...]string{"served", "demoted", "withdrawn"}[f] }
+
+// Patience is how long a cluster may be silent before its endpoints are demoted, and withdrawn; Withdraw is 0 for
+// never.
+type Patience struct{ Demote, Withdraw time.Duration }
+
+// DefaultPatience is that of an agent that is told nothing: a restart, or a leader that is killed, goes unnoticed.
+var DefaultPatience = Patience{Demote: 30 * time.Second, Withdraw: 10 * time.Minute}
+
+// With returns the patience for a service of which its owners say q.
+func (p Patience) With(q Quiet) Patience {
+	if q.Demote.Given {
+		p.Demote = q.Demote.After
+	}
+	if q.Withdraw.Given {
+		p.Withdraw = q.Withdraw.After
+	}
+	return p
+}
+
+// Pulse is when a cluster was heard, and how often it fell silent. It is a value; time comes in.
+type Pulse struct {
+	met    time.Time // when it became known here: from then on it might have been heard
+	heard  time.Time // last; zero for never
+	since  time.Time // from when on it was heard without falling silent
+	turns  [flaps]time.Time
+	damped bool // it changes too often: what is heard counts only once it was steady
+}
+
+// Overdue returns what becomes of the endpoints of a cluster that was heard like that, and when that may change by
+// the time alone; zero for never.
+func Overdue(pulse Pulse, now time.Time, patience Patience) (fate Fate, until time.Time) {
+	demote, withdraw := pulse.silentFor(patience.Demote), time.Time{}
+	if patience.Withdraw > 0 {
+		withdraw = pulse.silentFor(patience.Withdraw)
+	}
+	switch {
+	case !withdraw.IsZero() && !now.Before(withdraw):
+		return Withdrawn, time.Time{}
+	case !now.Before(demote) || pulse.flaps(now):
+		fate = Demoted
+	}
+	may := []time.Time{demote, withdraw}
+	if pulse.damped {
+		may = append(may, pulse.since.Add(steady))
+	}
+	if !pulse.turns[1].IsZero() { // one more may be one too many
+		may = append(may, pulse.silentFor(0))
+	}
+	return fate, firstAfter(now, may)
+}
+
+// firstAfter returns the first of the times after now, zero if there is none.
+func firstAfter(now time.Time, list []time.Time) (first time.Time) {
+	for _, t := range list {
+		if t.After(now) && (first.IsZero() || t.Before(first)) {
+			first = t
+		}
+	}
+	return first
+}
+
+// Hear returns the pulse after the cluster was heard at t. What is not newer changes nothing.
+func (p Pulse) Hear(t time.Time) Pulse {
+	if !t.After(p.heard) {
+		return p
+	}
+	switch {
+	case p.heard.IsZero():
+		p.since = t
+	case t.Sub(p.heard) >= Silence:
+		p = p.turn(p.heard.Add(Silence)).turn(t)
+		p.since = t
+	case p.damped && t.Sub(p.since) >= steady:
+		p.damped = false
+	}
+	p.heard = t
+	return p
+}
+
+// Heard returns when the cluster was last heard, zero for never.
+func (p Pulse) Heard() time.Time { return p.heard }
+
+// Alive reports whether the cluster was heard lately.
+func (p Pulse) Alive(now time.Time) bool { return !p.heard.IsZero() && now.Sub(p.heard) < Silence }
+
+// Excuse returns the pulse as if a time in which nothing could be heard had not been.
+func (p Pulse) Excuse(deaf time.Duration) Pulse {
+	for _, t := range []*time.Time{&p.met, &p.heard, &p.since} {
+		if !t.IsZero() {
+			*t = t.Add(deaf)
+		}
+	}
+	return p
+}
+
+// silentFor returns when the cluster will have been silent for d, or for Silence if that is longer, since it was last
+// heard or might have begun to be.
+func (p Pulse) silentFor(d time.Duration) time.Time {
+	last := p.met
+	if p.heard.After(last) {
+		last = p.heard
+	}
+	return last.Add(max(d, Silence))
+}
+
+// turn notes a change between alive and unreachable.
+func (p Pulse) turn(at time.Time) Pulse {
+	oldest := p.turns[1] // of three, with the one that comes
+	copy(p.turns[:], p.turns[1:])
+	p.turns[flaps-1] = at
+	if !oldest.IsZero() && at.Sub(oldest) <= flapping {
+		p.damped = true
+	}
+	return p
+}
+
+// flaps reports whether the cluster changes too often, by now: a silence counts before it ends.
+func (p Pulse) flaps(now time.Time) bool {
+	if !p.heard.IsZero() && !p.Alive(now) {
+		p = p.turn(p.heard.Add(Silence))
+	}
+	return p.damped && (!p.Alive(now) || now.Sub(p.since) < steady)
+}

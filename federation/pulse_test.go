@@ -1,0 +1,117 @@
+package federation
+
+import (
+	"testing"
+	"time"
+)
+
+// beats returns a pulse of a cluster that was met at 0 and heard each second in these spans of seconds.
+func beats(start time.Time, spans ...[2]int) Pulse {
+	p := Pulse{met: start}
+	for _, s := range spans {
+		for at := s[0]; at <= s[1]; at++ {
+			p = p.Hear(start.Add(time.Duration(at) * time.Second))
+		}
+	}
+	return p
+}
+
+func TestFateOfACluster(t *testing.T) {
+	start := time.Unix(1_000_000, 0)
+	usual := DefaultPatience
+	for _, c := range []struct {
+		about    string
+		pulse    Pulse
+		at       float64 // seconds
+		patience Patience
+		want     Fate
+		until    float64 // seconds; 0 for never
+	}{
+		{"heard", beats(start, [2]int{0, 10}), 10.5, usual, Served, 40},
+		{"silent for less than is demoted", beats(start, [2]int{0, 10}), 39.9, usual, Served, 40},
+		{"silent for as long", beats(start, [2]int{0, 10}), 40, usual, Demoted, 610},
+		{"silent for less than is withdrawn", beats(start, [2]int{0, 10}), 609, usual, Demoted, 610},
+		{"withdrawn", beats(start, [2]int{0, 10}), 610, usual, Withdrawn, 0},
+		{"never withdrawn", beats(start, [2]int{0, 10}), 1e6, Patience{30 * time.Second, 0}, Demoted, 0},
+		{"never heard, counted from when it was met", beats(start), 29, usual, Served, 30},
+		{"never heard, demoted", beats(start), 30, usual, Demoted, 600},
+		{"never heard, withdrawn", beats(start), 600, usual, Withdrawn, 0},
+		{"demoted as soon as it is unreachable", beats(start, [2]int{0, 10}), 13, Patience{0, time.Minute}, Demoted, 70},
+		{"no sooner", beats(start, [2]int{0, 10}), 12.9, Patience{0, time.Minute}, Served, 13},
+		{"withdrawn before it is demoted", beats(start, [2]int{0, 10}), 20, Patience{time.Minute, 10 * time.Second}, Withdrawn, 0},
+		{"heard again", beats(start, [2]int{0, 10}, [2]int{700, 700}), 700, usual, Served, 703},
+		{"two changes", beats(start, [2]int{0, 10}, [2]int{20, 20}), 21, usual, Served, 23},
+		{"the third change", beats(start, [2]int{0, 10}, [2]int{20, 20}), 23, usual, Demoted, 50},
+		{"three changes, heard again", beats(start, [2]int{0, 10}, [2]int{20, 20}, [2]int{30, 40}), 40, usual, Demoted, 43},
+		{"three changes, heard for a minute", beats(start, [2]int{0, 10}, [2]int{20, 20}, [2]int{30, 90}), 90, usual, Served, 93},
+		{"three changes in more than five minutes", beats(start, [2]int{0, 10}, [2]int{20, 340}), 343, usual, Served, 370},
+		{"hiccups of less than a silence", beats(start, [2]int{0, 0}, [2]int{2, 2}, [2]int{4, 4}, [2]int{6, 6}), 7, usual, Served, 36},
+	} {
+		now := start.Add(time.Duration(c.at * float64(time.Second)))
+		fate, until := Overdue(c.pulse, now, c.patience)
+		var seconds float64
+		if !until.IsZero() {
+			seconds = until.Sub(start).Seconds()
+		}
+		if fate != c.want || seconds != c.until {
+			t.Errorf("%s: %s until %g, want %s until %g", c.about, fate, seconds, c.want, c.until)
+		}
+	}
+}
+
+// Between two moments that Overdue names nothing changes by the time alone.
+func TestOverdueNamesEveryChange(t *testing.T) {
+	r := random(t)
+	start := time.Unix(1_000_000, 0)
+	for range 2000 {
+		p, at := Pulse{met: start}, 0
+		for range r.IntN(12) {
+			at += 1 + r.IntN([]int{2, 5, 100, 400}[r.IntN(4)])
+			p = p.Hear(start.Add(time.Duration(at) * time.Second))
+		}
+		patience := Patience{time.Duration(r.IntN(60)) * time.Second, time.Duration(r.IntN(3)*r.IntN(200)) * time.Second}
+		now := start.Add(time.Duration(at) * time.Second)
+		fate, until := Overdue(p, now, patience)
+		for range 800 {
+			now = now.Add(500 * time.Millisecond)
+			next, then := Overdue(p, now, patience)
+			if next != fate && (until.IsZero() || now.Before(until)) {
+				t.Fatalf("%+v, %+v: %s became %s before %s", p, patience, fate, next, until)
+			}
+			if !until.IsZero() && !now.Before(until) || next != fate {
+				fate, until = next, then
+			}
+		}
+	}
+}
+
+// Who could not listen blames nobody.
+func TestADeafTimeDoesNotCount(t *testing.T) {
+	start := time.Unix(1_000_000, 0)
+	p := beats(start, [2]int{0, 10}).Excuse(time.Hour)
+	if fate, _ := Overdue(p, start.Add(time.Hour+39*time.Second), DefaultPatience); fate != Served {
+		t.Errorf("after 29 seconds of silence: %s", fate)
+	}
+	if fate, _ := Overdue(p, start.Add(time.Hour+40*time.Second), DefaultPatience); fate != Demoted {
+		t.Errorf("after 30 seconds of silence: %s", fate)
+	}
+	if p := (Pulse{}).Excuse(time.Hour); p != (Pulse{}) {
+		t.Errorf("%+v", p)
+	}
+}
+
+func TestRevivedWakesAfterASilenceAlone(t *testing.T) {
+	s := NewStore("own")
+	now := time.Now()
+	first := s.Revived()
+	s.Heard("west", now)
+	second := s.Revived()
+	s.Heard("west", now.Add(time.Second))
+	s.Heard("west", now.Add(-time.Hour))
+	if !woken(first) || woken(second) || s.Pulse("west").Heard() != now.Add(time.Second) {
+		t.Errorf("woken %t, %t; heard %s", woken(first), woken(second), s.Pulse("west").Heard())
+	}
+	if s.Heard("west", now.Add(time.Second+Silence)); !woken(second) {
+		t.Error("nobody is woken when a cluster is heard after a silence")
+	}
+}
