@@ -28,6 +28,7 @@ func (s *Store) Complete() bool {
 func (s *Store) Heard(cluster ClusterID, t time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.listen(t)
 	o := s.owner(cluster)
 	before := o.pulse
 	o.pulse = before.Hear(t)
@@ -54,12 +55,28 @@ func (s *Store) Revived() <-chan struct{} {
 	return s.revived.ch
 }
 
-// Excuse tells that this agent was deaf for that long: nobody is blamed for what could not be heard.
-func (s *Store) Excuse(deaf time.Duration) {
+// Excuse tells that this agent could hear nobody for that long, until now: nobody is blamed for it.
+func (s *Store) Excuse(deaf time.Duration, now time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.excuse(deaf, now)
+}
+
+func (s *Store) excuse(deaf time.Duration, now time.Time) {
 	for _, o := range s.owners {
-		o.pulse = o.pulse.Excuse(deaf)
+		o.pulse = o.pulse.Excuse(deaf, now)
+	}
+	s.revived.broadcast()
+}
+
+// listen notes that this agent can hear at t. Who follows a leader hears all through it: while it is silent, as
+// before another takes over, nobody can be heard, and that is nobody's fault.
+func (s *Store) listen(t time.Time) {
+	if deaf := t.Sub(s.listened); !s.leading && !s.listened.IsZero() && deaf >= Silence {
+		s.excuse(deaf, t)
+	}
+	if t.After(s.listened) {
+		s.listened = t
 	}
 }
 

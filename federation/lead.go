@@ -16,6 +16,7 @@ func (s *Store) Announce(term uint64, exports []*Export) bool {
 	if !s.lead(term, records) {
 		return false
 	}
+	s.listen(s.clock())
 	s.leading = true
 	return true
 }
@@ -25,6 +26,9 @@ func (s *Store) Announce(term uint64, exports []*Export) bool {
 func (s *Store) Follow() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.leading {
+		s.listened = s.clock()
+	}
 	s.leading = false
 	s.contested.broadcast()
 }

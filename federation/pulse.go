@@ -16,11 +16,11 @@ const (
 type Fate int
 
 const (
-	// Served: as the cluster last said.
+	// Served means: as the cluster last said.
 	Served Fate = iota
-	// Demoted: after those of other clusters.
+	// Demoted means: after those of other clusters.
 	Demoted
-	// Withdrawn: not at all, until the cluster is heard.
+	// Withdrawn means: not at all, until the cluster is heard.
 	Withdrawn
 )
 
@@ -111,11 +111,11 @@ func (p Pulse) Heard() time.Time { return p.heard }
 // Alive reports whether the cluster was heard lately.
 func (p Pulse) Alive(now time.Time) bool { return !p.heard.IsZero() && now.Sub(p.heard) < Silence }
 
-// Excuse returns the pulse as if a time in which nothing could be heard had not been.
-func (p Pulse) Excuse(deaf time.Duration) Pulse {
+// Excuse returns the pulse as if a time until now in which nothing could be heard had not been.
+func (p Pulse) Excuse(deaf time.Duration, now time.Time) Pulse {
 	for _, t := range []*time.Time{&p.met, &p.heard, &p.since} {
-		if !t.IsZero() {
-			*t = t.Add(deaf)
+		if !t.IsZero() && t.Before(now) {
+			*t = t.Add(min(deaf, now.Sub(*t)))
 		}
 	}
 	return p

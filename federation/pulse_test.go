@@ -88,15 +88,56 @@ func TestOverdueNamesEveryChange(t *testing.T) {
 // Who could not listen blames nobody.
 func TestADeafTimeDoesNotCount(t *testing.T) {
 	start := time.Unix(1_000_000, 0)
-	p := beats(start, [2]int{0, 10}).Excuse(time.Hour)
+	p := beats(start, [2]int{0, 10}).Excuse(time.Hour, start.Add(2*time.Hour))
 	if fate, _ := Overdue(p, start.Add(time.Hour+39*time.Second), DefaultPatience); fate != Served {
 		t.Errorf("after 29 seconds of silence: %s", fate)
 	}
 	if fate, _ := Overdue(p, start.Add(time.Hour+40*time.Second), DefaultPatience); fate != Demoted {
 		t.Errorf("after 30 seconds of silence: %s", fate)
 	}
-	if p := (Pulse{}).Excuse(time.Hour); p != (Pulse{}) {
+	if p := (Pulse{}).Excuse(time.Hour, start); p != (Pulse{}) {
 		t.Errorf("%+v", p)
+	}
+}
+
+// A moment is never moved beyond now.
+func TestNobodyIsExcusedBeyondNow(t *testing.T) {
+	start := time.Unix(1_000_000, 0)
+	now := start.Add(time.Minute)
+	if p := beats(start, [2]int{0, 10}).Excuse(time.Hour, now); p.Heard() != now {
+		t.Errorf("heard %s", p.Heard())
+	}
+}
+
+// Who follows a leader hears nobody while it is silent: no cluster falls silent by that.
+func TestASilentLeaderIsNobodyElsesFault(t *testing.T) {
+	s := NewStore("own")
+	now := time.Now()
+	at := func(seconds int) time.Time { return now.Add(time.Duration(seconds) * time.Second) }
+	for _, beat := range []int{0, 1, 2, 20, 21, 40, 41, 60} { // three takeovers
+		s.Heard("own", at(beat))
+		s.Heard("west", at(beat))
+		s.Heard("dead", at(0))
+		if fate, _ := Overdue(s.Pulse("west"), at(beat), DefaultPatience); fate != Served {
+			t.Fatalf("at %d west is %s: %+v", beat, fate, s.Pulse("west"))
+		}
+	}
+	if fate, _ := Overdue(s.Pulse("dead"), at(120), DefaultPatience); fate != Demoted {
+		t.Errorf("a cluster that was dead all the time is %s: %+v", fate, s.Pulse("dead"))
+	}
+}
+
+// Who leads itself hears all who speak: a silence of all is theirs.
+func TestASilenceOfAllCountsForALeader(t *testing.T) {
+	s := NewStore("own")
+	s.KeepTime(func() time.Time { return time.Unix(1_000_000, 0) })
+	s.Announce(1, nil)
+	now := time.Unix(1_000_000, 0)
+	s.Heard("west", now)
+	s.Heard("north", now)
+	s.Heard("north", now.Add(time.Hour))
+	if fate, _ := Overdue(s.Pulse("west"), now.Add(time.Hour), DefaultPatience); fate != Withdrawn {
+		t.Errorf("west is %s", fate)
 	}
 }
 

@@ -24,7 +24,8 @@ type Store struct {
 	clock    func() time.Time // says when a change was made, to be measured and nothing else
 	changed  signal
 	joined   signal
-	revived  signal // a cluster was heard after a silence
+	revived  signal    // a cluster was heard after a silence
+	listened time.Time // when this agent could last hear, unless it leads
 
 	leading   bool    // this agent speaks for its cluster
 	rival     Version // the greatest that a peer holds of us
