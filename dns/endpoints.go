@@ -16,13 +16,14 @@ import (
 // of a TCP message. The specification allows a subset of a headless service's endpoints (D7).
 const maxEndpoints = 2000
 
-// headless answers for the name of a headless service: the ready endpoints of all clusters (D7).
+// headless answers for the name of a headless service: the ready endpoints of all clusters (D7), without those of
+// clusters that are not heard while others have some.
 func (c *conversation) headless(s *importer.Service) Reply {
-	return c.addresses(ready(s.Exports))
+	return c.addresses(ready(s))
 }
 
-// endpoint answers for the name of an endpoint: all its ready addresses (D8). Only headless services
-// have such names; of the others nobody shall choose one cluster (D6).
+// endpoint answers for the name of an endpoint: all its ready addresses (D8), though its cluster be demoted, as the name
+// means no other. Only headless services have such names; of the others nobody shall choose one cluster (D6).
 func (c *conversation) endpoint(s *importer.Service, n name) Reply {
 	if s.Type != federation.Headless {
 		return c.noName()
@@ -30,10 +31,10 @@ func (c *conversation) endpoint(s *importer.Service, n name) Reply {
 	i, exports := slices.BinarySearchFunc(s.Exports, n.cluster, func(x *federation.Export, id federation.ClusterID) int {
 		return cmp.Compare(x.Cluster, id)
 	})
-	if !exports {
+	if !exports || s.Fate(i) == federation.Withdrawn {
 		return c.absent()
 	}
-	return c.addresses(called(ready(s.Exports[i:i+1]), n.hostname))
+	return c.addresses(called(readyOf(s.Exports[i]), n.hostname))
 }
 
 // addresses answers with the addresses of endpoints, each once, by one rule for A and AAAA (D9): all, or
@@ -63,16 +64,31 @@ func (c *conversation) wants(a netip.Addr) bool {
 	return c.q.Qtype == dns.TypeA && a.Is4() || c.q.Qtype == dns.TypeAAAA && a.Is6()
 }
 
-// ready yields the ready endpoints of exports, cluster by cluster, whether or not they serve a port.
-func ready(exports []*federation.Export) iter.Seq[*federation.Endpoint] {
+// ready yields the ready endpoints of a service, cluster by cluster, whether or not they serve a port. What is
+// demoted is none of them: others have ready ones, see importer.Service.
+func ready(s *importer.Service) iter.Seq[*federation.Endpoint] {
 	return func(yield func(*federation.Endpoint) bool) {
-		for _, x := range exports {
-			for i := range x.Subsets {
-				for j := range x.Subsets[i].Endpoints {
-					e := &x.Subsets[i].Endpoints[j]
-					if e.Conditions.Has(federation.Ready) && !yield(e) {
-						return
-					}
+		for i, x := range s.Exports {
+			if s.Fate(i) != federation.Served {
+				continue
+			}
+			for e := range readyOf(x) {
+				if !yield(e) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// readyOf yields the ready endpoints of one cluster.
+func readyOf(x *federation.Export) iter.Seq[*federation.Endpoint] {
+	return func(yield func(*federation.Endpoint) bool) {
+		for i := range x.Subsets {
+			for j := range x.Subsets[i].Endpoints {
+				e := &x.Subsets[i].Endpoints[j]
+				if e.Conditions.Has(federation.Ready) && !yield(e) {
+					return
 				}
 			}
 		}

@@ -46,7 +46,7 @@ func (w world) importer(t testing.TB) *importer.Importer {
 			t.Fatal(err)
 		}
 	}
-	i := importer.New(store)
+	i := importer.New(store, importer.Config{Patience: federation.DefaultPatience})
 	for _, e := range w.exports {
 		i.SetNamespace(e.Name.Namespace, e.Name.Namespace != notHere)
 	}

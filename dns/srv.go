@@ -31,7 +31,7 @@ func (c *conversation) port(s *importer.Service, n name) Reply {
 // bareSRV answers a SRV question for a service itself with the records of all its ports, as the
 // conformance suite wants it.
 func (c *conversation) bareSRV(s *importer.Service, n name) Reply {
-	if s.Type == federation.Headless && !exists(ready(s.Exports)) {
+	if s.Type == federation.Headless && !exists(ready(s)) {
 		return c.absent()
 	}
 	return c.answer(c.srv(c.locations(s, n)))
@@ -100,7 +100,7 @@ func portLocations(s *importer.Service, p importer.Port, name string) iter.Seq[l
 func endpointLocations(s *importer.Service, p importer.Port, name string) iter.Seq[location] {
 	return func(yield func(location) bool) {
 		for b := range s.Backends(p) {
-			if !b.Endpoint.Conditions.Has(federation.Ready) {
+			if b.Demoted || !b.Endpoint.Conditions.Has(federation.Ready) {
 				continue
 			}
 			target := string(appendLabel(nil, b.Endpoint)) + "." + string(b.Cluster) + "." + name

@@ -11,7 +11,7 @@ import (
 // the Store.
 func full() (*Importer, *federation.Store, uint64) {
 	store := federation.NewStore("own")
-	i := New(store)
+	i := New(store, usual)
 	var exports []*federation.Export
 	for n := range 10_000 {
 		name := federation.ServiceName{Namespace: fmt.Sprintf("ns-%d", n%100), Name: fmt.Sprintf("s-%d", n)}
@@ -20,7 +20,7 @@ func full() (*Importer, *federation.Store, uint64) {
 	}
 	store.Announce(1, exports)
 	var revision uint64
-	i.turn(&revision)
+	i.turn(&revision, false)
 	return i, store, revision
 }
 
@@ -34,7 +34,7 @@ func BenchmarkPublish(b *testing.B) {
 	for b.Loop() {
 		store.Set(turns[n%2])
 		n++
-		i.turn(&revision)
+		i.turn(&revision, false)
 	}
 	if got := i.View().Revision; got != uint64(n)+1 {
 		b.Fatalf("%d Views of %d changes", got, n)
@@ -46,7 +46,7 @@ func BenchmarkDiff(b *testing.B) {
 	i, store, revision := full()
 	before := i.View()
 	store.Set(web("own", someName, "10.0.0.1", "10.0.0.2"))
-	i.turn(&revision)
+	i.turn(&revision, false)
 	after := i.View()
 	for b.Loop() {
 		n := 0

@@ -111,3 +111,6 @@ func sortedNames(v *View) string {
 	}
 	return b.String()
 }
+
+// usual is what an importer is told that is told nothing.
+var usual = Config{Patience: federation.DefaultPatience}

@@ -2,6 +2,7 @@ package importer
 
 import (
 	"context"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -15,12 +16,23 @@ type Importer struct {
 	view  atomic.Pointer[View]
 	ready chan struct{}
 	told  func(age time.Duration) // is told of Views
+
+	config Config
+	fates  *fates
+}
+
+// Config is what an Importer is told by a person.
+type Config struct {
+	// Patience is for services of which their owners say nothing else.
+	Patience federation.Patience
+	// Admit is which namespaces are imported, and from whom.
+	Admit federation.Namespaces
 }
 
 // New returns an Importer that has published an empty View. Its methods may be called from any
 // goroutine, before and after Start.
-func New(store *federation.Store) *Importer {
-	i := &Importer{store: store, facts: newFacts(), ready: make(chan struct{}), told: func(time.Duration) {}}
+func New(store *federation.Store, config Config) *Importer {
+	i := &Importer{store: store, facts: newFacts(), ready: make(chan struct{}), told: func(time.Duration) {}, config: config, fates: newFates(store)}
 	i.view.Store(Empty())
 	return i
 }
@@ -36,20 +48,29 @@ func (i *Importer) Ready() <-chan struct{} { return i.ready }
 // be called before Start; told must not block.
 func (i *Importer) Measure(told func(age time.Duration)) { i.told = told }
 
-// Start runs the loop until ctx ends. In each turn one of three things happens: an export changed, a
-// local fact changed, or we are stopping. Everything that changed by then goes into one new View.
+// Start runs the loop until ctx ends. In each turn one of five things happens: an export changed, a
+// local fact changed, a cluster is heard again, one was silent for long enough to matter, or we are stopping.
+// Everything that changed by then goes into one new View.
 func (i *Importer) Start(ctx context.Context) error {
 	var revision uint64
 	opened := false
-	for {
-		changed := i.store.Changed()
-		if i.turn(&revision) && !opened {
+	due := time.NewTimer(time.Hour)
+	defer due.Stop()
+	for review := true; ; {
+		changed, revived := i.store.Changed(), i.store.Revived()
+		if i.turn(&revision, review) && !opened {
 			opened = true
 			close(i.ready)
 		}
+		due.Reset(i.fates.wait(time.Now()))
+		review = false
 		select {
 		case <-changed:
 		case <-i.facts.wake:
+		case <-revived:
+			review = true
+		case <-due.C:
+			review = true
 		case <-ctx.Done():
 			return nil
 		}
@@ -58,10 +79,13 @@ func (i *Importer) Start(ctx context.Context) error {
 
 // turn publishes what follows from all that changed after revision, and moves it on. It reports whether that is
 // complete.
-func (i *Importer) turn(revision *uint64) bool {
+func (i *Importer) turn(revision *uint64, review bool) bool {
 	before := *revision
 	synced := i.store.Synced() // before the names, so that a cluster in it has its Services in the View
 	dirty, complete := i.dirty(revision)
+	if review {
+		i.review(dirty)
+	}
 	if i.publish(dirty, synced) && *revision != before {
 		i.told(time.Since(i.store.ChangedSince(before)))
 	}
@@ -92,6 +116,18 @@ func (i *Importer) dirty(revision *uint64) (map[federation.ServiceName]bool, boo
 	return dirty, complete
 }
 
+// review adds the services to dirty of which clusters have another fate by now.
+func (i *Importer) review(dirty map[federation.ServiceName]bool) {
+	view := i.View()
+	for c := range i.fates.review(time.Now()) {
+		for _, name := range i.store.NamesOf(c.cluster) {
+			if s := view.Service(name); s != nil && s.Patience == c.patience {
+				dirty[name] = true
+			}
+		}
+	}
+}
+
 // publish concludes the dirty services and replaces the View if any of them, or synced, differs. It reports whether it
 // did.
 func (i *Importer) publish(dirty map[federation.ServiceName]bool, synced []federation.ClusterID) bool {
@@ -100,6 +136,8 @@ func (i *Importer) publish(dirty map[federation.ServiceName]bool, synced []feder
 	for name := range dirty {
 		old := view.Service(name)
 		if s := i.conclude(name, old); s != old {
+			i.fates.hold(s)
+			i.fates.release(old)
 			d.set(name, s)
 		}
 	}
@@ -115,17 +153,51 @@ func (i *Importer) publish(dirty map[federation.ServiceName]bool, synced []feder
 // conclude returns what is now to be said of a service: nil for none, old itself if nothing changed.
 func (i *Importer) conclude(name federation.ServiceName, old *Service) *Service {
 	local := i.facts.of(name)
-	exports := i.store.Exports(name)
+	exports := i.admitted(i.store.Exports(name))
 	if !local.here || len(exports) == 0 {
 		return nil
 	}
-	if old != nil && old.sameInputs(exports, local) {
+	patience := patience(exports, i.config.Patience)
+	fates := i.fatesOf(exports, patience)
+	if old != nil && old.sameInputs(exports, fates, local) {
 		return old
 	}
 	s := Merge(exports)
+	s.Patience, s.Fates = patience, fates
 	s.Unsupported = local.lacks(s.IPFamilies)
 	if s.Type == federation.ClusterSetIP {
 		s.IPs = local.ips
 	}
 	return s
+}
+
+// admitted returns those of the exports of one service that may be imported.
+func (i *Importer) admitted(exports []*federation.Export) []*federation.Export {
+	may := func(e *federation.Export) bool { return i.config.Admit.Admits(e.Cluster, e.Name.Namespace) }
+	if !slices.ContainsFunc(exports, func(e *federation.Export) bool { return !may(e) }) {
+		return exports
+	}
+	var list []*federation.Export
+	for _, e := range exports {
+		if may(e) {
+			list = append(list, e)
+		}
+	}
+	return list
+}
+
+// patience returns how long clusters may be silent for one service. As with everything that exports may disagree on,
+// the oldest decides.
+func patience(exports []*federation.Export, usual federation.Patience) federation.Patience {
+	return usual.With(slices.MinFunc(exports, (*federation.Export).CompareAge).Quiet)
+}
+
+// fatesOf returns what becomes of each of the exports, nil if all are served.
+func (i *Importer) fatesOf(exports []*federation.Export, patience federation.Patience) []federation.Fate {
+	now := time.Now()
+	list := make([]federation.Fate, len(exports))
+	for n, e := range exports {
+		list[n] = i.fates.fate(class{e.Cluster, patience}, now)
+	}
+	return settle(exports, list)
 }

@@ -25,7 +25,7 @@ type world struct {
 func inWorld(t *testing.T, play func(t *testing.T, w *world)) {
 	synctest.Test(t, func(t *testing.T) {
 		store := federation.NewStore("own")
-		w := &world{Importer: New(store), store: store}
+		w := &world{Importer: New(store, usual), store: store}
 		w.SetNamespace("shop", true)
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error)
@@ -217,7 +217,7 @@ func TestViewsAreMeasuredByTheirOldestChange(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var ages []time.Duration
 		store := federation.NewStore("own")
-		i := New(store)
+		i := New(store, usual)
 		i.Measure(func(age time.Duration) { ages = append(ages, age) })
 		var revision uint64
 		i.SetNamespace("shop", true)
@@ -227,7 +227,7 @@ func TestViewsAreMeasuredByTheirOldestChange(t *testing.T) {
 			ages = nil
 			change()
 			time.Sleep(wait)
-			i.turn(&revision)
+			i.turn(&revision, false)
 			if !slices.Equal(ages, want) {
 				t.Errorf("ages %v, want %v", ages, want)
 			}

@@ -109,7 +109,7 @@ func TestBackendsExposeThePort(t *testing.T) {
 			var want []Backend
 			for _, e := range exports {
 				if slices.ContainsFunc(e.Ports, func(own federation.Port) bool { return sameNumber(own, p.Port) }) {
-					want = append(want, Backend{e.Cluster, &e.Subsets[0].Endpoints[0], 8000 + p.Number})
+					want = append(want, Backend{e.Cluster, &e.Subsets[0].Endpoints[0], 8000 + p.Number, false})
 				}
 			}
 			if got := slices.Collect(s.Backends(p)); !slices.Equal(got, want) {

@@ -13,7 +13,7 @@ import (
 
 // running starts an Importer that ends with the test.
 func running(t *testing.T, store *federation.Store, namespaces ...string) *Importer {
-	i := New(store)
+	i := New(store, usual)
 	for _, ns := range namespaces {
 		i.SetNamespace(ns, true)
 	}

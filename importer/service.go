@@ -28,6 +28,13 @@ type Service struct {
 	// Exports are what the Service was concluded from, by cluster ID.
 	Exports []*federation.Export
 
+	// Patience is how long clusters may be silent before their endpoints are demoted and withdrawn: as the oldest
+	// export says, else as this cluster has it.
+	Patience federation.Patience
+
+	// Fates are what becomes of the endpoints of each of the Exports; nil while all are served. See Fate.
+	Fates []federation.Fate
+
 	// Conflicts are what the Exports disagree on; the same in every cluster.
 	Conflicts []Conflict
 
@@ -47,24 +54,39 @@ type Port struct {
 	Generated bool
 }
 
+// Fate returns what becomes of the endpoints of s.Exports[i]. Type, ports and everything else that s says do not depend
+// on it: no conflict comes or goes with who hears whom.
+func (s *Service) Fate(i int) federation.Fate {
+	if s.Fates == nil {
+		return federation.Served
+	}
+	return s.Fates[i]
+}
+
 // Backend is one endpoint as it serves one port of a Service.
 type Backend struct {
 	Cluster  federation.ClusterID
 	Endpoint *federation.Endpoint
 	Port     uint16 // where the endpoint serves the port
+	Demoted  bool   // it comes after those that are not
 }
 
-// Backends yields, cluster by cluster, the endpoints that serve p, whatever their conditions.
+// Backends yields, cluster by cluster, the endpoints that serve p, whatever their conditions; none of a cluster whose
+// fate is to be withdrawn.
 func (s *Service) Backends(p Port) iter.Seq[Backend] {
 	return func(yield func(Backend) bool) {
-		for _, e := range s.Exports {
+		for n, e := range s.Exports {
+			fate := s.Fate(n)
+			if fate == federation.Withdrawn {
+				continue
+			}
 			for i := range e.Subsets {
 				number, ok := TargetPort(e, &e.Subsets[i], p)
 				if !ok {
 					continue
 				}
 				for j := range e.Subsets[i].Endpoints {
-					if !yield(Backend{Cluster: e.Cluster, Endpoint: &e.Subsets[i].Endpoints[j], Port: number}) {
+					if !yield(Backend{Cluster: e.Cluster, Endpoint: &e.Subsets[i].Endpoints[j], Port: number, Demoted: fate == federation.Demoted}) {
 						return
 					}
 				}
@@ -90,9 +112,9 @@ func TargetPort(e *federation.Export, subset *federation.Subset, p Port) (uint16
 	return subset.Ports[j].Number, true
 }
 
-// sameInputs reports whether s was concluded from these Exports and local facts: Merge is a function
+// sameInputs reports whether s was concluded from these Exports, fates and local facts: Merge is a function
 // of the Exports, and the Store keeps the pointer of an Export that did not change.
-func (s *Service) sameInputs(exports []*federation.Export, local local) bool {
-	return slices.Equal(s.Exports, exports) && (s.Type == federation.Headless || slices.Equal(s.IPs, local.ips)) &&
+func (s *Service) sameInputs(exports []*federation.Export, fates []federation.Fate, local local) bool {
+	return slices.Equal(s.Exports, exports) && slices.Equal(s.Fates, fates) && (s.Type == federation.Headless || slices.Equal(s.IPs, local.ips)) &&
 		s.Unsupported == local.lacks(s.IPFamilies)
 }

@@ -158,7 +158,8 @@ func unheard(now Current, scene Scene) []federation.ClusterID {
 	return slices.DeleteFunc(clustersOf(now), func(c federation.ClusterID) bool { return scene.Synced(c) || !scene.Known(c) })
 }
 
-// importStatus lists the exporting clusters (I6), those that were not heard yet included, and says that there
+// importStatus lists the exporting clusters (I6), those that were not heard yet included and those that were not for
+// too long left out, and says that there
 // are EndpointSlices (S2). A condition whose status changes has no LastTransitionTime: the writer stamps it.
 func importStatus(want *importer.Service, unheard []federation.ClusterID, before mcsv1beta1.ServiceImportStatus, refusal string) mcsv1beta1.ServiceImportStatus {
 	ready := readyCondition(want, refusal)
@@ -170,8 +171,12 @@ func importStatus(want *importer.Service, unheard []federation.ClusterID, before
 		Conditions:           []metav1.Condition{ready},
 	}
 	clusters := unheard
-	for _, e := range want.Exports {
-		clusters = append(clusters, e.Cluster)
+	for i, e := range want.Exports {
+		if want.Fate(i) == federation.Withdrawn {
+			clusters = slices.DeleteFunc(clusters, func(c federation.ClusterID) bool { return c == e.Cluster })
+		} else {
+			clusters = append(clusters, e.Cluster)
+		}
 	}
 	slices.Sort(clusters)
 	for _, c := range slices.Compact(clusters) {

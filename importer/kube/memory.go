@@ -19,6 +19,10 @@ import (
 // so that an agent that starts knows every cluster's last word before it hears one.
 const exportAnnotation = "hansa.dev/export"
 
+// demotedAnnotation is on slices whose endpoints are ready by the last word of their cluster, and are written as
+// terminating because it is not heard.
+const demotedAnnotation = "hansa.dev/demoted"
+
 // memory is the JSON of exportAnnotation. Fields may be added, none may change its meaning.
 type memory struct {
 	Created                time.Time              `json:"created"`
@@ -144,7 +148,7 @@ func recallSlice(name federation.ServiceName, s *discoveryv1.EndpointSlice) (*fe
 	for _, p := range m.Ports {
 		e.Ports = append(e.Ports, federation.Port(p))
 	}
-	subset := federation.Subset{Endpoints: recallEndpoints(s.Endpoints)}
+	subset := federation.Subset{Endpoints: recallEndpoints(s)}
 	for _, p := range m.TargetPorts {
 		subset.Ports = append(subset.Ports, federation.TargetPort(p))
 	}
@@ -167,9 +171,10 @@ func recallDelay(seconds *int64) federation.Delay {
 	return federation.Delay{Given: true, After: time.Duration(*seconds) * time.Second}
 }
 
-func recallEndpoints(list []discoveryv1.Endpoint) []federation.Endpoint {
+func recallEndpoints(s *discoveryv1.EndpointSlice) []federation.Endpoint {
 	var out []federation.Endpoint
-	for _, ep := range list {
+	demoted := s.Annotations[demotedAnnotation] != ""
+	for _, ep := range s.Endpoints {
 		if len(ep.Addresses) == 0 {
 			continue
 		}
@@ -182,19 +187,23 @@ func recallEndpoints(list []discoveryv1.Endpoint) []federation.Endpoint {
 			Hostname:   ptr.Deref(ep.Hostname, ""),
 			Zone:       ptr.Deref(ep.Zone, ""),
 			Node:       ptr.Deref(ep.NodeName, ""),
-			Conditions: recallConditions(ep.Conditions),
+			Conditions: recallConditions(ep.Conditions, demoted),
 		})
 	}
 	return slices.Clip(out)
 }
 
-func recallConditions(c discoveryv1.EndpointConditions) (out federation.Conditions) {
+// recallConditions returns what the cluster said, also of what was demoted.
+func recallConditions(c discoveryv1.EndpointConditions, demoted bool) (out federation.Conditions) {
 	for bit, set := range map[federation.Conditions]*bool{
 		federation.Ready: c.Ready, federation.Serving: c.Serving, federation.Terminating: c.Terminating,
 	} {
 		if ptr.Deref(set, false) {
 			out |= bit
 		}
+	}
+	if demoted && out == federation.Serving|federation.Terminating {
+		return federation.Ready | federation.Serving
 	}
 	return out
 }

@@ -177,7 +177,7 @@ func FuzzRecall(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, cluster, service, annotation string, endpointsJSON []byte) {
-		s := &discoveryv1.EndpointSlice{ObjectMeta: sliceMeta(web, federation.ClusterID(cluster), "x", annotation)}
+		s := &discoveryv1.EndpointSlice{ObjectMeta: sliceMeta(web, federation.ClusterID(cluster), "x", group{memory: annotation})}
 		s.Labels[mcsv1beta1.LabelServiceName] = service
 		if json.Unmarshal(endpointsJSON, &s.Endpoints) != nil {
 			return

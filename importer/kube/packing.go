@@ -13,7 +13,7 @@ import (
 type packing struct {
 	name    federation.ServiceName
 	cluster federation.ClusterID
-	heard   bool            // its complete set came; until then nothing that a slice holds may go
+	decided bool            // its complete set came, or it was awaited for too long; until then nothing that a slice holds may go
 	taken   map[string]bool // slice names in use
 	changes []Change
 }
@@ -79,19 +79,19 @@ func identity(ep discoveryv1.Endpoint) [2]string {
 func (p *packing) write(g group, name string, endpoints []discoveryv1.Endpoint, now *discoveryv1.EndpointSlice) {
 	slices.SortFunc(endpoints, compareEndpoints)
 	s := &discoveryv1.EndpointSlice{
-		ObjectMeta:  sliceMeta(p.name, p.cluster, name, g.memory),
+		ObjectMeta:  sliceMeta(p.name, p.cluster, name, g),
 		AddressType: g.family,
 		Ports:       g.ports,
 		Endpoints:   endpoints,
 	}
-	if now != nil && (sameSlice(s, now) || !p.heard && loses(now, s)) {
+	if now != nil && (sameSlice(s, now) || !p.decided && loses(now, s)) {
 		return
 	}
 	p.changes = append(p.changes, Change{Verb: Apply, Object: s, First: now == nil})
 }
 
 func (p *packing) remove(now *discoveryv1.EndpointSlice) {
-	if p.heard {
+	if p.decided {
 		p.changes = append(p.changes, deletion(now)...)
 	}
 }

@@ -100,7 +100,7 @@ func (w *world) compare() {
 	}
 	got := map[string]int{}
 	for _, s := range now.Slices {
-		for _, ep := range recallEndpoints(s.Endpoints) {
+		for _, ep := range recallEndpoints(s) {
 			got[fmt.Sprint(sourceOf(s), ep.Address, ep.Hostname, ep.Zone, ep.Conditions, listed(s))]++
 		}
 	}

@@ -48,7 +48,7 @@ func onRig(t *testing.T, test func(*rig)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		store := federation.NewStore("own")
-		r := &rig{server: newServer(t, "IPv4", "IPv6"), store: store, importer: importer.New(store)}
+		r := &rig{server: newServer(t, "IPv4", "IPv6"), store: store, importer: importer.New(store, importer.Config{Patience: federation.DefaultPatience})}
 		ctx, stop := context.WithCancel(t.Context())
 		var done sync.WaitGroup
 		done.Go(func() { _ = r.importer.Start(ctx) })

@@ -26,6 +26,7 @@ type group struct {
 	family    discoveryv1.AddressType
 	ports     []discoveryv1.EndpointPort
 	memory    string // the annotation that remembers the Export
+	demoted   bool
 	endpoints []discoveryv1.Endpoint
 }
 
@@ -41,9 +42,10 @@ func planSlices(want *importer.Service, now []*discoveryv1.EndpointSlice, scene 
 	}
 	var changes []Change
 	zonal := hinted(want)
-	for _, e := range want.Exports {
-		changes = append(changes, planCluster(groups(want, e, zonal), current[e.Cluster], packing{
-			name: want.Name, cluster: e.Cluster, heard: scene.Synced(e.Cluster), taken: taken,
+	for i, e := range want.Exports {
+		changes = append(changes, planCluster(groups(want, i, zonal), current[e.Cluster], packing{
+			name: want.Name, cluster: e.Cluster, taken: taken,
+			decided: scene.Synced(e.Cluster) || want.Fate(i) == federation.Withdrawn,
 		})...)
 		delete(current, e.Cluster)
 	}
@@ -97,21 +99,26 @@ func assign(all []group, now []*discoveryv1.EndpointSlice) (homes [][]*discovery
 	return homes, left
 }
 
-// groups sorts the endpoints of an export into what may share slices. An export without endpoints is
-// one empty group, so that it is remembered.
-func groups(want *importer.Service, e *federation.Export, hinted bool) []group {
+// groups sorts the endpoints of want.Exports[n] into what may share slices. An export without endpoints is
+// one empty group, so that it is remembered; so is one whose endpoints are withdrawn.
+func groups(want *importer.Service, n int, hinted bool) []group {
 	var out []group
+	e, fate := want.Exports[n], want.Fate(n)
 	for i := range e.Subsets {
+		if fate == federation.Withdrawn {
+			break
+		}
 		subset := &e.Subsets[i]
 		byFamily := map[discoveryv1.AddressType][]discoveryv1.Endpoint{}
 		for _, ep := range subset.Endpoints {
-			byFamily[familyOf(ep)] = append(byFamily[familyOf(ep)], endpoint(ep, hinted))
+			byFamily[familyOf(ep)] = append(byFamily[familyOf(ep)], endpoint(as(ep, fate), hinted))
 		}
 		for _, family := range slices.Sorted(maps.Keys(byFamily)) {
 			out = append(out, group{
 				family:    family,
 				ports:     slicePorts(want, e, subset),
 				memory:    remember(e, subset.Ports),
+				demoted:   fate == federation.Demoted,
 				endpoints: byFamily[family],
 			})
 		}
@@ -159,9 +166,9 @@ func hinted(want *importer.Service) bool {
 	default:
 		return false
 	}
-	for _, e := range want.Exports {
+	for n, e := range want.Exports {
 		for i := range e.Subsets {
-			if slices.ContainsFunc(e.Subsets[i].Endpoints, func(ep federation.Endpoint) bool {
+			if want.Fate(n) == federation.Served && slices.ContainsFunc(e.Subsets[i].Endpoints, func(ep federation.Endpoint) bool {
 				return ep.Conditions.Has(federation.Ready) && ep.Zone == ""
 			}) {
 				return false
@@ -169,6 +176,20 @@ func hinted(want *importer.Service) bool {
 		}
 	}
 	return true
+}
+
+// as returns an endpoint as slices have it for a cluster of that fate. A demoted one that is ready goes on serving as
+// if it terminated: kube-proxy turns to such endpoints once none is ready, and CoreDNS leaves them out. Then nothing
+// else may look like that, so that recallConditions can tell.
+func as(ep federation.Endpoint, fate federation.Fate) federation.Endpoint {
+	if fate == federation.Demoted {
+		if ep.Conditions.Has(federation.Ready) {
+			ep.Conditions = federation.Serving | federation.Terminating
+		} else if ep.Conditions.Has(federation.Terminating) {
+			ep.Conditions = federation.Terminating
+		}
+	}
+	return ep
 }
 
 // endpoint writes an endpoint as slices do. Only our own cluster's endpoints have a node.
@@ -224,7 +245,11 @@ func split(list []*discoveryv1.EndpointSlice, take func(*discoveryv1.EndpointSli
 
 // sliceMeta is all that we say of a slice beside its content (S5, S7). It carries the derived Service's
 // name, by which kube-proxy finds it, never that of a local Service (I10).
-func sliceMeta(name federation.ServiceName, cluster federation.ClusterID, sliceName, memory string) metav1.ObjectMeta {
+func sliceMeta(name federation.ServiceName, cluster federation.ClusterID, sliceName string, g group) metav1.ObjectMeta {
+	annotations := map[string]string{exportAnnotation: g.memory}
+	if g.demoted {
+		annotations[demotedAnnotation] = "true"
+	}
 	return metav1.ObjectMeta{
 		Namespace: name.Namespace,
 		Name:      sliceName,
@@ -234,6 +259,6 @@ func sliceMeta(name federation.ServiceName, cluster federation.ClusterID, sliceN
 			mcsv1beta1.LabelServiceName:   name.Name,
 			mcsv1beta1.LabelSourceCluster: string(cluster),
 		},
-		Annotations: map[string]string{exportAnnotation: memory},
+		Annotations: annotations,
 	}
 }

@@ -24,9 +24,12 @@ func urgency(change importer.Change) int {
 	return usual
 }
 
-// usable counts the endpoints that are ready.
+// usable counts the endpoints that are ready, of clusters that are heard.
 func usable(s *importer.Service) (n int) {
-	for _, e := range s.Exports {
+	for i, e := range s.Exports {
+		if s.Fate(i) != federation.Served {
+			continue
+		}
 		for i := range e.Subsets {
 			for _, ep := range e.Subsets[i].Endpoints {
 				if ep.Conditions.Has(federation.Ready) {

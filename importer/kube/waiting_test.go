@@ -21,7 +21,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 func views(t *testing.T, most int) []*importer.View {
 	t.Helper()
 	store := federation.NewStore("self")
-	imp := importer.New(store)
+	imp := importer.New(store, importer.Config{Patience: federation.DefaultPatience})
 	ctx, stop := context.WithCancel(t.Context())
 	var done sync.WaitGroup
 	done.Go(func() { _ = imp.Start(ctx) })

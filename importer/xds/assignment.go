@@ -22,16 +22,26 @@ func (l locality) compare(o locality) int {
 	return cmp.Or(cmp.Compare(l.region, o.region), cmp.Compare(l.zone, o.zone), cmp.Compare(l.cluster, o.cluster))
 }
 
-// newAssignment returns the endpoints that serve p of s, by locality.
+// newAssignment returns the endpoints that serve p of s, by locality. Those of clusters that are not heard have the
+// lowest priority: they are tried when no other can be reached.
 func newAssignment(name string, s *importer.Service, p importer.Port, own federation.ClusterID) *endpointv3.ClusterLoadAssignment {
-	groups := map[locality][]*endpointv3.LbEndpoint{}
+	first, last := map[locality][]*endpointv3.LbEndpoint{}, map[locality][]*endpointv3.LbEndpoint{}
 	for _, b := range usable(claims(s, p, own)) {
-		l := localityOf(b)
+		groups, l := first, localityOf(b)
+		if b.Demoted {
+			groups = last
+		}
 		groups[l] = append(groups[l], newEndpoint(b))
 	}
 	a := &endpointv3.ClusterLoadAssignment{ClusterName: name}
-	for _, l := range slices.SortedFunc(maps.Keys(groups), locality.compare) {
-		a.Endpoints = append(a.Endpoints, newLocality(l, groups[l]))
+	priority := uint32(0)
+	for _, groups := range []map[locality][]*endpointv3.LbEndpoint{first, last} {
+		for _, l := range slices.SortedFunc(maps.Keys(groups), locality.compare) {
+			a.Endpoints = append(a.Endpoints, newLocality(l, priority, groups[l]))
+		}
+		if len(groups) > 0 {
+			priority++ // no gap: clients refuse an assignment with one
+		}
 	}
 	return a
 }
@@ -101,9 +111,10 @@ func localityOf(b importer.Backend) locality {
 
 // newLocality gives a locality the weight of its endpoints, so that each endpoint of the clusterset gets
 // the same share. Without a weight gRPC ignores it.
-func newLocality(l locality, endpoints []*endpointv3.LbEndpoint) *endpointv3.LocalityLbEndpoints {
+func newLocality(l locality, priority uint32, endpoints []*endpointv3.LbEndpoint) *endpointv3.LocalityLbEndpoints {
 	return &endpointv3.LocalityLbEndpoints{
 		Locality:            &corev3.Locality{Region: l.region, Zone: l.zone, SubZone: l.cluster},
+		Priority:            priority,
 		LbEndpoints:         endpoints,
 		LoadBalancingWeight: wrapperspb.UInt32(uint32(len(endpoints))),
 	}

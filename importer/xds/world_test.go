@@ -30,7 +30,7 @@ type world struct {
 
 func newWorld(t *testing.T) *world {
 	w := &world{store: federation.NewStore("own"), seq: map[federation.ClusterID]uint64{}}
-	w.importer = importer.New(w.store)
+	w.importer = importer.New(w.store, importer.Config{Patience: federation.DefaultPatience})
 	w.importer.SetNamespace("shop", true)
 	run(t, w.importer.Start)
 	return w

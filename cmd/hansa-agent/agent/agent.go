@@ -87,7 +87,7 @@ func Run(ctx context.Context, options Options, log *slog.Logger) error {
 // process ends.
 func newMember(ctx context.Context, options Options, log *slog.Logger) (m *member, err error) {
 	m = &member{options: options, log: log, circle: newCircle(), changeSeconds: newChangeSeconds(), settled: make(chan struct{}), store: federation.NewStoreWithin(federation.ClusterID(options.Cluster), limits(options))}
-	m.importer = importer.New(m.store)
+	m.importer = importer.New(m.store, importer.Config{Patience: federation.DefaultPatience})
 	if m.rest, err = loadREST(options.Kubeconfig, options.Context); err != nil {
 		return nil, err
 	}

@@ -219,7 +219,7 @@ func TestTwoStreamsToOneClusterAreOne(t *testing.T) {
 func TestMetricsAreListedAndWellFormed(t *testing.T) {
 	ages := newChangeSeconds()
 	ages.WithLabelValues("east").Observe(1)
-	shown := scrape(t, &collector{leader}, newLatency(importer.New(federation.NewStore("own"))), ages)
+	shown := scrape(t, &collector{leader}, newLatency(importer.New(federation.NewStore("own"), importer.Config{Patience: federation.DefaultPatience})), ages)
 	standby := scrape(t, &collector{func() *reading {
 		r := leader()
 		r.leads = false
@@ -271,7 +271,7 @@ func TestAnAgentShowsMetricsFromTheStart(t *testing.T) {
 func TestChangesToViewAreMeasured(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := federation.NewStore("own")
-		i := importer.New(store)
+		i := importer.New(store, importer.Config{Patience: federation.DefaultPatience})
 		h := newLatency(i)
 		i.SetNamespace("shop", true)
 		store.Announce(1, []*federation.Export{{Cluster: "own", Name: federation.ServiceName{Namespace: "shop", Name: "web"}, Type: federation.Headless}})
