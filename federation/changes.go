@@ -13,10 +13,16 @@ const (
 	changesKeys = 16384
 )
 
+// cause is how a change came to be.
+type cause struct {
+	at    time.Time // when the owner made it, by its clock; zero if not known
+	meant bool      // the owner means it, however much it takes away
+}
+
 // change is one change of one record.
 type change struct {
-	seq     uint64
-	at      time.Time // by the owner's clock, zero if not known
+	seq uint64
+	cause
 	name    ServiceName
 	base    Hash          // of the record before, 0 if there was none
 	existed bool          // there was a record before

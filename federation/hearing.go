@@ -17,7 +17,7 @@ func (s *Store) Complete() bool {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	for _, o := range s.owners {
-		if o.version.IsZero() {
+		if o.version.IsZero() && !o.left {
 			return false
 		}
 	}
@@ -98,13 +98,13 @@ func (s *Store) Synced() []ClusterID {
 	return list
 }
 
-// Peers returns how many other clusters were heard since the start.
+// Peers returns how many other clusters were heard since the start and have not left.
 func (s *Store) Peers() int {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	n := 0
 	for id, o := range s.owners {
-		if id != s.self && !o.version.IsZero() {
+		if id != s.self && !o.version.IsZero() && !o.left {
 			n++
 		}
 	}

@@ -113,9 +113,9 @@ func (s *Store) Set(e *Export) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	o := s.owner(s.self)
-	if old := o.records[e.Name].export; s.leading && (old == nil || !old.Equal(e)) {
+	if old := o.records[e.Name].export; s.leading && !o.left && (old == nil || !old.Equal(e)) {
 		o.version.Seq++
-		s.put(o, r)
+		s.put(o, r, cause{at: s.clock()})
 		s.publish(o)
 	}
 }
@@ -126,9 +126,25 @@ func (s *Store) Withdraw(name ServiceName) {
 	defer s.mu.Unlock()
 	if o := s.owner(s.self); s.leading && o.records[name].export != nil {
 		o.version.Seq++
-		s.drop(o, name)
+		s.drop(o, name, cause{at: s.clock()})
 		s.publish(o)
 	}
+}
+
+// Leave says that this cluster exports nothing more, that it means it, and that it leaves the clusterset. Only
+// Announce takes that back.
+func (s *Store) Leave() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	o := s.owner(s.self)
+	if !s.leading || o.left {
+		return
+	}
+	o.version.Seq++
+	o.left = true
+	o.meant++
+	s.replace(o, nil, cause{at: s.clock(), meant: true})
+	s.publish(o)
 }
 
 // lead begins a term of this cluster with a complete set, unless the term is below the least.
@@ -137,6 +153,7 @@ func (s *Store) lead(term uint64, records []Record) bool {
 		return false
 	}
 	o := s.owner(s.self)
-	s.begin(o, Version{Term: term, Seq: 1}, func() { s.replace(o, records) })
+	s.begin(o, Version{Term: term, Seq: 1}, func() { s.replace(o, records, cause{at: s.clock()}) })
+	o.left = false
 	return true
 }

@@ -39,8 +39,8 @@ func (l Limits) orDefault() Limits {
 	}
 }
 
-// usage is what the Exports of one owner take, in the units of Limits.
-type usage struct{ services, endpoints, bytes int }
+// usage is what the Exports of one owner take, in the units of Limits; serving are those that have endpoints.
+type usage struct{ services, endpoints, bytes, serving int }
 
 func (u usage) plus(e *Export) usage { return u.add(e, 1) }
 
@@ -50,7 +50,11 @@ func (u usage) add(e *Export, n int) usage {
 	if e == nil {
 		return u
 	}
-	return usage{u.services + n, u.endpoints + n*e.endpoints(), u.bytes + n*e.size()}
+	endpoints, serving := e.endpoints(), 0
+	if endpoints > 0 {
+		serving = 1
+	}
+	return usage{u.services + n, u.endpoints + n*endpoints, u.bytes + n*e.size(), u.serving + n*serving}
 }
 
 // check returns why a step from one usage to another may not be, or nil. What takes no more than before always

@@ -16,6 +16,8 @@ type owner struct {
 	digest   Digest // of records
 	usage    usage  // of records
 	sights   sights // of records
+	meant    uint64 // changes that the owner meant, whatever they take away
+	left     bool   // the owner has left the clusterset; what is remembered is its version
 	changes  changes
 	advanced signal
 
@@ -64,21 +66,21 @@ func (s *Store) begin(o *owner, v Version, change func()) {
 }
 
 // replace makes records all that the owner says. What is equal stays, and is no change.
-func (s *Store) replace(o *owner, records []Record) {
+func (s *Store) replace(o *owner, records []Record, why cause) {
 	stays := make(map[ServiceName]bool, len(records))
 	for _, r := range records {
 		stays[r.Name] = true
-		s.put(o, r)
+		s.put(o, r, why)
 	}
 	for name := range o.records {
 		if !stays[name] {
-			s.drop(o, name)
+			s.drop(o, name, why)
 		}
 	}
 }
 
 // put records r at the owner's version, unless it is what the owner says already.
-func (s *Store) put(o *owner, r Record) {
+func (s *Store) put(o *owner, r Record, why cause) {
 	before := o.records[r.Name]
 	if before.export != nil && before.export.Equal(r.Export) {
 		r.Export = before.export // by which readers see that nothing changed
@@ -86,11 +88,11 @@ func (s *Store) put(o *owner, r Record) {
 			return
 		}
 	}
-	s.hold(o, r.Name, before, held{export: r.Export, hash: r.Hash})
+	s.hold(o, r.Name, before, held{export: r.Export, hash: r.Hash}, why)
 }
 
 // miss records that the owner says something that could not be read; what it said before stays.
-func (s *Store) miss(o *owner, u Unread) {
+func (s *Store) miss(o *owner, u Unread, why cause) {
 	before := o.records[u.Name]
 	if before.hash == u.Hash && before != (held{}) {
 		return
@@ -99,18 +101,18 @@ func (s *Store) miss(o *owner, u Unread) {
 	if u.Former != nil && (stands == nil || !stands.Equal(u.Former)) {
 		stands = u.Former
 	}
-	s.hold(o, u.Name, before, held{export: stands, hash: u.Hash, unread: true})
+	s.hold(o, u.Name, before, held{export: stands, hash: u.Hash, unread: true}, why)
 }
 
 // drop ends what the owner says of name, if anything.
-func (s *Store) drop(o *owner, name ServiceName) {
+func (s *Store) drop(o *owner, name ServiceName, why cause) {
 	if before, known := o.records[name]; known {
-		s.hold(o, name, before, held{})
+		s.hold(o, name, before, held{}, why)
 	}
 }
 
 // hold is the one place where a record changes.
-func (s *Store) hold(o *owner, name ServiceName, before, after held) {
+func (s *Store) hold(o *owner, name ServiceName, before, after held, why cause) {
 	o.digest += Digest(after.hash) - Digest(before.hash)
 	o.usage = o.usage.plus(after.export).minus(before.export)
 	seers := s.audience(before)
@@ -121,11 +123,7 @@ func (s *Store) hold(o *owner, name ServiceName, before, after held) {
 	} else {
 		o.records[name] = after
 	}
-	now := s.clock()
-	c := change{seq: o.version.Seq, at: s.source, name: name, base: before.hash, existed: before != (held{}), seers: seers, whole: true}
-	if o.id == s.self && s.leading {
-		c.at = now
-	}
+	c := change{seq: o.version.Seq, cause: why, name: name, base: before.hash, existed: before != (held{}), seers: seers, whole: true}
 	if before.export != nil && after.export != nil && !before.unread && !after.unread {
 		if keys, few := touched(before.export, after.export); few {
 			c.touched, c.whole = keys, false
@@ -141,7 +139,7 @@ func (s *Store) hold(o *owner, name ServiceName, before, after held) {
 		s.names.drop(name, o.id)
 	}
 	s.revision++
-	s.journal.add(s.revision, name, now)
+	s.journal.add(s.revision, name, s.clock())
 }
 
 // publish wakes who waits for this owner, and who waits for any.
@@ -282,15 +280,15 @@ func (p *plan) digest(o *owner) Digest {
 }
 
 // carryOut makes the plan so. It is called with the version that the changes are of.
-func (s *Store) carryOut(o *owner, p plan) {
+func (s *Store) carryOut(o *owner, p plan, why cause) {
 	for _, r := range p.put {
-		s.put(o, r)
+		s.put(o, r, why)
 	}
 	for _, u := range p.missed {
-		s.miss(o, u)
+		s.miss(o, u, why)
 	}
 	for _, name := range p.drop {
-		s.drop(o, name)
+		s.drop(o, name, why)
 	}
 }
 

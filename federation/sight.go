@@ -172,14 +172,14 @@ func (v Sight) Since(cluster ClusterID, has Head) (u *Update, ask bool) {
 		return nil, true
 	}
 	if has.Records > 0 { // the same set at another version
-		return &Update{Owner: o.id, To: o.version, Digest: head.Digest}, false
+		return &Update{Owner: o.id, To: o.version, Digest: head.Digest, Left: o.left}, false
 	}
 	return v.against(o, nil), false
 }
 
 // increment returns the changes after a version as an update.
 func (v Sight) increment(o *owner, from Version, list []change) *Update {
-	u := &Update{Owner: o.id, From: from, To: o.version, Digest: v.head(o).Digest}
+	u := &Update{Owner: o.id, From: from, To: o.version, Digest: v.head(o).Digest, Left: o.left, Meant: o.left}
 	for _, c := range list {
 		h, known := o.records[c.name]
 		now := v.store.audience(h)
@@ -188,6 +188,7 @@ func (v Sight) increment(o *owner, from Version, list []change) *Update {
 		if !saw && !sees {
 			continue
 		}
+		u.Meant = u.Meant || c.meant
 		if !c.at.IsZero() && (u.At.IsZero() || c.at.Before(u.At)) {
 			u.At = c.at
 		}
@@ -228,7 +229,7 @@ func (v Sight) against(o *owner, hashes []Hash) *Update {
 	for h := range o.ambiguous() {
 		delete(there, h)
 	}
-	u := &Update{Owner: o.id, To: o.version, Digest: v.head(o).Digest, Tailored: true}
+	u := &Update{Owner: o.id, To: o.version, Digest: v.head(o).Digest, Left: o.left, Meant: o.left, Tailored: true}
 	for name, h := range o.records {
 		switch {
 		case !v.sees(v.store.audience(h)):

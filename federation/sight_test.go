@@ -133,3 +133,35 @@ func TestOneHashOfTwoRecords(t *testing.T) {
 		}
 	}
 }
+
+// Who leaves says that it means it; nobody waits for it, and it may come back.
+func TestLeaving(t *testing.T) {
+	own, leader, standby := NewStore("own"), NewStore("east"), NewStore("east")
+	own.Announce(1, []*Export{web("own", "a"), web("own", "b")})
+	for _, step := range []struct {
+		about string
+		do    func()
+		left  bool
+		n     int
+	}{
+		{"before", func() {}, false, 2},
+		{"left", own.Leave, true, 0},
+		{"left, and changed", func() { own.Set(web("own", "c")) }, true, 0},
+		{"left, and a reader that remembers nothing", func() { standby = NewStore("east") }, true, 0},
+		{"again", func() { own.Announce(2, []*Export{web("own", "a")}) }, false, 1},
+	} {
+		meant := leader.Capacity("own").Meant
+		step.do()
+		catchUp(t, own, leader, "own")
+		catchUp(t, leader, standby, "own")
+		for _, s := range []*Store{leader, standby} {
+			o := s.Owners()[0]
+			if o.Left != step.left || o.Exports != step.n || !s.Complete() || (s.Peers() == 0) != step.left {
+				t.Errorf("%s: %+v, complete %t, %d peers", step.about, o, s.Complete(), s.Peers())
+			}
+		}
+		if step.about == "left" && leader.Capacity("own").Meant == meant {
+			t.Error("nothing says that it is meant")
+		}
+	}
+}

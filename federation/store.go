@@ -20,7 +20,6 @@ type Store struct {
 	names    nameIndex
 	revision uint64
 	journal  journal          // of names at revisions, over all owners
-	source   time.Time        // when the change that is being applied was made, by its owner's clock
 	clock    func() time.Time // says when a change was made, to be measured and nothing else
 	changed  signal
 	joined   signal
@@ -41,6 +40,8 @@ type Owner struct {
 	Exports, Endpoints int
 	// Restored means that the records are remembered from before a restart, not yet heard again.
 	Restored bool
+	// Left means that the cluster has said that it leaves the clusterset: nothing is expected of it.
+	Left bool
 }
 
 // NewStore returns an empty Store of the cluster self, with the default Limits.
@@ -72,8 +73,6 @@ func (s *Store) Self() ClusterID { return s.self }
 func (s *Store) Apply(u *Update) (refused []error, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.source = u.At
-	defer func() { s.source = time.Time{} }()
 	if u.Owner == s.self && s.leading {
 		return nil, ErrOwnWord
 	}
@@ -91,7 +90,11 @@ func (s *Store) Apply(u *Update) (refused []error, err error) {
 		s.carryOutPart(o, u, p)
 		return refused, nil
 	case err == nil:
-		s.begin(o, u.To, func() { s.carryOut(o, p) })
+		s.begin(o, u.To, func() { s.carryOut(o, p, u.cause()) })
+		o.left = u.Left
+		if u.Meant {
+			o.meant++
+		}
 	}
 	o.parted = nil
 	return refused, err
@@ -103,7 +106,7 @@ func (s *Store) Apply(u *Update) (refused []error, err error) {
 func (s *Store) carryOutPart(o *owner, u *Update, p plan) {
 	before, revision := o.head(), s.revision
 	o.version.Seq = u.To.Seq
-	s.carryOut(o, p)
+	s.carryOut(o, p, u.cause())
 	o.version = before.Version
 	if o.version.Term != u.To.Term {
 		o.changes.reset(unreachable)
@@ -127,7 +130,7 @@ func (s *Store) Restore(cluster ClusterID, exports []*Export) {
 	defer s.mu.Unlock()
 	if o := s.owner(cluster); o.version.IsZero() {
 		o.restored = true
-		s.replace(o, records)
+		s.replace(o, records, cause{})
 		o.changes.reset(0)
 		s.publish(o)
 	}
@@ -153,6 +156,25 @@ func (s *Store) Export(cluster ClusterID, name ServiceName) *Export {
 	return nil
 }
 
+// Capacity is how much one cluster serves.
+type Capacity struct {
+	Endpoints int
+	Services  int // that have endpoints
+	// Meant grows whenever the cluster said that it means to withdraw.
+	Meant uint64
+}
+
+// Capacity returns how much a cluster serves.
+func (s *Store) Capacity(cluster ClusterID) Capacity {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	o := s.owners[cluster]
+	if o == nil {
+		return Capacity{}
+	}
+	return Capacity{o.usage.endpoints, o.usage.serving, o.meant}
+}
+
 // Owners returns what is known of each cluster, by cluster ID.
 func (s *Store) Owners() []Owner {
 	s.mu.RLock()
@@ -160,7 +182,7 @@ func (s *Store) Owners() []Owner {
 	list := make([]Owner, 0, len(s.owners))
 	for _, id := range slices.Sorted(maps.Keys(s.owners)) {
 		o := s.owners[id]
-		list = append(list, Owner{Cluster: id, Version: o.version, Heard: o.pulse.heard, Exports: o.usage.services, Endpoints: o.usage.endpoints, Restored: o.restored})
+		list = append(list, Owner{Cluster: id, Version: o.version, Heard: o.pulse.heard, Exports: o.usage.services, Endpoints: o.usage.endpoints, Restored: o.restored, Left: o.left})
 	}
 	return list
 }
@@ -170,6 +192,15 @@ func (s *Store) Exports(name ServiceName) []*Export {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	return s.names.get(name)
+}
+
+// Take puts beside each of the services all exports of it, as Exports does of one.
+func (s *Store) Take(into map[ServiceName][]*Export) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	for name := range into {
+		into[name] = s.names.get(name)
+	}
 }
 
 // NamesOf returns the services that a cluster exports.

@@ -20,6 +20,10 @@ type Update struct {
 	// More means that other Updates to the same version follow: the records count at once, the version and
 	// what is missing only with the last one.
 	More bool
+	// Meant means that the owner means to withdraw what it withdraws, however much it is.
+	Meant bool
+	// Left means that the owner leaves the clusterset with this: nothing more is expected of it.
+	Left bool
 	// Tailored means that others who have the same version may be told something else, of a record that not all may
 	// see.
 	Tailored  bool
@@ -40,6 +44,8 @@ type Unread struct {
 	// what it serves itself.
 	Former *Export
 }
+
+func (u *Update) cause() cause { return cause{u.At, u.Meant} }
 
 // relative reports whether u is relative to hashes, not to a version.
 func (u *Update) relative() bool { return u.From.IsZero() }

@@ -19,6 +19,7 @@ type Importer struct {
 
 	config Config
 	fates  *fates
+	holds  *holds
 }
 
 // Config is what an Importer is told by a person.
@@ -27,12 +28,15 @@ type Config struct {
 	Patience federation.Patience
 	// Admit is which namespaces are imported, and from whom.
 	Admit federation.Namespaces
+	// Holding is told of the clusters whose mass withdrawals are not believed yet, whenever they are others. It must not
+	// block; nil for nobody.
+	Holding func([]Held)
 }
 
 // New returns an Importer that has published an empty View. Its methods may be called from any
 // goroutine, before and after Start.
 func New(store *federation.Store, config Config) *Importer {
-	i := &Importer{store: store, facts: newFacts(), ready: make(chan struct{}), told: func(time.Duration) {}, config: config, fates: newFates(store)}
+	i := &Importer{store: store, facts: newFacts(), ready: make(chan struct{}), told: func(time.Duration) {}, config: config, fates: newFates(store), holds: newHolds()}
 	i.view.Store(Empty())
 	return i
 }
@@ -62,7 +66,7 @@ func (i *Importer) Start(ctx context.Context) error {
 			opened = true
 			close(i.ready)
 		}
-		due.Reset(i.fates.wait(time.Now()))
+		due.Reset(i.wait(time.Now()))
 		review = false
 		select {
 		case <-changed:
@@ -77,65 +81,109 @@ func (i *Importer) Start(ctx context.Context) error {
 	}
 }
 
+// dirty are services to conclude anew, with all exports of them.
+type dirty map[federation.ServiceName][]*federation.Export
+
+func (d dirty) add(names []federation.ServiceName) {
+	for _, n := range names {
+		d[n] = nil
+	}
+}
+
 // turn publishes what follows from all that changed after revision, and moves it on. It reports whether that is
 // complete.
 func (i *Importer) turn(revision *uint64, review bool) bool {
 	before := *revision
 	synced := i.store.Synced() // before the names, so that a cluster in it has its Services in the View
-	dirty, complete := i.dirty(revision)
+	list, complete := i.changed(revision)
 	if review {
-		i.review(dirty)
+		i.review(list)
 	}
-	if i.publish(dirty, synced) && *revision != before {
+	i.store.Take(list)
+	if more := i.weigh(list); len(more) > 0 {
+		list.add(more)
+		i.store.Take(list)
+	}
+	if i.publish(list, synced) && *revision != before {
 		i.told(time.Since(i.store.ChangedSince(before)))
 	}
 	return complete
 }
 
-// dirty returns the services to conclude anew, and moves revision on.
-func (i *Importer) dirty(revision *uint64) (map[federation.ServiceName]bool, bool) {
-	dirty := map[federation.ServiceName]bool{}
-	add := func(names []federation.ServiceName) {
-		for _, n := range names {
-			dirty[n] = true
-		}
-	}
+// changed returns the services that changed, or whose facts did, and moves revision on.
+func (i *Importer) changed(revision *uint64) (dirty, bool) {
+	list := dirty{}
 	names, namespaces, all, complete := i.facts.take()
-	add(names)
+	list.add(names)
 	for _, ns := range namespaces {
-		add(i.store.NamesIn(ns))
+		list.add(i.store.NamesIn(ns))
 	}
 	names, now, reaches := i.store.NamesSince(*revision)
-	add(names)
+	list.add(names)
 	if all || !reaches {
 		for s := range i.View().All() {
-			dirty[s.Name] = true
+			list[s.Name] = nil
 		}
 	}
 	*revision = now
-	return dirty, complete
+	return list, complete
 }
 
-// review adds the services to dirty of which clusters have another fate by now.
-func (i *Importer) review(dirty map[federation.ServiceName]bool) {
+// review adds the services of which clusters have another fate by now.
+func (i *Importer) review(list dirty) {
 	view := i.View()
 	for c := range i.fates.review(time.Now()) {
 		for _, name := range i.store.NamesOf(c.cluster) {
 			if s := view.Service(name); s != nil && s.Patience == c.patience {
-				dirty[name] = true
+				list[name] = nil
 			}
 		}
 	}
 }
 
-// publish concludes the dirty services and replaces the View if any of them, or synced, differs. It reports whether it
+// weigh returns the services that are held back, or no more, because a cluster lost very much at once.
+func (i *Importer) weigh(list dirty) (more []federation.ServiceName) {
+	now, view := time.Now(), i.View()
+	touched := map[federation.ClusterID]bool{}
+	for name, exports := range list {
+		for _, e := range exports {
+			touched[e.Cluster] = true
+		}
+		for _, cluster := range i.holds.note(view.Service(name), exports, i.store.Self(), now) {
+			touched[cluster] = true
+		}
+	}
+	before := i.holds.list()
+	for _, h := range before {
+		touched[h.Cluster] = true
+	}
+	delete(touched, i.store.Self())
+	for cluster := range touched {
+		more = append(more, i.holds.weigh(cluster, i.store.Capacity(cluster), now)...)
+	}
+	if after := i.holds.list(); i.config.Holding != nil && !slices.EqualFunc(before, after, sameHold) {
+		i.config.Holding(after)
+	}
+	return more
+}
+
+// wait returns how long it is until something is due by the time alone.
+func (i *Importer) wait(now time.Time) time.Duration {
+	wait := i.fates.wait(now)
+	if due := i.holds.due(); !due.IsZero() {
+		wait = min(wait, max(0, due.Sub(now)))
+	}
+	return wait
+}
+
+// publish concludes the services anew and replaces the View if any of them, or synced, differs. It reports whether it
 // did.
-func (i *Importer) publish(dirty map[federation.ServiceName]bool, synced []federation.ClusterID) bool {
+func (i *Importer) publish(list dirty, synced []federation.ClusterID) bool {
 	view := i.View()
 	d := &edit{from: view, changed: map[string]*namespace{}, synced: synced}
-	for name := range dirty {
+	for name, exports := range list {
 		old := view.Service(name)
-		if s := i.conclude(name, old); s != old {
+		if s := i.conclude(name, old, exports); s != old {
 			i.fates.hold(s)
 			i.fates.release(old)
 			d.set(name, s)
@@ -151,9 +199,9 @@ func (i *Importer) publish(dirty map[federation.ServiceName]bool, synced []feder
 }
 
 // conclude returns what is now to be said of a service: nil for none, old itself if nothing changed.
-func (i *Importer) conclude(name federation.ServiceName, old *Service) *Service {
+func (i *Importer) conclude(name federation.ServiceName, old *Service, exports []*federation.Export) *Service {
 	local := i.facts.of(name)
-	exports := i.admitted(i.store.Exports(name))
+	exports = i.admitted(i.holds.serve(name, exports))
 	if !local.here || len(exports) == 0 {
 		return nil
 	}

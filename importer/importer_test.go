@@ -22,10 +22,13 @@ type world struct {
 }
 
 // inWorld runs play with an importer whose namespace "shop" exists.
-func inWorld(t *testing.T, play func(t *testing.T, w *world)) {
+func inWorld(t *testing.T, play func(t *testing.T, w *world)) { inWorldOf(t, usual, play) }
+
+// inWorldOf does it with an importer that is told something.
+func inWorldOf(t *testing.T, config Config, play func(t *testing.T, w *world)) {
 	synctest.Test(t, func(t *testing.T) {
 		store := federation.NewStore("own")
-		w := &world{Importer: New(store, usual), store: store}
+		w := &world{Importer: New(store, config), store: store}
 		w.SetNamespace("shop", true)
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error)

@@ -29,7 +29,7 @@ func decodeUpdateBut(m *wire.Update, drop func(netip.Addr) bool) (u *federation.
 	}
 	d := &decoder{owner: owner, drop: drop, texts: map[string]string{}, u: &federation.Update{
 		Owner: owner, From: decodeVersion(m.GetFrom()), To: decodeVersion(m.GetTo()),
-		Digest: federation.Digest(m.GetDigest()), More: m.GetMore(), Stale: decodeHashes(m.GetStale()),
+		Digest: federation.Digest(m.GetDigest()), More: m.GetMore(), Meant: m.GetMeant(), Left: m.GetLeft(), Stale: decodeHashes(m.GetStale()),
 	}}
 	if at := m.GetAt(); at > 0 && at < 1<<53 {
 		d.u.At = time.UnixMilli(int64(at))

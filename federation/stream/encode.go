@@ -11,7 +11,7 @@ import (
 
 // encodeUpdate returns the wire form of u.
 func encodeUpdate(u *federation.Update) *wire.Update {
-	m := &wire.Update{Owner: string(u.Owner), To: encodeVersion(u.To), Digest: uint64(u.Digest), More: u.More}
+	m := &wire.Update{Owner: string(u.Owner), To: encodeVersion(u.To), Digest: uint64(u.Digest), More: u.More, Meant: u.Meant, Left: u.Left}
 	if !u.From.IsZero() {
 		m.From = encodeVersion(u.From)
 	}

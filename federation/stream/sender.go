@@ -112,7 +112,7 @@ func (s *sender) cutOff() *message {
 		return &message{update: u}
 	}
 	s.rest = nil
-	u.More, u.Digest, u.Withdrawn, u.Stale = false, rest.Digest, rest.Withdrawn, rest.Stale
+	u.More, u.Digest, u.Withdrawn, u.Stale, u.Meant, u.Left = false, rest.Digest, rest.Withdrawn, rest.Stale, rest.Meant, rest.Left
 	u.Unread = append(u.Unread, rest.Unread...)
 	return &message{update: u, common: !s.cut && !u.From.IsZero() && !rest.Tailored}
 }

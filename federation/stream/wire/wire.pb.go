@@ -839,7 +839,10 @@ type Update struct {
 	// Records that the sender could not read itself.
 	Unread []*Unread `protobuf:"bytes,10,rep,name=unread,proto3" json:"unread,omitempty"`
 	// When the owner made the oldest change of these, by its clock, in Unix milliseconds; 0 if that is not known.
-	At            uint64 `protobuf:"varint,11,opt,name=at,proto3" json:"at,omitempty"`
+	At uint64 `protobuf:"varint,11,opt,name=at,proto3" json:"at,omitempty"`
+	// meant says that the owner means to withdraw what it withdraws, left that it leaves the clusterset with this.
+	Meant         bool `protobuf:"varint,12,opt,name=meant,proto3" json:"meant,omitempty"`
+	Left          bool `protobuf:"varint,13,opt,name=left,proto3" json:"left,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -949,6 +952,20 @@ func (x *Update) GetAt() uint64 {
 		return x.At
 	}
 	return 0
+}
+
+func (x *Update) GetMeant() bool {
+	if x != nil {
+		return x.Meant
+	}
+	return false
+}
+
+func (x *Update) GetLeft() bool {
+	if x != nil {
+		return x.Left
+	}
+	return false
 }
 
 // Patch makes a record of the one whose hash is base.
@@ -1629,7 +1646,7 @@ const file_wire_proto_rawDesc = "" +
 	"\x04kind\"6\n" +
 	"\x06Hashes\x12\x14\n" +
 	"\x05owner\x18\x01 \x01(\tR\x05owner\x12\x16\n" +
-	"\x06hashes\x18\x02 \x03(\x06R\x06hashes\"\xa3\x03\n" +
+	"\x06hashes\x18\x02 \x03(\x06R\x06hashes\"\xcd\x03\n" +
 	"\x06Update\x12\x14\n" +
 	"\x05owner\x18\x01 \x01(\tR\x05owner\x120\n" +
 	"\x04from\x18\x02 \x01(\v2\x1c.hansa.federation.v1.VersionR\x04from\x12,\n" +
@@ -1642,7 +1659,9 @@ const file_wire_proto_rawDesc = "" +
 	"\x05stale\x18\t \x03(\x06R\x05stale\x123\n" +
 	"\x06unread\x18\n" +
 	" \x03(\v2\x1b.hansa.federation.v1.UnreadR\x06unread\x12\x0e\n" +
-	"\x02at\x18\v \x01(\x04R\x02at\"\x87\x01\n" +
+	"\x02at\x18\v \x01(\x04R\x02at\x12\x14\n" +
+	"\x05meant\x18\f \x01(\bR\x05meant\x12\x12\n" +
+	"\x04left\x18\r \x01(\bR\x04left\"\x87\x01\n" +
 	"\x05Patch\x12\x12\n" +
 	"\x04base\x18\x01 \x01(\x06R\x04base\x123\n" +
 	"\x06record\x18\x02 \x01(\v2\x1b.hansa.federation.v1.ExportR\x06record\x125\n" +

@@ -1,0 +1,214 @@
+package importer
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/hansa-mcs/hansa/federation"
+)
+
+// A cluster that had as much as this, and loses more than half of both its endpoints and the services that have some
+// within holdWindow, without a word that it means to, is held for holdTime: more often than not something went wrong
+// with it, and not with its pods.
+const (
+	holdEndpoints = 100
+	holdServices  = 10
+	holdWindow    = 10 * time.Second
+	holdTime      = 30 * time.Second
+)
+
+// Held is a cluster whose mass withdrawal is not believed yet.
+type Held struct {
+	Cluster federation.ClusterID
+	Until   time.Time
+	// Services are how many go on being served with the endpoints that they had.
+	Services int
+}
+
+// holds keeps what clusters lost lately, so that it can be served for a while longer. The loop of the Importer alone
+// uses it.
+type holds struct {
+	of map[federation.ClusterID]*losses
+	on map[federation.ClusterID]*losses // those that are held: most of the time none
+}
+
+// losses is what one cluster had and lost.
+type losses struct {
+	samples []sample // of the last holdWindow, the oldest first
+	former  map[federation.ServiceName]loss
+	until   time.Time // it is held; zero if not
+	meant   uint64    // changes that the owner meant, as last seen
+}
+
+type sample struct {
+	at time.Time
+	federation.Capacity
+}
+
+// loss is the Export from before it lost endpoints.
+type loss struct {
+	at     time.Time
+	export *federation.Export
+}
+
+func newHolds() *holds {
+	return &holds{of: map[federation.ClusterID]*losses{}, on: map[federation.ClusterID]*losses{}}
+}
+
+// note compares what was served of a service with what its exports are now, remembers what would be lost, and returns
+// of which clusters.
+func (h *holds) note(old *Service, exports []*federation.Export, self federation.ClusterID, now time.Time) (clusters []federation.ClusterID) {
+	if old == nil {
+		return nil
+	}
+	for _, was := range old.Exports {
+		if was.Cluster == self || endpointsOf(was) <= endpointsOf(find(exports, was.Cluster)) {
+			continue
+		}
+		clusters = append(clusters, was.Cluster)
+		l := h.losses(was.Cluster)
+		if _, known := l.former[was.Name]; !known {
+			l.former[was.Name] = loss{now, was}
+		}
+	}
+	return clusters
+}
+
+func (h *holds) losses(cluster federation.ClusterID) *losses {
+	l := h.of[cluster]
+	if l == nil {
+		l = &losses{former: map[federation.ServiceName]loss{}}
+		h.of[cluster] = l
+	}
+	return l
+}
+
+// weigh takes how much a cluster serves now, and returns the services to conclude anew: as it is held from now on, or
+// no more.
+func (h *holds) weigh(cluster federation.ClusterID, serving federation.Capacity, now time.Time) (dirty []federation.ServiceName) {
+	l := h.losses(cluster)
+	held := !l.until.IsZero()
+	switch {
+	case serving.Meant != l.meant, held && !now.Before(l.until):
+		if held {
+			dirty = l.names()
+		}
+		h.of[cluster] = &losses{former: map[federation.ServiceName]loss{}, meant: serving.Meant}
+		h.of[cluster].sample(serving, now)
+		delete(h.on, cluster)
+		return dirty
+	case held:
+		return nil
+	}
+	l.sample(serving, now)
+	l.forget(now)
+	if !l.collapsed(serving) {
+		return nil
+	}
+	l.until = now.Add(holdTime)
+	h.on[cluster] = l
+	return l.names()
+}
+
+// sample keeps how much was served in the last holdWindow, and just before.
+func (l *losses) sample(serving federation.Capacity, now time.Time) {
+	for len(l.samples) > 1 && now.Sub(l.samples[1].at) >= holdWindow {
+		l.samples = l.samples[1:]
+	}
+	if n := len(l.samples); n == 0 || l.samples[n-1].Capacity != serving {
+		l.samples = append(l.samples, sample{now, serving})
+	}
+}
+
+// collapsed reports whether more than half went.
+func (l *losses) collapsed(now federation.Capacity) bool {
+	for _, s := range l.samples {
+		if s.Endpoints >= holdEndpoints && s.Services >= holdServices && 2*now.Endpoints < s.Endpoints && 2*now.Services < s.Services {
+			return true
+		}
+	}
+	return false
+}
+
+// forget drops what was lost too long ago to be held.
+func (l *losses) forget(now time.Time) {
+	for name, f := range l.former {
+		if now.Sub(f.at) >= holdWindow {
+			delete(l.former, name)
+		}
+	}
+}
+
+func (l *losses) names() (list []federation.ServiceName) {
+	for name := range l.former {
+		list = append(list, name)
+	}
+	return list
+}
+
+// serve returns the exports of one service as they are served: of a cluster that is held the former one, while it has
+// fewer endpoints now.
+func (h *holds) serve(name federation.ServiceName, exports []*federation.Export) []*federation.Export {
+	for cluster, l := range h.on {
+		f, lost := l.former[name]
+		if lost && endpointsOf(f.export) > endpointsOf(find(exports, cluster)) {
+			exports = with(exports, f.export)
+		}
+	}
+	return exports
+}
+
+// due returns when a hold ends first, zero if none is on.
+func (h *holds) due() (first time.Time) {
+	for _, l := range h.on {
+		if first.IsZero() || l.until.Before(first) {
+			first = l.until
+		}
+	}
+	return first
+}
+
+// list returns the clusters that are held, by cluster ID.
+func (h *holds) list() (list []Held) {
+	for cluster, l := range h.on {
+		list = append(list, Held{cluster, l.until, len(l.former)})
+	}
+	slices.SortFunc(list, func(a, b Held) int { return cmp.Compare(a.Cluster, b.Cluster) })
+	return list
+}
+
+func sameHold(a, b Held) bool { return a.Cluster == b.Cluster && a.Until.Equal(b.Until) }
+
+// find returns the export of one cluster in a list by cluster ID, nil if there is none.
+func find(exports []*federation.Export, cluster federation.ClusterID) *federation.Export {
+	if i, found := place(exports, cluster); found {
+		return exports[i]
+	}
+	return nil
+}
+
+// with returns a list by cluster ID in which e stands for its cluster.
+func with(exports []*federation.Export, e *federation.Export) []*federation.Export {
+	i, found := place(exports, e.Cluster)
+	if exports = slices.Clone(exports); found {
+		exports[i] = e
+		return exports
+	}
+	return slices.Insert(exports, i, e)
+}
+
+func place(exports []*federation.Export, cluster federation.ClusterID) (int, bool) {
+	return slices.BinarySearchFunc(exports, cluster, func(e *federation.Export, id federation.ClusterID) int { return cmp.Compare(e.Cluster, id) })
+}
+
+// endpointsOf counts the endpoints of an export, none of nil.
+func endpointsOf(e *federation.Export) (n int) {
+	if e == nil {
+		return 0
+	}
+	for i := range e.Subsets {
+		n += len(e.Subsets[i].Endpoints)
+	}
+	return n
+}
