@@ -12,7 +12,6 @@ import (
 
 	coordinationv1 "k8s.io/api/coordination/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
-	"k8s.io/apimachinery/pkg/watch"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	mcsv1beta1 "sigs.k8s.io/mcs-api/pkg/apis/v1beta1"
 
@@ -28,8 +27,8 @@ import (
 func TestReplicas(t *testing.T) {
 	r := startReplicas(t)
 	r.t.Run("a standby answers as its leader does", r.in(standbysAnswer))
-	r.t.Run("a leader that stops hands over", r.in(func(r *replicas) { r.handOver("10.1.0.3", (*clusterset.Member).StopAgent) }))
-	r.t.Run("a leader that is killed is replaced", r.in(func(r *replicas) { r.handOver("10.1.0.4", (*clusterset.Member).KillAgent) }))
+	r.t.Run("a leader that stops hands over", r.in(func(r *replicas) { r.handOver((*clusterset.Member).StopAgent, 3) }))
+	r.t.Run("a leader that is killed is replaced", r.in(func(r *replicas) { r.handOver((*clusterset.Member).KillAgent, 4) }))
 	r.t.Run("a cluster without its API server loses nothing, and neither does anybody else", r.in(withoutAPIServer))
 	r.t.Run("both agents start again", r.in(bothStartAgain))
 }
@@ -157,12 +156,25 @@ func (r *replicas) answers(m *clusterset.Member, ips ...string) {
 	}
 }
 
-// handOver ends the leader of east, then that of west, and starts each again: an endpoint that comes meanwhile
-// arrives everywhere, and west never loses what it had.
-func (r *replicas) handOver(address string, end func(*clusterset.Member) error) {
+// endpointsOfEast are the first so many of web.
+func endpointsOfEast(n int) (list []string) {
+	for i := range n {
+		list = append(list, fmt.Sprintf("10.1.0.%d:8080", i+1))
+	}
+	return list
+}
+
+// all returns the agents of both clusters.
+func (r *replicas) all() []*clusterset.Member { return slices.Concat(r.pairs["east"], r.pairs["west"]) }
+
+// handOver ends the leader of east, then that of west, and starts each again: the nth endpoint, which comes
+// meanwhile, arrives everywhere, nobody loses what it had, and an agent that starts again has it at once.
+func (r *replicas) handOver(end func(*clusterset.Member) error, n int) {
+	address := fmt.Sprintf("10.1.0.%d", n)
 	before := r.awaitImport("west", "web", "east")
-	w := r.watchWest()
-	defer w.end()
+	w := r.watch(r.all(), endpointsOfEast(n-1)...)
+	var steady []*clusterset.Member
+	defer func() { w.end(steady...) }()
 	records := r.received("west", "east")
 	for _, cluster := range []string{"east", "west"} {
 		leader, standby := r.leader(cluster)
@@ -187,6 +199,9 @@ func (r *replicas) handOver(address string, end func(*clusterset.Member) error) 
 		if err := leader.StartAgent(r.t.Context()); err != nil {
 			r.t.Fatal(err)
 		}
+		w.await(leader, 2)
+		w.await(standby, 1)
+		steady = append(steady, standby)
 	}
 	after := r.awaitImport("west", "web", "east")
 	if after.UID != before.UID || !slices.Equal(after.Spec.IPs, before.Spec.IPs) {
@@ -231,7 +246,7 @@ func (r *replicas) awaitLeader(cluster string, m *clusterset.Member) {
 func withoutAPIServer(r *replicas) {
 	ctx, cancel := context.WithTimeout(r.t.Context(), 2*time.Minute)
 	defer cancel()
-	w := r.watchWest()
+	w := r.watch(r.all(), endpointsOfEast(4)...)
 	east := r.ControlPlane("east")
 	leader, standby := r.leader("east")
 	if err := east.StopAPIServer(); err != nil {
@@ -243,7 +258,7 @@ func withoutAPIServer(r *replicas) {
 	<-time.After(2 * election.DefaultDuration) // the Lease runs out, but nobody can take it
 	// What others say is still heard and answered.
 	r.create("west", slice("web", "web-west", "10.2.0.1"), service("web"), exportOf("web"))
-	want := []string{"10.1.0.1:8080", "10.1.0.2:8080", "10.1.0.3:8080", "10.1.0.4:8080", "10.2.0.1:8080"}
+	want := append(endpointsOfEast(4), "10.2.0.1:8080")
 	r.assigned(leader, want...)
 	r.assigned(standby, want...)
 	r.awaitImport("west", "web", "east", "west")
@@ -254,16 +269,16 @@ func withoutAPIServer(r *replicas) {
 		r.t.Fatal(err)
 	}
 	r.awaitImport("east", "web", "east", "west")
-	w.end()
+	w.end(r.all()...)
 	r.delete("west", exportOf("web"))
 	r.awaitImport("west", "web", "east")
 }
 
-// bothStartAgain ends all agents of west, and starts them when nobody of east is there: what is remembered is
-// served, and what was never known is not denied.
+// bothStartAgain ends all agents, and starts those of west when nobody of east is there: what is remembered is
+// served from the first answer on, and what was never known is not denied.
 func bothStartAgain(r *replicas) {
 	si := r.awaitImport("west", "web", "east")
-	w := r.watchWest()
+	w := r.watch(r.all(), endpointsOfEast(4)...)
 	defer w.end()
 	for _, cluster := range []string{"west", "east"} {
 		for _, m := range r.pairs[cluster] {
@@ -280,53 +295,20 @@ func bothStartAgain(r *replicas) {
 		if got, err := probe.Query(r.t.Context(), m.DNS, "unknown.shop.svc.clusterset.local", "A"); err != nil || got.Rcode != "SERVFAIL" {
 			r.t.Errorf("a name that east may know: DNS answers %v (%v), want SERVFAIL", got, err)
 		}
-		r.assigned(m, "10.1.0.1:8080", "10.1.0.2:8080", "10.1.0.3:8080", "10.1.0.4:8080")
+		r.assigned(m, endpointsOfEast(4)...)
+		w.await(m, 2)
 	}
 	for _, m := range r.pairs["east"] {
 		if err := m.StartAgent(r.t.Context()); err != nil {
 			r.t.Fatal(err)
 		}
+		w.await(m, 2)
 	}
 	r.create("east", slice("web", "web-again", "10.1.0.5"))
 	for _, m := range r.pairs["west"] {
-		r.assigned(m, "10.1.0.1:8080", "10.1.0.2:8080", "10.1.0.3:8080", "10.1.0.4:8080", "10.1.0.5:8080")
+		r.assigned(m, endpointsOfEast(5)...)
 		if got, err := probe.Query(r.t.Context(), m.DNS, "unknown.shop.svc.clusterset.local", "A"); err != nil || got.Rcode != "NXDOMAIN" {
 			r.t.Errorf("once east was heard: DNS answers %v (%v), want NXDOMAIN", got, err)
 		}
 	}
-}
-
-// witness fails the test when a ServiceImport or an EndpointSlice of west goes, or one has no endpoints left.
-type witness struct {
-	stop func()
-	done sync.WaitGroup
-}
-
-func (w *witness) end() {
-	w.stop()
-	w.done.Wait()
-}
-
-func (r *replicas) watchWest() *witness {
-	r.t.Helper()
-	ctx, stop := context.WithCancel(r.t.Context())
-	w := &witness{stop: stop}
-	for _, kind := range []client.ObjectList{&mcsv1beta1.ServiceImportList{}, &discoveryv1.EndpointSliceList{}} {
-		changes, err := r.Member("west").Client.Watch(ctx, kind, client.InNamespace("shop"))
-		if err != nil {
-			r.t.Fatal(err)
-		}
-		w.done.Go(func() {
-			defer changes.Stop()
-			for e := range changes.ResultChan() {
-				if e.Type == watch.Deleted {
-					r.t.Errorf("west: deleted: %T %s", e.Object, e.Object.(client.Object).GetName())
-				}
-				if s, ok := e.Object.(*discoveryv1.EndpointSlice); ok && len(s.Endpoints) == 0 {
-					r.t.Errorf("west: EndpointSlice %s has no endpoints left", s.Name)
-				}
-			}
-		})
-	}
-	return w
 }

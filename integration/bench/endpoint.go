@@ -19,7 +19,7 @@ import (
 // xDS client of west, the DNS of west and a watch of west's EndpointSlices show it. The floor is the time
 // until a bare watch in east shows it, which nobody can beat who learns of it from the API server.
 // All times start right before the write begins.
-var endpoint = group{ids: seriesIDs("endpoint/floor", "endpoint/xds", "endpoint/slice", "endpoint/dns"), measure: measureEndpoint}
+var endpoint = group{name: "endpoint", ids: seriesIDs("endpoint/floor", "endpoint/xds", "endpoint/slice", "endpoint/dns"), measure: measureEndpoint}
 
 const (
 	// warmUp rounds come before those that count: connections, caches and heaps are then as in use.

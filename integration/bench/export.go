@@ -25,7 +25,7 @@ import (
 // same name is created in west, whose Service has another port; the time until watches have shown Conflict=True
 // on both. The floor is the time until a bare watch where it is created shows the ServiceExport itself, which
 // nobody can beat who learns of it from the API server. All times start right before the creation begins.
-var export = group{ids: seriesIDs("export/floor", "export/import", "export/conflict"), measure: measureExport}
+var export = group{name: "export", ids: seriesIDs("export/floor", "export/import", "export/conflict"), measure: measureExport}
 
 const exportNamespace = "export"
 

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"slices"
@@ -17,23 +18,21 @@ import (
 	"github.com/hansa-mcs/hansa/federation"
 )
 
-// live is what a member takes in a process of its own: idle among 99 others, and at 1,000 changes each second that
-// one other follows.
-var live = group{
+// idle is what a member takes in a process of its own that is idle among 99 others.
+var idle = group{name: "idle", ids: []string{"live/idle/cpu", "live/idle/memory"}, alone: true, measure: idleRows}
+
+// pace is what a member takes in a process of its own at 1,000 changes each second, and another one that follows them.
+var pace = group{
+	name: "pace",
 	ids: append([]string{
-		"live/idle/cpu", "live/idle/memory",
 		"live/pace/owner/cpu", "live/pace/peer/cpu", "live/pace/owner/growth", "live/pace/peer/growth", "live/pace/late/max",
 	}, seriesIDs("live/pace/late")...),
-	alone: true,
-	measure: func(ctx context.Context, b *bench) ([]row, error) {
-		idle, err := idleRows(ctx, b)
-		if err != nil {
-			return nil, err
-		}
-		pace, err := paceRows(ctx, b)
-		return append(idle, pace...), err
-	},
+	alone:   true,
+	measure: paceRows,
 }
+
+// mostIdle is how long an idle member is measured: longer tells nothing more.
+const mostIdle = 30 * time.Second
 
 // settling is how long a process runs before it is measured: connections are opened, and the heap finds its size.
 const settling = 10 * time.Second
@@ -50,7 +49,7 @@ func idleRows(ctx context.Context, b *bench) ([]row, error) {
 			return err
 		}
 		before = used()
-		err := sleep(ctx, b.span)
+		err := sleep(ctx, min(b.span, mostIdle))
 		after = used()
 		return err
 	})
@@ -74,13 +73,13 @@ func paceRows(ctx context.Context, b *bench) ([]row, error) {
 		if err := p.ask("start", nil); err != nil {
 			return err
 		}
-		n.change(ctx, services, settling)
+		n.change(ctx, services, settling, io.Discard)
 		if err := p.ask("warm", nil); err != nil {
 			return err
 		}
 		before = used()
 		began := time.Now()
-		made := n.change(ctx, services, b.span)
+		made := n.change(ctx, services, b.span, b.progress)
 		after = used()
 		if rate := float64(made) / time.Since(began).Seconds(); rate < 990 {
 			return fmt.Errorf("only %.0f changes were made each second: the machine is too busy", rate)
@@ -107,13 +106,19 @@ func paceRows(ctx context.Context, b *bench) ([]row, error) {
 // stamp is the annotation that says when a change was made, in Unix nanoseconds.
 const stamp = "bench.example/at"
 
-// change makes a thousand changes each second for so long, and returns how many.
-func (n *node) change(ctx context.Context, services []*federation.Export, span time.Duration) int {
+// changesPerMinute is the pace.
+const changesPerMinute = 60_000
+
+// change makes a thousand changes each second for so long, and returns how many. It tells the progress each minute.
+func (n *node) change(ctx context.Context, services []*federation.Export, span time.Duration, progress io.Writer) int {
 	began := time.Now()
 	for i := 0; ; i++ {
 		due := began.Add(time.Duration(i) * time.Millisecond)
 		if due.Sub(began) >= span || sleep(ctx, time.Until(due)) != nil {
 			return i
+		}
+		if i > 0 && i%changesPerMinute == 0 {
+			fmt.Fprintf(progress, "pace: %s of %s\n", due.Sub(began), span)
 		}
 		e := *services[i%len(services)]
 		e.Annotations = map[string]string{stamp: strconv.FormatInt(time.Now().UnixNano(), 10)}

@@ -4,8 +4,9 @@
 // bench peers.
 //
 // In: nothing but flags. Out: on standard output a line that says what the machine is, then one row for
-// each value, as row.String prints it; progress goes to standard error. Each file of rows has one group,
-// which groups names. Owned here: the clusterset, from the start of the run to its end.
+// each value, as row.String prints it, and a line that counts them; progress goes to standard error. The command
+// fails when a row is beyond what bounds promise of it. Owned here: the clusterset, from the start of the run to
+// its end.
 package main
 
 import (
@@ -18,6 +19,7 @@ import (
 	"os/signal"
 	"regexp"
 	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -33,33 +35,43 @@ const mostSamples = 10000
 // clusters are the members of the clusterset. Changes are made in east.
 var clusters = []string{"east", "west", "north"}
 
+// flags are what a run can be told.
+type flags struct {
+	samples  int           // of each series of changes
+	restarts int           // of each series of takeovers and of cold starts
+	span     time.Duration // of what is measured for a while
+	run      string        // which rows
+}
+
 // bench is one run.
 type bench struct {
+	flags
 	set      *clusterset.Clusterset
-	samples  int           // of each series
-	span     time.Duration // of what is measured for a while
-	progress io.Writer     // for people
+	progress io.Writer // for people
 }
 
 // group is rows that are measured together.
 type group struct {
+	name    string
 	ids     []string // of its rows
-	alone   bool     // it needs no clusterset
+	alone   bool     // it needs no clusterset, or has its own
 	measure func(context.Context, *bench) ([]row, error)
 }
 
-// groups are measured in this order: first those that need no clusterset; memory is last, so that it is what the
-// others left.
-var groups = []group{replication, live, endpoint, export, thousand, memory}
+// groups are measured in this order: first those that do without the clusterset, which would take cores from them;
+// memory is last, so that it is what the others left.
+var groups = []group{replication, idle, pace, takeover, coldstart, endpoint, export, thousand, memory}
 
 func main() {
-	samples := flag.Int("samples", 300, fmt.Sprintf("how many samples of each series, %d to %d", leastSamples, mostSamples))
-	run := flag.String("run", "", "measure only the rows whose id matches this regular expression")
-	span := flag.Duration("for", 30*time.Second, "how long to measure what is measured for a while")
+	var f flags
+	flag.IntVar(&f.samples, "samples", 300, fmt.Sprintf("how many changes in each series, %d to %d", leastSamples, mostSamples))
+	flag.IntVar(&f.restarts, "restarts", 5, "how many takeovers and cold starts in each series, at least 1")
+	flag.StringVar(&f.run, "run", "", "measure only the groups with a row whose id matches this regular expression, and print only those rows")
+	flag.DurationVar(&f.span, "for", 10*time.Minute, "how long the rows live/pace are measured; their bounds are meant for ten minutes, which a plain run takes")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	do := func() error { return start(ctx, *samples, *span, *run) }
+	do := func() error { return start(ctx, f) }
 	if flag.Arg(0) == "peers" { // live starts this command once more
 		do = func() error { return runPeers(ctx, flag.Args()[1:]) }
 	}
@@ -69,49 +81,89 @@ func main() {
 	}
 }
 
-// start checks what the flags say, brings the clusterset up, measures, and takes it down.
-func start(ctx context.Context, samples int, span time.Duration, run string) (err error) {
-	if samples < leastSamples || samples > mostSamples {
-		return fmt.Errorf("-samples is %d, want %d to %d", samples, leastSamples, mostSamples)
-	}
-	wanted, err := regexp.Compile(run)
+// start checks what the flags say, measures, and takes the clusterset down that measuring brought up.
+func start(ctx context.Context, f flags) (err error) {
+	chosen, wanted, err := f.check()
 	if err != nil {
-		return fmt.Errorf("-run is %q, want a regular expression: %w", run, err)
-	}
-	chosen := choose(wanted)
-	if len(chosen) == 0 {
-		return fmt.Errorf("-run is %q, which matches no row", run)
+		return err
 	}
 	m, err := thisMachine(ctx)
 	if err != nil {
 		return err
 	}
 	fmt.Println(m)
-	b := &bench{samples: samples, span: span, progress: os.Stderr}
+	b := &bench{flags: f, progress: os.Stderr}
 	if warning, err := m.busy(); err != nil {
 		return err
 	} else if warning != "" {
 		fmt.Fprintln(b.progress, "warning:", warning)
 	}
-	for _, g := range chosen {
-		if !g.alone && b.set == nil {
-			b.set, err = clusterset.Start(ctx, clusterset.Config{Clusters: clusters, Output: b.progress})
-			if err != nil {
-				return err
-			}
-			defer func() { err = errors.Join(err, b.set.Stop()) }()
+	defer func() {
+		if b.set != nil {
+			err = errors.Join(err, b.set.Stop())
 		}
-		rows, err := g.measure(ctx, b)
+	}()
+	return b.measure(ctx, chosen, wanted)
+}
+
+// check returns the groups that the flags choose, and what the ids of their rows must match.
+func (f flags) check() ([]group, *regexp.Regexp, error) {
+	if f.samples < leastSamples || f.samples > mostSamples {
+		return nil, nil, fmt.Errorf("-samples is %d, want %d to %d", f.samples, leastSamples, mostSamples)
+	}
+	if f.restarts < 1 {
+		return nil, nil, fmt.Errorf("-restarts is %d, want at least 1", f.restarts)
+	}
+	if f.span <= 0 {
+		return nil, nil, fmt.Errorf("-for is %s, want more than 0", f.span)
+	}
+	wanted, err := regexp.Compile(f.run)
+	if err != nil {
+		return nil, nil, fmt.Errorf("-run is %q, want a regular expression: %w", f.run, err)
+	}
+	chosen := choose(wanted)
+	if len(chosen) == 0 {
+		return nil, nil, fmt.Errorf("-run is %q, which matches no row", f.run)
+	}
+	return chosen, wanted, nil
+}
+
+// measure prints the wanted rows of the groups. Rows beyond their bound are an error, told when all is measured.
+func (b *bench) measure(ctx context.Context, chosen []group, wanted *regexp.Regexp) error {
+	var t tally
+	began := time.Now()
+	for i, g := range chosen {
+		fmt.Fprintf(b.progress, "%s: group %d of %d, after %s\n", g.name, i+1, len(chosen), time.Since(began).Round(time.Second))
+		rows, err := b.rows(ctx, g)
 		if err != nil {
-			return err
+			return fmt.Errorf("%s: %w", g.name, err)
 		}
 		for _, r := range rows {
 			if wanted.MatchString(r.id) {
+				t.add(r)
 				fmt.Println(r)
 			}
 		}
 	}
+	fmt.Println(t)
+	if len(t.beyond) > 0 {
+		return fmt.Errorf("beyond their bounds: %s", strings.Join(t.beyond, ", "))
+	}
 	return nil
+}
+
+// rows measures a group, for which it brings the clusterset up if nobody has before.
+func (b *bench) rows(ctx context.Context, g group) (rows []row, err error) {
+	if !g.alone && b.set == nil {
+		b.set, err = clusterset.Start(ctx, clusterset.Config{Clusters: clusters, Output: b.progress})
+		if err != nil {
+			return nil, err
+		}
+	}
+	if rows, err = g.measure(ctx, b); err != nil {
+		return nil, err
+	}
+	return g.bound(rows)
 }
 
 // choose returns the groups that have a row which is wanted.

@@ -3,7 +3,7 @@ package main
 import "context"
 
 // memory is what each agent has resident when everything before it was measured, in MB of 10^6 bytes.
-var memory = group{ids: memoryIDs("memory"), measure: func(_ context.Context, b *bench) ([]row, error) { return memoryRows(b, "memory") }}
+var memory = group{name: "memory", ids: memoryIDs("memory"), measure: func(_ context.Context, b *bench) ([]row, error) { return memoryRows(b, "memory") }}
 
 func memoryIDs(prefix string) []string {
 	var ids []string

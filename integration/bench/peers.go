@@ -6,7 +6,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -56,22 +58,18 @@ func runPeers(ctx context.Context, args []string) error {
 func (n *node) obey(ctx context.Context, group *errgroup.Group) error {
 	lines, answers := bufio.NewScanner(os.Stdin), json.NewEncoder(os.Stdout)
 	var seen follower
-	late := make(chan time.Duration, 1<<20)
+	late := newAges()
 	for lines.Scan() {
 		var answer any = true
 		switch lines.Text() {
 		case `"start"`:
 			group.Go(func() error { return n.follow(ctx, late) })
 		case `"warm"`:
-			for len(late) > 0 {
-				<-late
-			}
+			late.take()
 			seen.Before = used()
 		case `"stop"`:
 			seen.After = used()
-			for len(late) > 0 {
-				seen.Late = append(seen.Late, <-late)
-			}
+			seen.Late = late.take()
 			answer = seen
 		}
 		if err := answers.Encode(answer); err != nil {
@@ -81,8 +79,43 @@ func (n *node) obey(ctx context.Context, group *errgroup.Group) error {
 	return lines.Err()
 }
 
+// ages are taken down in memory that is there from the beginning, so that they are no growth of the process.
+type ages struct {
+	mu   sync.Mutex
+	list []time.Duration
+}
+
+// mostAges are enough for ten minutes and more.
+const mostAges = 1 << 20
+
+func newAges() *ages {
+	a := &ages{list: make([]time.Duration, mostAges)}
+	for i := range a.list {
+		a.list[i] = 1 // the kernel gives a page when it is written to
+	}
+	a.list = a.list[:0]
+	return a
+}
+
+func (a *ages) add(age time.Duration) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if len(a.list) < mostAges {
+		a.list = append(a.list, age)
+	}
+}
+
+// take returns what was taken down, and begins anew.
+func (a *ages) take() []time.Duration {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	taken := slices.Clone(a.list)
+	a.list = a.list[:0]
+	return taken
+}
+
 // follow tells how old each change is when it is seen.
-func (n *node) follow(ctx context.Context, late chan<- time.Duration) error {
+func (n *node) follow(ctx context.Context, late *ages) error {
 	_, revision, _ := n.store.NamesSince(0)
 	for {
 		changed := n.store.Changed()
@@ -97,10 +130,7 @@ func (n *node) follow(ctx context.Context, late chan<- time.Duration) error {
 			if err != nil {
 				return err
 			}
-			select {
-			case late <- time.Since(time.Unix(0, at)):
-			default: // a million are enough
-			}
+			late.add(time.Since(time.Unix(0, at)))
 		}
 		select {
 		case <-changed:

@@ -12,6 +12,7 @@ import (
 // replication is what it takes to hold the records of many clusters and to keep up with one: streams without a
 // network between them, so that nothing but the protocol is measured.
 var replication = group{
+	name: "replication",
 	ids: []string{
 		"replication/store/endpoint", "replication/store/fill",
 		"replication/patch/wire", "replication/patch/whole", "replication/patch/time",

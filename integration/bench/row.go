@@ -13,6 +13,8 @@ type row struct {
 	id    string // unique in a run, without spaces
 	value float64
 	unit  string
+	// bound is what is promised of the value. The zero bound promises nothing.
+	bound bound
 	// floor is the least that the same way could take, measured in the same run and in the same unit. 0
 	// means that there is none.
 	floor float64
@@ -27,10 +29,13 @@ type baseline struct {
 }
 
 // String prints the row as
-// bench <id> <value> <unit> [floor=<value> ratio=<r>] [baseline=<what> ratio=<r>].
+// bench <id> <value> <unit> [bound=<what> ok|BEYOND] [floor=<value> ratio=<r>] [baseline=<what> ratio=<r>].
 func (r row) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "bench %s %.2f %s", r.id, r.value, r.unit)
+	if r.bound != (bound{}) {
+		fmt.Fprintf(&b, " bound=%s %s", r.bound, r.verdict())
+	}
 	if r.floor != 0 {
 		fmt.Fprintf(&b, " floor=%.2f ratio=%.2f", r.floor, r.value/r.floor)
 	}
@@ -38,6 +43,14 @@ func (r row) String() string {
 		fmt.Fprintf(&b, " baseline=%s ratio=%.2f", r.baseline.name, r.value/r.baseline.value)
 	}
 	return b.String()
+}
+
+// verdict says in a word whether the value keeps its bound.
+func (r row) verdict() string {
+	if r.bound.keeps(r.value) {
+		return "ok"
+	}
+	return "BEYOND"
 }
 
 // percentiles are the rows that a series of samples is printed as.
@@ -69,6 +82,26 @@ func latencies(id string, samples, floor []time.Duration) []row {
 	}
 	return rows
 }
+
+// spreadIDs returns the ids of the rows that spread makes of these series.
+func spreadIDs(ids ...string) []string {
+	var all []string
+	for _, id := range ids {
+		all = append(all, percentileID(id, 50), id+"/max")
+	}
+	return all
+}
+
+// spread returns the rows of a series that is too short for its 99th percentile.
+func spread(id string, samples []time.Duration) []row {
+	return []row{
+		{id: percentileID(id, 50), value: milliseconds(percentile(samples, 50)), unit: "ms"},
+		{id: id + "/max", value: milliseconds(slices.Max(samples)), unit: "ms"},
+	}
+}
+
+// count returns a row of how often something was seen.
+func count(id string, n int, unit string) row { return row{id: id, value: float64(n), unit: unit} }
 
 // percentile returns the least of the samples that p percent of them do not exceed (nearest rank). There
 // must be a sample, and p must be above 0 and at most 100.

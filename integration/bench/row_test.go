@@ -55,6 +55,14 @@ func TestRowsArePrintedAsOneLine(t *testing.T) {
 			row{id: "a", value: 6, unit: "ms", floor: 2, baseline: baseline{"other", 60}},
 			"bench a 6.00 ms floor=2.00 ratio=3.00 baseline=other ratio=0.10",
 		},
+		{
+			row{id: "export/import/p99", value: 249.99, unit: "ms", bound: bound{250, "ms"}, floor: 10},
+			"bench export/import/p99 249.99 ms bound=<250 ok floor=10.00 ratio=25.00",
+		},
+		{row{id: "export/import/p99", value: 250, unit: "ms", bound: bound{250, "ms"}}, "bench export/import/p99 250.00 ms bound=<250 BEYOND"},
+		{row{id: "reconnect/one", value: 80312, unit: "B", bound: bound{300e3, "B"}}, "bench reconnect/one 80312.00 B bound=<300000 ok"},
+		{row{id: "takeover/lost", unit: "objects", bound: bound{0, "objects"}}, "bench takeover/lost 0.00 objects bound=0 ok"},
+		{row{id: "takeover/lost", value: 1, unit: "objects", bound: bound{0, "objects"}}, "bench takeover/lost 1.00 objects bound=0 BEYOND"},
 	} {
 		if got := c.row.String(); got != c.want {
 			t.Errorf("got  %s\nwant %s", got, c.want)
@@ -78,5 +86,19 @@ func TestLatenciesCompareTheSamePercentileOfTheFloor(t *testing.T) {
 	}
 	if r := latencies("floor", floor, nil)[0].String(); r != "bench floor/p50 2.00 ms" {
 		t.Errorf("a floor alone is printed as %q", r)
+	}
+}
+
+func TestSpreadIsTheMedianAndTheWorst(t *testing.T) {
+	samples := []time.Duration{4 * time.Millisecond, 2 * time.Millisecond, 9 * time.Millisecond}
+	var got, ids []string
+	for _, r := range spread("way", samples) {
+		got, ids = append(got, r.String()), append(ids, r.id)
+	}
+	if want := []string{"bench way/p50 4.00 ms", "bench way/max 9.00 ms"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if !slices.Equal(ids, spreadIDs("way")) {
+		t.Errorf("the rows are %v, announced were %v", ids, spreadIDs("way"))
 	}
 }

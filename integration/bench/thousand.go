@@ -25,6 +25,7 @@ import (
 //
 // The floor of west is the time that bare server-side applies of the like take there.
 var thousand = group{
+	name: "thousand",
 	ids: slices.Concat(
 		[]string{"thousand/exports/create", "thousand/west/all", "thousand/east/status"}, memoryIDs("thousand/memory"), []string{"thousand/withdraw"},
 	),
@@ -47,7 +48,7 @@ func measureThousand(ctx context.Context, b *bench) ([]row, error) {
 	if err := createNamespace(ctx, manyNamespace, b.set.Members()...); err != nil {
 		return nil, err
 	}
-	err := each(ctx, func(ctx context.Context, i int) error { return create(ctx, east, manyService(i)...) })
+	err := each(ctx, many, func(ctx context.Context, i int) error { return create(ctx, east, manyService(i)...) })
 	if err != nil {
 		return nil, err
 	}
@@ -87,11 +88,11 @@ func manyService(i int) []client.Object {
 // seconds is a row of one time.
 func seconds(id string, took time.Duration) row { return row{id: id, value: took.Seconds(), unit: "s"} }
 
-// each calls do for every number below many, some at once.
-func each(ctx context.Context, do func(ctx context.Context, i int) error) error {
+// each calls do for every number below n, some at once.
+func each(ctx context.Context, n int, do func(ctx context.Context, i int) error) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(manyWriters)
-	for i := range many {
+	for i := range n {
 		group.Go(func() error { return do(ctx, i) })
 	}
 	return group.Wait()
@@ -130,7 +131,7 @@ func withdrawMany(ctx context.Context, east, west *clusterset.Member) (row, erro
 	if err != nil {
 		return row{}, err
 	}
-	return seconds("thousand/withdraw", seen[0]), each(ctx, func(ctx context.Context, i int) error { return remove(ctx, east, manyService(i)...) })
+	return seconds("thousand/withdraw", seen[0]), each(ctx, many, func(ctx context.Context, i int) error { return remove(ctx, east, manyService(i)...) })
 }
 
 // view is objects of one kind in a member, and how all of them are to become.
@@ -163,7 +164,7 @@ func race(ctx context.Context, do func(ctx context.Context, i int) error, views 
 	}
 	began := time.Now()
 	group.Go(func() error {
-		err := each(ctx, do)
+		err := each(ctx, many, do)
 		over = time.Since(began)
 		return err
 	})
