@@ -64,12 +64,12 @@ func (x *exporter) withdraw(ctx context.Context, name federation.ServiceName) (t
 }
 
 // remembered returns what this cluster said before a restart of services that have no ServiceExport now, as
-// far as that does not withdraw it. They are held, to be looked at again.
+// far as that does not withdraw it, and the policy still lets it be said. They are held, to be looked at again.
 func (x *exporter) remembered(ctx context.Context, there map[federation.ServiceName]bool) []*federation.Export {
 	var list []*federation.Export
 	names, _, _ := x.Store.NamesSince(0)
 	for _, name := range names {
-		if e := x.said(name); e != nil && !there[name] {
+		if e := x.said(name); e != nil && !there[name] && x.Policy.Closed(name.Namespace) == "" {
 			list = append(list, e)
 		}
 	}

@@ -27,8 +27,9 @@ type Status struct {
 // Ready=True, which is of other clusters. service is nil when there is none of that name (E5); endpoints are the
 // EndpointSlices that belong to it, of which imported ones are skipped. The Export is normalized and passes
 // Check: one that other members would refuse is none. What is wrong with it leaves the Service valid, and makes
-// Ready=False. A ServiceExport that is being deleted exports nothing, whatever a finalizer keeps of it (E4).
-func Describe(cluster federation.ClusterID, export *mcsv1beta1.ServiceExport, service *corev1.Service, endpoints []*discoveryv1.EndpointSlice) (*federation.Export, Status) {
+// Ready=False, and so does a namespace that the policy closes, and an annotation that cannot be read. A ServiceExport
+// that is being deleted exports nothing, whatever a finalizer keeps of it (E4).
+func Describe(cluster federation.ClusterID, policy federation.Namespaces, export *mcsv1beta1.ServiceExport, service *corev1.Service, endpoints []*discoveryv1.EndpointSlice) (*federation.Export, Status) {
 	valid := validity(export, service)
 	switch {
 	case export.DeletionTimestamp != nil:
@@ -36,6 +37,27 @@ func Describe(cluster federation.ClusterID, export *mcsv1beta1.ServiceExport, se
 	case valid.Status != metav1.ConditionTrue:
 		return nil, Status{Valid: valid, Ready: pending(export, "waits for the export to be valid")}
 	}
+	if err := closed(policy, export.Namespace); err != nil {
+		return nil, Status{Valid: valid, Ready: failed(export, err)}
+	}
+	wishes, err := wishesOf(export)
+	if err != nil {
+		return nil, Status{Valid: valid, Ready: failed(export, err)}
+	}
+	e := exportOf(cluster, export, service, endpoints)
+	e.Consumers, e.Quiet = wishes.consumers, wishes.quiet
+	e.Normalize()
+	if err := e.Check(); err != nil {
+		return nil, Status{Valid: valid, Ready: failed(export, err)}
+	}
+	return e, Status{
+		Valid: valid,
+		Ready: condition(export, mcsv1beta1.ServiceExportConditionReady, metav1.ConditionTrue, mcsv1beta1.ServiceExportReasonExported, leftOut(e)),
+	}
+}
+
+// exportOf returns what the objects say of a service that can be exported.
+func exportOf(cluster federation.ClusterID, export *mcsv1beta1.ServiceExport, service *corev1.Service, endpoints []*discoveryv1.EndpointSlice) *federation.Export {
 	e := &federation.Export{
 		Cluster:             cluster,
 		Name:                federation.ServiceName{Namespace: export.Namespace, Name: export.Name},
@@ -55,17 +77,19 @@ func Describe(cluster federation.ClusterID, export *mcsv1beta1.ServiceExport, se
 	if c := service.Spec.SessionAffinityConfig; c != nil && c.ClientIP != nil {
 		e.SessionAffinitySeconds = ptr.Deref(c.ClientIP.TimeoutSeconds, 0)
 	}
-	e.Normalize()
-	if err := e.Check(); err != nil {
-		return nil, Status{
-			Valid: valid,
-			Ready: condition(export, mcsv1beta1.ServiceExportConditionReady, metav1.ConditionFalse, mcsv1beta1.ServiceExportReasonFailed, strings.ReplaceAll(err.Error(), "\n", "; ")),
-		}
+	return e
+}
+
+// closed returns why nothing in a namespace is exported to anybody, nil if something may be.
+func closed(policy federation.Namespaces, namespace string) error {
+	why := policy.Closed(namespace)
+	switch {
+	case why == "":
+		return nil
+	case strings.HasPrefix(why, "denied"):
+		return fmt.Errorf("namespace %q is %s of --export-deny-namespaces", namespace, why)
 	}
-	return e, Status{
-		Valid: valid,
-		Ready: condition(export, mcsv1beta1.ServiceExportConditionReady, metav1.ConditionTrue, mcsv1beta1.ServiceExportReasonExported, leftOut(e)),
-	}
+	return fmt.Errorf("namespace %q is %s by --export-namespaces", namespace, why)
 }
 
 // validity says whether the Service is one that can be exported.
@@ -86,6 +110,10 @@ func validity(export *mcsv1beta1.ServiceExport, service *corev1.Service) metav1.
 
 func pending(export *mcsv1beta1.ServiceExport, message string) metav1.Condition {
 	return condition(export, mcsv1beta1.ServiceExportConditionReady, metav1.ConditionFalse, mcsv1beta1.ServiceExportReasonPending, message)
+}
+
+func failed(export *mcsv1beta1.ServiceExport, err error) metav1.Condition {
+	return condition(export, mcsv1beta1.ServiceExportConditionReady, metav1.ConditionFalse, mcsv1beta1.ServiceExportReasonFailed, strings.ReplaceAll(err.Error(), "\n", "; "))
 }
 
 func condition(export *mcsv1beta1.ServiceExport, kind mcsv1beta1.ServiceExportConditionType, status metav1.ConditionStatus, reason mcsv1beta1.ServiceExportConditionReason, message string) metav1.Condition {

@@ -46,6 +46,8 @@ type Config struct {
 	// Restored closes once the Store holds what this cluster is remembered to have said: what cannot be said
 	// anew stays as it was.
 	Restored <-chan struct{}
+	// Policy says what may be exported to whom; the Store withholds by it.
+	Policy federation.Namespaces
 	// Definition is the CRD of ServiceExports.
 	Definition Definition
 	// Lead waits until this agent leads its cluster, and returns a context that ends when it may not write any
@@ -216,7 +218,7 @@ func (x *exporter) reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result
 	} else {
 		x.Store.Withdraw(name)
 	}
-	return ctrl.Result{}, x.writeStatus(ctx, export, status)
+	return ctrl.Result{}, x.writeStatus(ctx, export, e, status)
 }
 
 // describe returns what to say of an export, nil for nothing, and its status.
@@ -233,14 +235,20 @@ func (x *exporter) describe(ctx context.Context, export *mcsv1beta1.ServiceExpor
 	for i := range list.Items {
 		endpoints[i] = &list.Items[i]
 	}
-	e, status := Describe(x.Store.Self(), export, service, endpoints)
+	e, status := Describe(x.Store.Self(), x.Policy, export, service, endpoints)
 	if status.Ready.Reason == string(mcsv1beta1.ServiceExportReasonFailed) {
-		// Nothing is lost by what cannot be said: what was said last stays.
-		if e = x.said(nameOf(export)); e != nil {
-			status.Ready.Message += "; what was exported before stands"
-		}
+		e, status.Ready.Message = x.instead(nameOf(export), status.Ready.Message)
 	}
 	return e, status, nil
+}
+
+// instead returns what is said of a service of which nothing new can be said, and the message that tells so. Nothing
+// is lost by a mistake: what was said last stays; but nothing is said that the policy forbids.
+func (x *exporter) instead(name federation.ServiceName, message string) (*federation.Export, string) {
+	if e := x.said(name); e != nil && x.Policy.Closed(name.Namespace) == "" {
+		return e, message + "; what was exported before stands"
+	}
+	return nil, message + "; nothing is exported"
 }
 
 // unwritten reads what the exporter never writes, so that no write of another has to be waited for.

@@ -62,7 +62,7 @@ func TestWhatDescribeReturnsIsTakenByEveryMember(t *testing.T) {
 	refused := 0
 	for seed := range uint64(3000) {
 		r := rand.New(rand.NewPCG(seed, 1))
-		export := &mcsv1beta1.ServiceExport{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "web", CreationTimestamp: metav1.Unix(r.Int64N(1<<32), 0)}}
+		export := &mcsv1beta1.ServiceExport{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "web", CreationTimestamp: metav1.Unix(r.Int64N(1<<32), 0), Annotations: randomAnnotations(r)}}
 		if e := check(t, export, randomService(r), randomSlices(r)); e == nil {
 			refused++
 		}
@@ -79,7 +79,7 @@ func TestWhatDescribeReturnsIsTakenByEveryMember(t *testing.T) {
 // returns nothing exactly if Ready is not True; its messages are short, and of one line.
 func check(t *testing.T, export *mcsv1beta1.ServiceExport, service *corev1.Service, endpoints []*discoveryv1.EndpointSlice) *federation.Export {
 	t.Helper()
-	e, status := Describe("west", export, service, endpoints)
+	e, status := Describe("west", federation.Namespaces{}, export, service, endpoints)
 	if (e == nil) == (status.Ready.Status == metav1.ConditionTrue) {
 		t.Errorf("export %v with Ready=%s/%s", e, status.Ready.Status, status.Ready.Reason)
 	}
@@ -109,9 +109,9 @@ func TestTheOrderOfSlicesDoesNotMatter(t *testing.T) {
 	for seed := range uint64(500) {
 		r := rand.New(rand.NewPCG(seed, 2))
 		service, endpoints := randomService(r), randomSlices(r)
-		before, _ := Describe("west", export, service, endpoints)
+		before, _ := Describe("west", federation.Namespaces{}, export, service, endpoints)
 		r.Shuffle(len(endpoints), func(i, j int) { endpoints[i], endpoints[j] = endpoints[j], endpoints[i] })
-		after, _ := Describe("west", export, service, endpoints)
+		after, _ := Describe("west", federation.Namespaces{}, export, service, endpoints)
 		if (before == nil) != (after == nil) || before != nil && !before.Equal(after) {
 			t.Fatalf("seed %d: %+v, in another order %+v", seed, before, after)
 		}
@@ -119,6 +119,20 @@ func TestTheOrderOfSlicesDoesNotMatter(t *testing.T) {
 }
 
 func pick[T any](r *rand.Rand, list ...T) T { return list[r.IntN(len(list))] }
+
+func randomAnnotations(r *rand.Rand) map[string]string {
+	all := map[string]string{}
+	for annotation, values := range map[string][]string{
+		consumersAnnotation: {"west", " west, eu-* ,west", "west", "*", "", "West", "a\nb,", strings.Repeat("a,", 257) + "a", strings.Repeat("é", 5000)},
+		demoteAnnotation:    {"30s", "1m0s", "0", "1h", "30", "-1s", "1ms", "\n", "876000h"},
+		withdrawAnnotation:  {"10m", "1h", "0", "0s", "1h", "9s", "1e3s", strings.Repeat("1", 5000)},
+	} {
+		if r.IntN(4) == 0 {
+			all[annotation] = pick(r, values...)
+		}
+	}
+	return all
+}
 
 func randomService(r *rand.Rand) *corev1.Service {
 	s := &corev1.Service{Spec: corev1.ServiceSpec{

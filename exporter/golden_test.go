@@ -43,7 +43,7 @@ func TestDescribe(t *testing.T) {
 func golden(t *testing.T, file string, archive *txtar.Archive) {
 	t.Helper()
 	export, service, endpoints := parse(t, archive)
-	got := show(Describe("west", export, service, endpoints))
+	got := show(Describe("west", policyOf(t, archive), export, service, endpoints))
 	last := &archive.Files[len(archive.Files)-1]
 	if last.Name != "want" {
 		t.Fatalf("the last section is %q: want \"want\"", last.Name)
@@ -58,6 +58,26 @@ func golden(t *testing.T, file string, archive *txtar.Archive) {
 	if err := os.WriteFile(file, txtar.Format(archive), 0o600); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// policyOf reads the section "policy" of a case, whose lines are "allow RULE" or "deny RULE".
+func policyOf(t *testing.T, archive *txtar.Archive) (policy federation.Namespaces) {
+	t.Helper()
+	for _, f := range archive.Files {
+		if f.Name != "policy" {
+			continue
+		}
+		for line := range strings.Lines(string(f.Data)) {
+			what, text, _ := strings.Cut(strings.TrimSpace(line), " ")
+			r, err := federation.ParseNamespaceRule(text)
+			into := map[string]*[]federation.NamespaceRule{"allow": &policy.Allow, "deny": &policy.Deny}[what]
+			if err != nil || into == nil {
+				t.Fatalf("policy %q: %v", line, err)
+			}
+			*into = append(*into, r)
+		}
+	}
+	return policy
 }
 
 // parse reads the objects of one case. A field that the API does not know is a slip of the test.
@@ -111,6 +131,17 @@ func showExport(b *strings.Builder, e *federation.Export) {
 	fmt.Fprintf(b, "labels %v, annotations %v\n", e.Labels, e.Annotations)
 	if e.Network != "" {
 		fmt.Fprintf(b, "network %s\n", e.Network)
+	}
+	if e.Consumers != nil {
+		fmt.Fprintf(b, "consumers %q\n", e.Consumers)
+	}
+	for _, d := range []struct {
+		what string
+		federation.Delay
+	}{{"demoted", e.Quiet.Demote}, {"withdrawn (0s: never)", e.Quiet.Withdraw}} {
+		if d.Given {
+			fmt.Fprintf(b, "%s when not heard for %s\n", d.what, d.After)
+		}
 	}
 	for _, p := range e.Ports {
 		fmt.Fprintf(b, "port %q %d/%s app %q\n", p.Name, p.Number, p.Protocol, p.AppProtocol)

@@ -2,10 +2,7 @@ package exporter
 
 import (
 	"context"
-	"fmt"
-	"strings"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/workqueue"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -15,47 +12,6 @@ import (
 
 	"github.com/hansa-mcs/hansa/federation"
 )
-
-// offer puts before what Ready=True says how many other clusters the service was offered to. That it was stays
-// true when fewer are known, as after a restart: while the condition is otherwise what it was, its message
-// changes only for a number that grew, and never for what a cluster did with the offer.
-func offer(old *metav1.Condition, ready metav1.Condition, peers int) metav1.Condition {
-	if !exported(ready) {
-		return ready
-	}
-	rest := ""
-	if ready.Message != "" {
-		rest = "; " + ready.Message
-	}
-	ready.Message = offered(peers) + rest
-	if old == nil || !exported(*old) || old.ObservedGeneration != ready.ObservedGeneration {
-		return ready
-	}
-	if before, same := strings.CutSuffix(old.Message, rest); same && counted(before) >= peers {
-		ready.Message = old.Message
-	}
-	return ready
-}
-
-func offered(peers int) string {
-	switch peers {
-	case 0:
-		return "announced; no other cluster has joined yet"
-	case 1:
-		return "offered to 1 other cluster of the clusterset"
-	}
-	return fmt.Sprintf("offered to %d other clusters of the clusterset", peers)
-}
-
-// counted is the inverse of offered, and -1 for what that never says.
-func counted(message string) int {
-	var peers int
-	_, _ = fmt.Sscanf(message, "offered to %d", &peers) // 0 where there is no number
-	if offered(peers) != message {
-		return -1
-	}
-	return peers
-}
 
 // followPeers has all that this cluster exports looked at again whenever clearly more other clusters are known
 // than ever since the start, until ctx ends.

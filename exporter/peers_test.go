@@ -6,86 +6,9 @@ import (
 	"testing"
 	"testing/synctest"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
 	"github.com/hansa-mcs/hansa/federation"
 	"github.com/hansa-mcs/hansa/federation/federationtest"
-	"github.com/hansa-mcs/hansa/integration/rule"
 )
-
-// readyOf returns Ready as it is for a generation.
-func readyOf(generation int64, status metav1.ConditionStatus, reason, message string) metav1.Condition {
-	return metav1.Condition{Type: "Ready", Status: status, Reason: reason, Message: message, ObservedGeneration: generation}
-}
-
-// That a service was offered stays true: the message changes with the rest of the condition, or for a greater
-// number, and for nothing else.
-func TestTheOfferIsToldAgainOnlyWhenItGrew(t *testing.T) {
-	rule.Covers(t, "#31")
-	const none, one, two, three = "announced; no other cluster has joined yet", "offered to 1 other cluster of the clusterset",
-		"offered to 2 other clusters of the clusterset", "offered to 3 other clusters of the clusterset"
-	exported := func(message string) *metav1.Condition {
-		return new(readyOf(1, metav1.ConditionTrue, "Exported", message))
-	}
-	for _, c := range []struct {
-		what  string
-		old   *metav1.Condition
-		peers int
-		want  string
-	}{
-		{"first, alone", nil, 0, none},
-		{"first, with one", nil, 1, one},
-		{"first, with two", nil, 2, two},
-		{"nothing happened, alone", exported(none), 0, none},
-		{"nothing happened", exported(two), 2, two},
-		{"the first joined", exported(none), 1, one},
-		{"another joined", exported(two), 3, three},
-		{"a restart, before anybody is heard", exported(two), 0, two},
-		{"a restart, when one is heard", exported(two), 1, two},
-		{"the spec changed while fewer are heard", new(readyOf(0, metav1.ConditionTrue, "Exported", two)), 1, one},
-		{"it failed before", new(readyOf(1, metav1.ConditionFalse, "Failed", two)), 1, one},
-		{"it waited before", new(readyOf(1, metav1.ConditionFalse, "Pending", "waits")), 1, one},
-		{"another's reason", new(readyOf(1, metav1.ConditionTrue, "Ready", two)), 1, one},
-		{"it failed with that reason, by another's word", new(readyOf(1, metav1.ConditionFalse, "Exported", two)), 1, one},
-		{"not known", new(readyOf(1, metav1.ConditionUnknown, "Exported", two)), 1, one},
-		{"another's words", exported("offered to every member"), 1, one},
-		{"another's number", exported("offered to 7 others"), 1, one},
-		{"no number", exported("offered to some"), 0, none},
-		{"a sign", exported("offered to +2 other clusters of the clusterset"), 1, one},
-	} {
-		want := readyOf(1, metav1.ConditionTrue, "Exported", c.want)
-		if got := offer(c.old, readyOf(1, metav1.ConditionTrue, "Exported", ""), c.peers); got != want {
-			t.Errorf("%s: %q, want %q", c.what, got.Message, c.want)
-		}
-	}
-	const rest = "reserved keys that importers leave out: exportedLabels hansa.dev/a"
-	for _, c := range []struct{ what, old, want string }{
-		{"as it was", two + "; " + rest, two + "; " + rest},
-		{"it says less", two, one + "; " + rest},
-		{"it says something else", two + "; another", one + "; " + rest},
-		{"and nothing else", rest, one + "; " + rest},
-	} {
-		if got := offer(exported(c.old), *exported(rest), 1); got.Message != c.want {
-			t.Errorf("more to say, %s: %q, want %q", c.what, got.Message, c.want)
-		}
-	}
-	if got := offer(exported(two+"; "+rest), *exported(""), 1); got.Message != one {
-		t.Errorf("nothing more to say: %q", got.Message)
-	}
-	for _, other := range []metav1.Condition{readyOf(1, metav1.ConditionFalse, "Failed", "why"), readyOf(1, metav1.ConditionFalse, "Pending", "what for")} {
-		if got := offer(exported(two), other, 3); got != other {
-			t.Errorf("%+v became %+v", other, got)
-		}
-	}
-}
-
-func TestCountedIsTheInverseOfOffered(t *testing.T) {
-	for n := range 1000 {
-		if got := counted(offered(n)); got != n {
-			t.Fatalf("%q counts %d", offered(n), got)
-		}
-	}
-}
 
 // All exports are looked at again when another cluster is heard, once, and for nothing else that changes.
 func TestEachNewClusterHasExportsLookedAtAgain(t *testing.T) {

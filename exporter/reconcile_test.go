@@ -49,6 +49,7 @@ type cluster struct {
 	mute       error     // why the CRD cannot be read
 	asked      []time.Time
 	returned   chan struct{}
+	policy     federation.Namespaces
 }
 
 // Since and Returned make a cluster the Definition of its exporter.
@@ -63,7 +64,7 @@ func (c *cluster) config(store *federation.Store) Config {
 	restored := make(chan struct{})
 	close(restored)
 	return Config{
-		Store: store, Restored: restored, Definition: c, Log: slog.New(slog.DiscardHandler),
+		Store: store, Restored: restored, Policy: c.policy, Definition: c, Log: slog.New(slog.DiscardHandler),
 		Lead: c.leadership.Lead, TakeTerm: c.leadership.TakeTerm,
 	}
 }
@@ -256,7 +257,7 @@ func TestTheLifeOfAServiceExport(t *testing.T) {
 	c.must(c.client.Create(ctx, webService()))
 	c.reconcile()
 	c.expect("it is back, and nothing stands", false, []string{"Valid=True/Valid@2", "Ready=False/Failed@2"},
-		`Warning Failed exportedLabels "team": value "-": `+labelGrammar)
+		`Warning Failed exportedLabels "team": value "-": `+labelGrammar+"; nothing is exported")
 
 	c.must(c.client.Delete(ctx, webService()))
 	c.reconcile()
@@ -311,7 +312,7 @@ func TestARestartWritesNothing(t *testing.T) {
 	c.expect("north joins", true, yes)
 	ready := meta.FindStatusCondition(c.export().Status.Conditions, "Ready")
 	was := meta.FindStatusCondition(before.Status.Conditions, "Ready")
-	if c.writes != 1 || ready.Message != offered(3) || !ready.LastTransitionTime.Equal(&was.LastTransitionTime) {
+	if c.writes != 1 || ready.Message != "offered to 3 other clusters of the clusterset" || !ready.LastTransitionTime.Equal(&was.LastTransitionTime) {
 		t.Errorf("%d writes, Ready %+v: want the message alone to change of %+v", c.writes, ready, was)
 	}
 }

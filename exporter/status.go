@@ -11,15 +11,21 @@ import (
 	applymetav1 "k8s.io/client-go/applyconfigurations/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	mcsv1beta1 "sigs.k8s.io/mcs-api/pkg/apis/v1beta1"
+
+	"github.com/hansa-mcs/hansa/federation"
 )
 
 // fieldManager owns Valid and Ready on ServiceExports.
 const fieldManager = "hansa-exporter"
 
 // writeStatus applies the two conditions when they differ from what the ServiceExport says, and tells in
-// events what came of it. A condition keeps its LastTransitionTime while its status stays.
-func (x *exporter) writeStatus(ctx context.Context, export *mcsv1beta1.ServiceExport, status Status) error {
-	status.Ready = offer(meta.FindStatusCondition(export.Status.Conditions, status.Ready.Type), status.Ready, x.Store.Peers())
+// events what came of it; e is what is said of the service, nil for nothing. A condition keeps its LastTransitionTime
+// while its status stays.
+func (x *exporter) writeStatus(ctx context.Context, export *mcsv1beta1.ServiceExport, e *federation.Export, status Status) error {
+	if exported(status.Ready) {
+		old := meta.FindStatusCondition(export.Status.Conditions, status.Ready.Type)
+		status.Ready = offer(old, status.Ready, audienceOf(e, x.Policy, x.Store.Synced()))
+	}
 	valid, a := settle(export, status.Valid)
 	ready, b := settle(export, status.Ready)
 	if !a && !b {

@@ -1,0 +1,124 @@
+package exporter
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+
+	"github.com/hansa-mcs/hansa/integration/rule"
+)
+
+// annotate sets an annotation of the ServiceExport, or with "-" takes it away, and reconciles.
+func (c *cluster) annotate(key, value string) {
+	c.t.Helper()
+	e := c.export()
+	if e.Annotations == nil {
+		e.Annotations = map[string]string{}
+	}
+	if e.Annotations[key] = value; value == "-" {
+		delete(e.Annotations, key)
+	}
+	c.must(c.client.Update(c.t.Context(), e))
+	c.reconcile()
+}
+
+func (c *cluster) consumers() []string {
+	if e := c.exporter.Store.Export("own", webName); e != nil {
+		return e.Consumers
+	}
+	return []string{"nobody"}
+}
+
+func (c *cluster) ready() string {
+	c.t.Helper()
+	return meta.FindStatusCondition(c.export().Status.Conditions, "Ready").Message
+}
+
+// Who may see a service changes with the annotation and is told; a list that cannot be read changes nothing, and lets
+// nobody see what nobody saw.
+func TestTheAnnotationsAreObeyedAsTheyChange(t *testing.T) {
+	rule.Covers(t, "E1", "#31")
+	const bad = `annotation hansa.dev/consumers "west,,": want cluster IDs, or globs such as eu-*, separated by commas; "" is neither; `
+	c := newCluster(t)
+	c.annotate(consumersAnnotation, "west,,")
+	c.must(c.client.Create(t.Context(), webService()))
+	c.join("west", "eu-1", "north")
+	for _, step := range []struct{ value, sees, ready string }{
+		{"west,,", "nobody", bad + "nothing is exported"},
+		{"west", "west", `offered to 1 of 3 other clusters of the clusterset: those that "west" names`},
+		{"west,,", "west", bad + "what was exported before stands"},
+		{"west, eu-*", "eu-*", `offered to 2 of 3 other clusters of the clusterset: those that "eu-*,west" names`},
+		{"mars", "mars", `offered to 0 of 3 other clusters of the clusterset: those that "mars" names`},
+		{"-", "", "offered to 3 other clusters of the clusterset"},
+	} {
+		c.annotate(consumersAnnotation, step.value)
+		first := ""
+		if list := c.consumers(); len(list) > 0 {
+			first = list[0]
+		}
+		if first != step.sees || c.ready() != step.ready {
+			t.Errorf("%q: %q sees it; %s", step.value, first, c.ready())
+		}
+	}
+	before := c.exporter.version()
+	c.annotate(demoteAnnotation, "1m")
+	c.annotate(withdrawAnnotation, "30s")
+	if q := c.exporter.said(webName).Quiet; q.Demote.After.Minutes() != 1 || q.Withdraw.Given || c.exporter.version().Seq != before.Seq+1 {
+		t.Errorf("it says %+v at %s", q, c.exporter.version())
+	}
+	c.annotate(withdrawAnnotation, "0")
+	if q := c.exporter.said(webName).Quiet; !q.Withdraw.Given || q.Withdraw.After != 0 {
+		t.Errorf("it says %+v", q)
+	}
+}
+
+// After a restart a list that cannot be read leaves who was named before, of what is remembered.
+func TestARestartDoesNotOpenWhatCannotBeRead(t *testing.T) {
+	rule.Covers(t, "E1")
+	c := newCluster(t, webService())
+	c.annotate(consumersAnnotation, "west")
+	last := c.exporter.said(webName)
+	c.annotate(consumersAnnotation, "!")
+	c.start(last)
+	if got := c.consumers(); !slices.Equal(got, []string{"west"}) {
+		t.Errorf("announced to %v", got)
+	}
+	c.start()
+	if got := c.consumers(); !slices.Equal(got, []string{"nobody"}) {
+		t.Errorf("announced to %v, of whom nothing is remembered", got)
+	}
+}
+
+// What the policy closes is said no more from the next start on, whether its ServiceExport is there or went with the
+// CRD, and whatever was said before.
+func TestAPolicyEndsWhatWasExportedBefore(t *testing.T) {
+	rule.Covers(t, "E1", "#31")
+	c := newCluster(t, webService())
+	c.reconcile()
+	last := c.exporter.said(webName)
+	lost := *last
+	lost.Name.Name = "lost"
+	c.since = time.Now()
+
+	c.start(last, &lost)
+	if e := c.exporter.said(lost.Name); e == nil {
+		t.Fatal("what went with the CRD does not stand")
+	}
+	c.policy = policy(t, "", "sh*")
+	c.start(last, &lost)
+	if names := c.exporter.exported(); len(names) > 0 {
+		t.Errorf("announced: %v", names)
+	}
+	c.reconcile()
+	const want = `namespace "shop" is denied by sh* of --export-deny-namespaces; nothing is exported`
+	c.expect("denied", false, []string{"Valid=True/Valid@1", "Ready=False/Failed@1"}, "Warning Failed "+want)
+
+	c.policy = policy(t, "west=shop", "")
+	c.start()
+	c.join("west", "east")
+	c.reconcile()
+	c.expect("allowed to one", true, []string{"Valid=True/Valid@1", "Ready=True/Exported@1"},
+		"Normal Exported offered to 1 of 2 other clusters of the clusterset: those that the export policy admits")
+}
