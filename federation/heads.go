@@ -28,6 +28,14 @@ func (s *Store) Readable(cluster ClusterID) Head {
 	return head
 }
 
+// Refuses reports whether the cluster says something that could not be read, or was beyond a limit.
+func (s *Store) Refuses(cluster ClusterID) bool {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	o := s.owners[cluster]
+	return o != nil && o.unread > 0
+}
+
 // Heads returns what Head does of each cluster of which a complete set came since the start.
 func (s *Store) Heads() map[ClusterID]Head {
 	s.mu.RLock()

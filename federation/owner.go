@@ -15,6 +15,7 @@ type owner struct {
 	records  map[ServiceName]held
 	digest   Digest // of records
 	usage    usage  // of records
+	unread   int    // of records
 	sights   sights // of records
 	meant    uint64 // changes that the owner meant, whatever they take away
 	left     bool   // the owner has left the clusterset; what is remembered is its version
@@ -31,6 +32,14 @@ type held struct {
 	export *Export
 	hash   Hash
 	unread bool
+}
+
+// count is 1 of what could not be read.
+func (h held) count() int {
+	if h.unread {
+		return 1
+	}
+	return 0
 }
 
 // owner returns the owner of that ID, a new and silent one if there is none.
@@ -115,6 +124,7 @@ func (s *Store) drop(o *owner, name ServiceName, why cause) {
 func (s *Store) hold(o *owner, name ServiceName, before, after held, why cause) {
 	o.digest += Digest(after.hash) - Digest(before.hash)
 	o.usage = o.usage.plus(after.export).minus(before.export)
+	o.unread += after.count() - before.count()
 	seers := s.audience(before)
 	o.sights.swap(name, hidden{seers, before.hash}, hidden{s.audience(after), after.hash})
 	if after == (held{}) {

@@ -63,7 +63,6 @@ func (x *Exchange) newLink(stream frames, peer federation.ClusterID, role Role, 
 	if x.config.Observe != nil {
 		l.session.changed = x.config.Observe
 	}
-	l.counters.streams.Add(1)
 	l.heard.Store(now.UnixNano())
 	return l
 }

@@ -38,7 +38,7 @@ func (c *Conn) Peer() federation.ClusterID { return c.peer }
 // names the cluster want, or any member if want is empty. ctx bounds the connecting, not the connection.
 // By TLS 1.3 the server may still refuse our certificate: then the first read says so.
 func (id *Identity) Dial(ctx context.Context, address string, want federation.ClusterID, proto string) (*Conn, error) {
-	raw, err := dialTCP(ctx, address)
+	raw, err := dialFrom(ctx, id.source, address)
 	if err != nil {
 		return nil, err
 	}
@@ -55,8 +55,11 @@ func (id *Identity) Dial(ctx context.Context, address string, want federation.Cl
 
 // dialTCP opens a connection that finds out when its peer is dead.
 func dialTCP(ctx context.Context, address string) (net.Conn, error) {
-	dialer := net.Dialer{KeepAliveConfig: keepAlive, Control: limitUnacked}
-	return dialer.DialContext(ctx, "tcp", address)
+	return newDialer().DialContext(ctx, "tcp", address)
+}
+
+func newDialer() *net.Dialer {
+	return &net.Dialer{KeepAliveConfig: keepAlive, Control: limitUnacked}
 }
 
 // handshake completes a connection within ctx. On an error it is for the caller to close it.

@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"net/netip"
 	"sync/atomic"
 	"time"
 
@@ -17,6 +18,7 @@ type Identity struct {
 	clusterset string
 	cluster    federation.ClusterID
 	files      Files
+	source     netip.Addr // see DialFrom
 	material   atomic.Pointer[material]
 }
 

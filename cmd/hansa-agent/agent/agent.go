@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
 	"google.golang.org/grpc/credentials/insecure"
+	eventsv1client "k8s.io/client-go/kubernetes/typed/events/v1"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 
@@ -46,6 +48,9 @@ type member struct {
 	name     election.Identity // of this agent among those of its cluster
 	election *election.Election
 	keeper   *state.Keeper
+	events   eventsv1client.EventInterface
+	foreign  chan error    // holds why this agent may not be in this cluster, if it found out
+	lastTold atomic.Uint64 // the stint whose takeover was told
 	circle   *circle
 	settled  chan struct{} // closes when what is not known does not exist
 	exchange *stream.Exchange
@@ -76,6 +81,14 @@ func Run(ctx context.Context, options Options, log *slog.Logger) error {
 		group.Go(func() error { return m.dns.Start(ctx) })
 	}
 	group.Go(func() error { return m.properties.Start(ctx) })
+	group.Go(func() error {
+		select {
+		case err := <-m.foreign:
+			return err
+		case <-ctx.Done():
+			return nil
+		}
+	})
 	group.Go(func() error { return m.run(ctx) })
 	err = group.Wait()
 	m.log.Info("stopped")
@@ -86,8 +99,12 @@ func Run(ctx context.Context, options Options, log *slog.Logger) error {
 // line because nearly every step needs the one before. After an error, what was bound stays so until the
 // process ends.
 func newMember(ctx context.Context, options Options, log *slog.Logger) (m *member, err error) {
-	m = &member{options: options, log: log, circle: newCircle(), changeSeconds: newChangeSeconds(), settled: make(chan struct{}), store: federation.NewStoreWithin(federation.ClusterID(options.Cluster), limits(options))}
-	m.importer = importer.New(m.store, importer.Config{Patience: federation.DefaultPatience})
+	m = &member{options: options, log: log, circle: newCircle(), changeSeconds: newChangeSeconds(), settled: make(chan struct{}), foreign: make(chan error, 1), store: federation.NewStoreWithin(federation.ClusterID(options.Cluster), limits(options))}
+	m.store.Withhold(options.exportPolicy())
+	m.importer = importer.New(m.store, importer.Config{
+		Patience: federation.Patience{Demote: options.DemoteAfter, Withdraw: options.WithdrawAfter},
+		Admit:    options.importPolicy(),
+	})
 	if m.rest, err = loadREST(options.Kubeconfig, options.Context); err != nil {
 		return nil, err
 	}
@@ -101,13 +118,17 @@ func newMember(ctx context.Context, options Options, log *slog.Logger) (m *membe
 		return nil, blameFile(options, err)
 	}
 	if m.port, err = trust.Listen(ctx, options.Listen, m.identity, log); err != nil {
-		return nil, fmt.Errorf("--listen %q: %w", options.Listen, err)
+		return nil, blameAddress("listen", options.Listen, err)
 	}
+	m.identity.DialFrom(m.port.Addr())
 	m.port.Route(m.route)
 	if err := m.newElection(); err != nil {
 		return nil, err
 	}
 	if err := m.newKeeper(); err != nil {
+		return nil, err
+	}
+	if m.events, err = newEvents(m.rest, options.Namespace); err != nil {
 		return nil, err
 	}
 	if m.ranges, err = newServiceRanges(m.rest, options.ServiceCIDRs, log); err != nil {
@@ -120,7 +141,7 @@ func newMember(ctx context.Context, options Options, log *slog.Logger) (m *membe
 			View: m.importer.View, Ready: m.importer.Ready(), Settled: m.settled, Log: log,
 		})
 		if err != nil {
-			return nil, fmt.Errorf("--dns-address %q: %w", options.DNSAddress, err)
+			return nil, blameAddress("dns-address", options.DNSAddress, err)
 		}
 	}
 	if options.XDSAddress != "" {
@@ -129,13 +150,21 @@ func newMember(ctx context.Context, options Options, log *slog.Logger) (m *membe
 			View: m.importer.View, Ready: m.importer.Ready(), Credentials: insecure.NewCredentials(), Log: log,
 		})
 		if err != nil {
-			return nil, fmt.Errorf("--xds-address %q: %w", options.XDSAddress, err)
+			return nil, blameAddress("xds-address", options.XDSAddress, err)
 		}
 	}
 	if m.http, err = newHTTPServer(options.HTTPAddress, m.metrics(), m.ready); err != nil {
-		return nil, fmt.Errorf("--http-address %q: %w", options.HTTPAddress, err)
+		return nil, blameAddress("http-address", options.HTTPAddress, err)
 	}
 	return m, nil
+}
+
+// blameAddress names the flag whose address cannot be listened on, and the address once.
+func blameAddress(flag, address string, err error) error {
+	if network, ok := errors.AsType[*net.OpError](err); ok {
+		err = network.Err
+	}
+	return fmt.Errorf("--%s %q: %w", flag, address, err)
 }
 
 func limits(o Options) federation.Limits {
@@ -162,12 +191,12 @@ func (m *member) run(ctx context.Context) error {
 		return errors.Join(err, m.unbind(ctx))
 	}
 	m.waiting.Store(nil)
-	_, _ = m.recall(ctx) // it has told, and settle tries again
 	mgr, err := m.assemble(ctx)
 	if err != nil {
 		return errors.Join(err, m.unbind(ctx))
 	}
-	m.log.Info("starting", "build", build(), "clusterset", m.options.Clusterset, "listen", m.port.Addr().String(), "advertise", m.options.advertised())
+	m.log.Info("starting", "build", build(), "clusterset", m.options.Clusterset, "listen", m.port.Addr().String(), "advertise", m.options.advertised(),
+		"identity", m.name.Name, "replica_address", m.name.Address)
 	return mgr.Start(ctx)
 }
 
@@ -186,7 +215,7 @@ func (m *member) assemble(ctx context.Context) (manager.Manager, error) {
 		return nil, err
 	}
 	err = exporter.Add(ctx, mgr, exporter.Config{
-		Store: m.store, Restored: m.importer.Ready(), Definition: exports, Lead: m.election.Lead, TakeTerm: m.takeTerm, Log: m.log,
+		Store: m.store, Restored: m.importer.Ready(), Policy: m.options.exportPolicy(), Definition: exports, Lead: m.election.Lead, TakeTerm: m.takeTerm, Log: m.log,
 	})
 	if err != nil {
 		return nil, err
@@ -198,7 +227,7 @@ func (m *member) assemble(ctx context.Context) (manager.Manager, error) {
 		return nil, err
 	}
 	runnables := []manager.Runnable{exports, imports, m.importer, m.port, m.ranges}
-	for _, start := range []manager.RunnableFunc{m.exchangeOnce, m.elect, m.gossipWhileLeading, m.remember, m.settle} {
+	for _, start := range []manager.RunnableFunc{m.exchangeOnce, m.elect, m.gossipWhileLeading, m.remember, m.settle, m.tellClusters} {
 		runnables = append(runnables, start)
 	}
 	if m.xds != nil {
@@ -223,7 +252,8 @@ func (m *member) unbind(ctx context.Context) error {
 	return err
 }
 
-// wait returns once this cluster is one that the agent may serve in, with the MCS API; or when ctx ends. A
+// wait returns once this cluster is one that the agent may serve in, with the MCS API; or when ctx ends. Nothing is
+// written before it is known whose hansa-state is. A
 // contradiction with a ClusterProperty is a mistake only when they are first read.
 func (m *member) wait(ctx context.Context) error {
 	tell := func(what string) { m.waiting.Store(&what) }
@@ -238,6 +268,9 @@ func (m *member) wait(ctx context.Context) error {
 	if err := m.properties.Err(); err != nil {
 		return err
 	}
+	if _, err := m.recall(ctx); isForeign(err) {
+		return err
+	} // of another error it has told, and settle tries again
 	var failed map[string]error
 	if m.options.InstallCRDs {
 		var err error

@@ -31,8 +31,9 @@ export usable here: as ServiceImports with clusterset IPs and EndpointSlices, by
 			}
 			log := options.logger(cmd.ErrOrStderr())
 			// The libraries log through one global door each.
-			ctrl.SetLogger(machinery(log))
-			klog.SetSlogLogger(slog.New(library{log.Handler(), slog.LevelInfo}))
+			ours := log.With("cluster", options.Cluster)
+			ctrl.SetLogger(machinery(ours))
+			klog.SetSlogLogger(slog.New(newLibrary(ours, slog.LevelInfo)))
 			return Run(cmd.Context(), options, log)
 		},
 	}

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"os"
 	"sync"
@@ -50,7 +51,7 @@ func (m *member) newKeeper() error {
 		return fmt.Errorf("making a client of ConfigMaps: %w", err)
 	}
 	m.keeper = state.New(state.Config{
-		ConfigMaps: core.ConfigMaps(m.options.Namespace), Name: state.DefaultName, Log: m.log,
+		ConfigMaps: core.ConfigMaps(m.options.Namespace), Name: state.DefaultName, Self: m.store.Self(), Log: m.log,
 		Gate: func(ctx context.Context) (context.Context, func(), error) {
 			lead, done, _, err := m.election.Lead(ctx)
 			return lead, done, err
@@ -112,15 +113,31 @@ func (m *member) elect(ctx context.Context) error {
 	}
 }
 
-// takeTerm returns a term of this cluster that no leader had.
+// takeTerm returns a term of this cluster that no leader had, and tells of the first of each stint.
 func (m *member) takeTerm(ctx context.Context, atLeast uint64) (uint64, error) {
-	return m.keeper.TakeTerm(ctx, atLeast, time.Now())
+	term, err := m.keeper.TakeTerm(ctx, atLeast, time.Now())
+	if err != nil {
+		return 0, m.blameCluster(err)
+	}
+	if s := m.election.Now(); m.lastTold.Swap(s.Stint) != s.Stint {
+		tellTakeover(m.log, s, term, time.Now())
+	}
+	return term, nil
+}
+
+// tellTakeover tells whom a leader follows. How long that one was not heard is by its own clock.
+func tellTakeover(log *slog.Logger, s election.Standing, term uint64, now time.Time) {
+	if s.Former == (election.Identity{}) {
+		log.Info("took the lead, and know of no leader before", "term", term)
+		return
+	}
+	log.Info("took over the lead", "from", s.Former.String(), "not_heard_for", max(0, now.Sub(s.FormerWrote)).Round(time.Millisecond), "term", term)
 }
 
 // recall lets the Store know of the clusters that are remembered, and returns where they were.
 func (m *member) recall(ctx context.Context) (seeds []string, err error) {
 	remembered, err := m.keeper.Load(ctx)
-	if err != nil {
+	if err = m.blameCluster(err); err != nil && !isForeign(err) {
 		m.log.Error("which clusters there are cannot be recalled", "configmap", m.options.Namespace+"/"+state.DefaultName, "error", err)
 	}
 	for _, c := range remembered.Clusters {
@@ -163,51 +180,3 @@ func (m *member) remember(ctx context.Context) error {
 		}
 	}
 }
-
-// settle closes settled once nothing more is to be waited for: every cluster that is known was heard whole since
-// the start, or it took too long.
-func (m *member) settle(ctx context.Context) error {
-	limit := time.NewTimer(withdrawAfter)
-	defer limit.Stop()
-	select {
-	case <-m.importer.Ready():
-	case <-ctx.Done():
-		return nil
-	}
-	for wait := recallPause; ; wait = min(2*wait, time.Minute) { // which clusters there are has to be known first
-		if _, err := m.recall(ctx); err == nil {
-			break
-		}
-		select {
-		case <-time.After(wait):
-			continue
-		case <-limit.C:
-		case <-ctx.Done():
-			return nil
-		}
-		close(m.settled)
-		return nil
-	}
-	for {
-		changed := m.store.Changed()
-		if m.store.Complete() {
-			break
-		}
-		select {
-		case <-changed:
-			continue
-		case <-limit.C:
-		case <-ctx.Done():
-			return nil
-		}
-		break
-	}
-	close(m.settled)
-	return nil
-}
-
-// recallPause is how long to wait after what is remembered could not be read, and longer each time.
-const recallPause = time.Second
-
-// withdrawAfter is how long a known cluster that is not heard keeps names from being denied.
-const withdrawAfter = 10 * time.Minute

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
@@ -25,13 +26,39 @@ func (o *Options) logger(w io.Writer) *slog.Logger {
 // machinery returns where controller-runtime logs. What it starts and stops tells an operator nothing, so all
 // that is less than a warning is at level debug.
 func machinery(log *slog.Logger) logr.Logger {
-	return logr.FromSlogHandler(library{log.Handler(), slog.LevelDebug})
+	return logr.FromSlogHandler(newLibrary(log, slog.LevelDebug))
 }
 
 // library is the Handler of a Kubernetes library, which knows no warnings.
 type library struct {
 	slog.Handler
-	info slog.Level // of what is to the library of level info
+	info   slog.Level // of what is to the library of level info
+	warned *warned
+}
+
+func newLibrary(log *slog.Logger, info slog.Level) library {
+	return library{log.Handler(), info, &warned{at: map[string]time.Time{}}}
+}
+
+// warned remembers when a library last gave a warning. Each watch has its own word for an API server that hangs, and
+// people need one.
+type warned struct {
+	mu sync.Mutex
+	at map[string]time.Time // by message
+}
+
+// again reports whether the same was said lately, and notes that it is said now.
+func (w *warned) again(message string, now time.Time) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if last, said := w.at[message]; said && now.Sub(last) < tellAgain {
+		return true
+	}
+	if len(w.at) == maxWarnings {
+		clear(w.at)
+	}
+	w.at[message] = now
+	return false
 }
 
 // level returns the level of what a library says at a level. It writes "Warning: " in front of what is one.
@@ -55,7 +82,8 @@ func (l library) Enabled(ctx context.Context, level slog.Level) bool {
 
 // Handle implements slog.Handler.
 func (l library) Handle(ctx context.Context, r slog.Record) error {
-	if r.Level = l.level(r.Level, r.Message); ofTerminatingNamespace(r) {
+	own := r.Level
+	if r.Level = l.level(own, r.Message); ofTerminatingNamespace(r) || r.Level != own && r.Level == slog.LevelWarn && l.warned.again(r.Message, r.Time) {
 		r.Level = slog.LevelDebug
 	}
 	if !l.Handler.Enabled(ctx, r.Level) {
@@ -75,15 +103,15 @@ func ofTerminatingNamespace(r slog.Record) (yes bool) {
 
 // WithAttrs implements slog.Handler.
 func (l library) WithAttrs(attrs []slog.Attr) slog.Handler {
-	return library{l.Handler.WithAttrs(attrs), l.info}
+	return library{l.Handler.WithAttrs(attrs), l.info, l.warned}
 }
 
 // WithGroup implements slog.Handler.
 func (l library) WithGroup(name string) slog.Handler {
-	return library{l.Handler.WithGroup(name), l.info}
+	return library{l.Handler.WithGroup(name), l.info, l.warned}
 }
 
-// maxWarnings bounds what is remembered of an API server's warnings, which may name objects.
+// maxWarnings bounds what is remembered of warnings, which may name objects.
 const maxWarnings = 256
 
 // apiWarnings logs what the API server warns of, each text once. That is at level debug: the requests that it

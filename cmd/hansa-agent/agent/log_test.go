@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -54,11 +55,36 @@ func TestTheMachineryIsQuietUntilItWarns(t *testing.T) {
 		}
 	}
 	log, out := logging(slog.LevelInfo)
-	clientGo := slog.New(library{log.Handler(), slog.LevelInfo}).WithGroup("g")
+	clientGo := slog.New(newLibrary(log, slog.LevelInfo)).WithGroup("g")
 	clientGo.Warn("odd", "a", 1)
 	clientGo.Info("even", "a", 2)
 	if want := "level=WARN msg=odd g.a=1\nlevel=INFO msg=even g.a=2\n"; out.String() != want {
 		t.Errorf("client-go says %q, want %q", out, want)
+	}
+}
+
+// Each watch says that it ended when the API server hangs: a line a minute is enough.
+func TestWhatALibraryWarnsOfIsToldOnceAMinute(t *testing.T) {
+	log, out := logging(slog.LevelInfo)
+	l := newLibrary(log, slog.LevelInfo)
+	for _, step := range []struct {
+		at            time.Duration
+		message, kind string
+		level         slog.Level
+		want          string
+	}{
+		{0, "Warning: watch ended", "Services", slog.LevelInfo, "level=WARN msg=\"Warning: watch ended\" type=Services\n"},
+		{time.Second, "Warning: watch ended", "Namespaces", slog.LevelInfo, ""},
+		{2 * time.Second, "Warning: bookmark expired", "Namespaces", slog.LevelInfo, "level=WARN msg=\"Warning: bookmark expired\" type=Namespaces\n"},
+		{3 * time.Second, "Warning: watch ended", "Nodes", slog.LevelWarn, "level=WARN msg=\"Warning: watch ended\" type=Nodes\n"}, // it means it
+		{tellAgain - 1, "Warning: watch ended", "Services", slog.LevelInfo, ""},
+		{tellAgain, "Warning: watch ended", "Services", slog.LevelInfo, "level=WARN msg=\"Warning: watch ended\" type=Services\n"},
+	} {
+		out.Reset()
+		r := slog.NewRecord(time.Unix(1000, 0).Add(step.at), step.level, step.message, 0)
+		if err := l.WithAttrs([]slog.Attr{slog.String("type", step.kind)}).Handle(t.Context(), r); err != nil || out.String() != step.want {
+			t.Errorf("at %s: logged %q, want %q; error %v", step.at, out, step.want, err)
+		}
 	}
 }
 

@@ -44,6 +44,14 @@ type Options struct {
 	XDSAddress string // "" for no xDS
 	XDSTLS     string // how xDS is protected
 
+	// Which namespaces may leave for other clusters, and may come from them: rules as federation.ParseNamespaceRule
+	// reads them. Without any that allow, what is not denied is allowed.
+	ExportNamespaces, ExportDenyNamespaces []string
+	ImportNamespaces, ImportDenyNamespaces []string
+
+	// How long a cluster that is not heard keeps its endpoints in first rank, and at all (0 for ever).
+	DemoteAfter, WithdrawAfter time.Duration
+
 	// What one other cluster may make this one hold.
 	MaxServices, MaxEndpoints, MaxBytes int
 
@@ -68,6 +76,13 @@ func Defaults() Options {
 		Listen:      ":8443",         // unprivileged, so no capability is needed
 		DNSZone:     dns.DefaultZone, // the only name that the KEP allows (D1)
 		AddressRest: kube.DefaultAddressRest,
+
+		// What is in them is each cluster's own, and whoever controls it controls the cluster.
+		ExportDenyNamespaces: []string{"kube-*"},
+		ImportDenyNamespaces: []string{"kube-*"},
+
+		DemoteAfter:   30 * time.Second, // a leader that is replaced, or a short cut, moves no traffic
+		WithdrawAfter: 10 * time.Minute,
 
 		MaxServices:  federation.DefaultLimits.Services,
 		MaxEndpoints: federation.DefaultLimits.Endpoints,
@@ -98,6 +113,12 @@ func (o *Options) AddFlags(f *pflag.FlagSet) {
 	f.StringVar(&o.DNSZone, "dns-zone", o.DNSZone, "zone that DNS is answered for, and domain of the xDS hosts below svc")
 	f.StringVar(&o.XDSAddress, "xds-address", o.XDSAddress, "host:port on which xDS is served; without it there is no xDS")
 	f.StringVar(&o.XDSTLS, "xds-tls", o.XDSTLS, "how xDS is protected; the one value is \"none\": in the clear, so let only clients that may see everything reach --xds-address")
+	f.StringSliceVar(&o.ExportNamespaces, "export-namespaces", o.ExportNamespaces, "namespace whose ServiceExports are heeded, or <cluster>=<namespace> for what that cluster alone may see; in both * stands for any characters; may be given several times; without it all that are not denied")
+	f.StringSliceVar(&o.ExportDenyNamespaces, "export-deny-namespaces", o.ExportDenyNamespaces, "namespace of which nothing is exported, or <cluster>=<namespace> for what that cluster may not see; as --export-namespaces, which it overrides; an empty value denies none")
+	f.StringSliceVar(&o.ImportNamespaces, "import-namespaces", o.ImportNamespaces, "namespace into which services are imported, or <cluster>=<namespace> for what is taken from that cluster alone; as --export-namespaces")
+	f.StringSliceVar(&o.ImportDenyNamespaces, "import-deny-namespaces", o.ImportDenyNamespaces, "namespace into which nothing is imported, or <cluster>=<namespace> for what is not taken from that cluster; as --export-deny-namespaces")
+	f.DurationVar(&o.DemoteAfter, "demote-after", o.DemoteAfter, "how long a cluster that is not heard keeps its endpoints in first rank; then those of other clusters go before; an annotation of a ServiceExport can say otherwise for its service")
+	f.DurationVar(&o.WithdrawAfter, "withdraw-after", o.WithdrawAfter, "how long until the endpoints of a cluster that is not heard go; 0 for never, else at least --demote-after; an annotation of a ServiceExport can say otherwise for its service")
 	f.IntVar(&o.MaxServices, "max-services", o.MaxServices, "most services that one other cluster may make this one hold; those beyond are refused")
 	f.IntVar(&o.MaxEndpoints, "max-endpoints", o.MaxEndpoints, "most endpoints that one other cluster may make this one hold, in all of its services")
 	f.IntVar(&o.MaxBytes, "max-bytes", o.MaxBytes, "about the most bytes of memory that one other cluster may make this one hold")
@@ -157,6 +178,8 @@ func (o *Options) Validate() error {
 			bad(flag, strconv.Itoa(n), errors.New("want a number from 1"))
 		}
 	}
+	o.checkPolicies(bad)
+	o.checkQuiet(bad)
 	if o.AddressRest < 0 {
 		bad("address-rest", o.AddressRest.String(), errors.New("want "+aDuration+", or 0"))
 	}

@@ -3,12 +3,14 @@ package agent
 import (
 	"bytes"
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
+	"reflect"
 	"runtime"
 	"slices"
 	"strings"
@@ -17,6 +19,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"github.com/hansa-mcs/hansa/federation"
 	"github.com/hansa-mcs/hansa/federation/trust"
 	"github.com/hansa-mcs/hansa/integration/rule"
 )
@@ -57,6 +60,7 @@ func (o Options) flags() []string {
 	var args []string
 	f.VisitAll(func(flag *pflag.Flag) {
 		if several, ok := flag.Value.(pflag.SliceValue); ok {
+			args = append(args, "--"+flag.Name+"=") // none of the defaults
 			for _, value := range several.GetSlice() {
 				args = append(args, "--"+flag.Name, value)
 			}
@@ -117,6 +121,13 @@ func TestMistakesEndTheAgentWithAClearLine(t *testing.T) {
 		{"service range without a length", func(o *Options, _ string) { o.ServiceCIDRs = []string{"10.96.0.0/12", "10.0.0.1"} }, []string{`--service-cidrs "10.0.0.1"`, "10.96.0.0/12"}},
 		{"service range too long", func(o *Options, _ string) { o.ServiceCIDRs = []string{"10.0.0.0/33"} }, []string{`--service-cidrs "10.0.0.0/33"`, "want a prefix"}},
 		{"service range in IPv6's clothes", func(o *Options, _ string) { o.ServiceCIDRs = []string{"::ffff:10.0.0.0/104"} }, []string{`--service-cidrs "::ffff:10.0.0.0/104"`, "want a prefix"}},
+		{"namespace rule", func(o *Options, _ string) { o.ExportNamespaces = []string{"shop", "Bank"} }, []string{`--export-namespaces "Bank": want a namespace, or <cluster>=<namespace>`}},
+		{"namespace rule of a cluster", func(o *Options, _ string) { o.ExportDenyNamespaces = []string{"we st=*"} }, []string{`--export-deny-namespaces "we st=*": want`}},
+		{"namespace rule of two clusters", func(o *Options, _ string) { o.ImportNamespaces = []string{"west=shop=*"} }, []string{`--import-namespaces "west=shop=*": want`}},
+		{"namespace rule of nothing", func(o *Options, _ string) { o.ImportDenyNamespaces = []string{"west="} }, []string{`--import-deny-namespaces "west=": want`}},
+		{"demoted before it is quiet", func(o *Options, _ string) { o.DemoteAfter = -time.Second }, []string{`--demote-after "-1s": want a duration such as 5m or 30s, or 0`}},
+		{"withdrawn before it is demoted", func(o *Options, _ string) { o.WithdrawAfter = 29 * time.Second }, []string{`--withdraw-after "29s": want at least the 30s of --demote-after, or 0 for never`}},
+		{"withdrawn before it is quiet", func(o *Options, _ string) { o.WithdrawAfter = -1 }, []string{`--withdraw-after "-1ns": want at least`}},
 		{"log level", func(o *Options, _ string) { o.LogLevel = "loud" }, []string{`--log-level "loud"`, "debug, info, warn or error"}},
 		{"log format", func(o *Options, _ string) { o.LogFormat = "xml" }, []string{`--log-format "xml"`, "text or json"}},
 	} {
@@ -238,6 +249,42 @@ func TestServiceRangesComeByCommaAndByFlag(t *testing.T) {
 	}
 }
 
+// What is denied by default may be given up on purpose, and what is given takes its place.
+func TestPoliciesOfNamespaces(t *testing.T) {
+	for line, want := range map[string]struct{ exports, imports federation.Namespaces }{
+		"": {federation.Namespaces{Deny: []federation.NamespaceRule{{Cluster: "*", Namespace: "kube-*"}}}, federation.Namespaces{Deny: []federation.NamespaceRule{{Cluster: "*", Namespace: "kube-*"}}}},
+		"--export-deny-namespaces= --import-deny-namespaces=": {},
+		"--export-namespaces=shop,eu-*=market-* --export-namespaces=bank --import-deny-namespaces=west=shop --export-deny-namespaces=": {
+			federation.Namespaces{Allow: []federation.NamespaceRule{{Cluster: "*", Namespace: "shop"}, {Cluster: "eu-*", Namespace: "market-*"}, {Cluster: "*", Namespace: "bank"}}},
+			federation.Namespaces{Deny: []federation.NamespaceRule{{Cluster: "west", Namespace: "shop"}}},
+		},
+		"--import-namespaces=shop --export-deny-namespaces= --import-deny-namespaces=": {
+			federation.Namespaces{}, federation.Namespaces{Allow: []federation.NamespaceRule{{Cluster: "*", Namespace: "shop"}}},
+		},
+	} {
+		o, _ := valid(t)
+		f := pflag.NewFlagSet("", pflag.ContinueOnError)
+		o.AddFlags(f)
+		if err := errors.Join(f.Parse(strings.Fields(line)), o.Validate()); err != nil {
+			t.Fatal(err)
+		}
+		if exports, imports := o.exportPolicy(), o.importPolicy(); !reflect.DeepEqual(exports, want.exports) || !reflect.DeepEqual(imports, want.imports) {
+			t.Errorf("%s: exports by %+v, imports by %+v", line, exports, imports)
+		}
+	}
+}
+
+// Never, and at once, are times too.
+func TestTimesOfQuietClusters(t *testing.T) {
+	for _, c := range []struct{ demote, withdraw time.Duration }{{0, 0}, {time.Hour, 0}, {0, 1}, {time.Second, time.Second}} {
+		o, _ := valid(t)
+		o.DemoteAfter, o.WithdrawAfter = c.demote, c.withdraw
+		if err := o.Validate(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 func TestAnAddressIsNamedOnce(t *testing.T) {
 	o, _ := valid(t)
 	o.Peers = []string{"east"}
@@ -282,10 +329,10 @@ func reference() string {
 	fmt.Fprintf(&b, "# hansa-agent\n\n%s\n\n```\n%s\n```\n\n| flag | default | meaning |\n|---|---|---|\n", c.Long, c.Example)
 	c.Flags().VisitAll(func(f *pflag.Flag) {
 		value := ""
-		if f.DefValue != "" && f.DefValue != "[]" {
-			value = "`" + f.DefValue + "`"
+		if text := strings.Trim(f.DefValue, "[]"); text != "" {
+			value = "`" + text + "`"
 		}
-		fmt.Fprintf(&b, "| `--%s` | %s | %s |\n", f.Name, value, strings.ReplaceAll(f.Usage, "|", "\\|"))
+		fmt.Fprintf(&b, "| `--%s` | %s | %s |\n", f.Name, value, strings.NewReplacer("|", "\\|", "<", "\\<").Replace(f.Usage))
 	})
 	b.WriteString("\nWhat `/metrics` shows is listed in [metrics](metrics.md).\n")
 	return b.String()

@@ -1,6 +1,8 @@
 package agent
 
 import (
+	"context"
+	"errors"
 	"log/slog"
 	"net/http"
 	"sync"
@@ -13,6 +15,8 @@ type reach struct {
 	log *slog.Logger
 
 	mu          sync.Mutex
+	answered    time.Time // when it last answered
+	unanswered  time.Time // when the first request since then was sent that its asker gave up waiting for
 	since, told time.Time // of what goes on now; zero for nothing
 }
 
@@ -25,8 +29,9 @@ const (
 // wrap is what rest.Config.Wrap takes.
 func (r *reach) wrap(next http.RoundTripper) http.RoundTripper { return reaching{next, r} }
 
-// heard takes what came of a request: an answer if err is nil.
-func (r *reach) heard(err error, now time.Time) {
+// heard takes what came of a request that was sent at a time: an answer if err is nil. One that hung fails long after
+// the API server was gone.
+func (r *reach) heard(err error, sent, now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch {
@@ -34,12 +39,24 @@ func (r *reach) heard(err error, now time.Time) {
 		if !r.told.IsZero() {
 			r.log.Info("the API server answers again", "after", now.Sub(r.since).Round(time.Second))
 		}
-		r.since, r.told = time.Time{}, time.Time{}
+		r.answered, r.unanswered, r.since, r.told = now, time.Time{}, time.Time{}, time.Time{}
 	case r.since.IsZero():
-		r.since = now
+		if !r.unanswered.IsZero() && r.unanswered.Before(sent) {
+			sent = r.unanswered
+		}
+		r.since = later(sent, r.answered)
 	case now.Sub(r.since) >= bearable && now.Sub(r.told) >= tellAgain:
 		r.told = now
 		r.log.Warn("cannot reach the API server; trying for ever", "error", err)
+	}
+}
+
+// gaveUp takes that who asked waited no longer. That alone says nothing: it may have been impatient.
+func (r *reach) gaveUp(sent time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.unanswered.IsZero() || sent.Before(r.unanswered) {
+		r.unanswered = sent
 	}
 }
 
@@ -49,11 +66,16 @@ type reaching struct {
 	*reach
 }
 
-// RoundTrip implements http.RoundTripper. That the asker gave up says nothing about the API server.
+// RoundTrip implements http.RoundTripper. That the asker does not want an answer any more says nothing about the API
+// server.
 func (r reaching) RoundTrip(request *http.Request) (*http.Response, error) {
+	sent := time.Now()
 	response, err := r.next.RoundTrip(request)
-	if request.Context().Err() == nil {
-		r.heard(err, time.Now())
+	switch ended := request.Context().Err(); {
+	case ended == nil:
+		r.heard(err, sent, time.Now())
+	case errors.Is(ended, context.DeadlineExceeded) && err != nil:
+		r.gaveUp(sent)
 	}
 	return response, err
 }

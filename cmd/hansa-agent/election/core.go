@@ -42,6 +42,9 @@ type core struct {
 	since   time.Time             // when its holder was first seen as such
 	sighted time.Time             // when it was seen again after nobody could see it
 
+	former      Identity  // who held it last that is not us, zero if nobody did since we did
+	formerWrote time.Time // when that one wrote it last, by its own clock
+
 	held  bool      // it has been ours, and nobody else's, since stint began
 	stint uint64    // how often it became ours
 	kept  time.Time // when the last write that made or kept it ours was sent
@@ -67,6 +70,7 @@ func (c *core) see(s sight, now time.Time) bool {
 	if !c.mine() {
 		c.held = false
 	}
+	c.noteFormer(before)
 	if changed {
 		c.changed = now
 	}
@@ -77,6 +81,22 @@ func (c *core) see(s sight, now time.Time) bool {
 		c.since = now
 	}
 	return changed
+}
+
+// noteFormer remembers who holds the Lease, for the day when it is ours. Who gives it back writes it once more.
+func (c *core) noteFormer(before *coordinationv1.Lease) {
+	who := holding(c.lease)
+	switch {
+	case c.lease == nil || c.mine():
+		return
+	case who != Identity{}:
+		c.former = who
+	case holding(before).Name == c.me.Name:
+		c.former = Identity{}
+	}
+	if t := c.lease.Spec.RenewTime; t != nil {
+		c.formerWrote = t.Time
+	}
 }
 
 // isNews reports whether s is newer than what is known: by its version, or because it was asked for
@@ -184,6 +204,9 @@ func (c *core) standing(now time.Time) Standing {
 	s := Standing{Leading: c.leads(now), Stint: c.stint, Leader: holding(c.lease)}
 	if s.Leader == (Identity{}) {
 		return s
+	}
+	if c.mine() && c.former != (Identity{}) {
+		s.Former, s.FormerWrote = c.former, c.formerWrote
 	}
 	s.Since = c.since
 	if t := c.lease.Spec.AcquireTime; t != nil && t.Time.Before(s.Since) {

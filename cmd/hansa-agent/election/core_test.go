@@ -281,3 +281,42 @@ func wantSpec(t *testing.T, l *coordinationv1.Lease, holder string, seconds int3
 			*s.LeaseTransitions, s.AcquireTime, s.RenewTime, holder, seconds, transitions, acquired, renewed)
 	}
 }
+
+func TestALeaderKnowsWhomItFollows(t *testing.T) {
+	b := Identity{"b", "b.example:7946"}
+	held := func(version, holder string, renewed float64) *coordinationv1.Lease {
+		l := lease(version, holder)
+		l.Spec.RenewTime = &metav1.MicroTime{Time: at(renewed)}
+		return l
+	}
+	type sights []*coordinationv1.Lease // nil where it was deleted
+	for what, test := range map[string]struct {
+		seen  sights
+		want  Identity
+		wrote float64
+	}{
+		"nobody":                      {sights{nil, held("2", "a", 1)}, Identity{}, 0},
+		"one that nobody can name":    {sights{held("1", "b/", 1), held("2", "a", 9)}, Identity{}, 0},
+		"one that was silent":         {sights{held("1", b.String(), 1), held("2", b.String(), 2), held("3", "a", 12), held("4", "a", 13)}, b, 2},
+		"one that gave it back":       {sights{held("1", b.String(), 1), held("2", "", 5), held("3", "a", 6)}, b, 5},
+		"one whose Lease was deleted": {sights{held("1", b.String(), 1), nil, held("3", "a", 6)}, b, 1},
+		"the last of several":         {sights{held("1", "d", 1), held("2", b.String(), 2), held("3", "a", 6)}, b, 2},
+		"itself":                      {sights{held("1", b.String(), 1), held("2", "a", 2), held("3", "", 3), held("4", "a", 4)}, Identity{}, 0},
+	} {
+		c := coreOf(t)
+		for i, l := range test.seen {
+			if s := c.standing(at(0)); !c.mine() && s.Former != (Identity{}) {
+				t.Errorf("%s: %+v while it is not ours", what, s)
+			}
+			if l == nil {
+				c.see(sight{asked: at(float64(i) + 1)}, at(float64(i)))
+			} else {
+				c.see(event(l), at(float64(i)))
+			}
+		}
+		s := c.standing(at(0))
+		if s.Former != test.want || !s.FormerWrote.IsZero() && !s.FormerWrote.Equal(at(test.wrote)) || s.FormerWrote.IsZero() != (test.want == Identity{}) {
+			t.Errorf("%s: %+v wrote %v, want %+v at %v", what, s.Former, s.FormerWrote, test.want, at(test.wrote))
+		}
+	}
+}

@@ -49,8 +49,9 @@ type round struct {
 	seen       chan news
 	answered   chan news
 	blink      chan struct{}
-	step       step // that is under way, or idle
-	doubtful   bool // whether a write of ours may have been done, or may yet be, though nobody said so
+	reminded   time.Time // when it was last told that we are frozen
+	step       step      // that is under way, or idle
+	doubtful   bool      // whether a write of ours may have been done, or may yet be, though nobody said so
 }
 
 func newRound(e *Election) *round {
@@ -118,11 +119,14 @@ func (r *round) begin(ctx context.Context, now time.Time, requests *sync.WaitGro
 	requests.Go(func() { r.answered <- r.door.put(ctx, lease, now) })
 }
 
-// due is when the next step begins or a leader freezes, zero for neither. The freeze waits for no request.
+// due is when the next step begins, a leader freezes or a frozen one says so again, zero for none. The freeze waits
+// for no request.
 func (r *round) due(now time.Time) time.Time {
 	var due time.Time
 	if r.core.leads(now) {
 		due = r.core.until()
+	} else if r.core.held {
+		due = r.reminded.Add(remindAgain)
 	}
 	if step, at := r.core.next(); r.step == idle && step != idle && (due.IsZero() || at.Before(due)) {
 		due = at
@@ -195,7 +199,17 @@ func (r *round) publish(ctx context.Context) {
 	now := time.Now()
 	next := r.core.standing(now)
 	r.tell(ctx, r.post.publish(next, r.core.until(), now, errNotLeading), next)
+	if frozen := r.core.held && !next.Leading; frozen && now.Sub(r.reminded) >= remindAgain {
+		r.reminded = now
+		r.config.Log.WarnContext(ctx, "the Lease could not be renewed in time: until it is, this agent writes nothing here and tells others no change of this cluster; its streams, DNS and xDS go on",
+			"since", r.core.until(), "for", now.Sub(r.core.until()).Round(time.Second))
+	} else if !frozen {
+		r.reminded = time.Time{}
+	}
 }
+
+// remindAgain is how often it is told that a leader is frozen.
+const remindAgain = time.Minute
 
 func (r *round) tell(ctx context.Context, before, next Standing) {
 	log := r.config.Log
@@ -204,9 +218,7 @@ func (r *round) tell(ctx context.Context, before, next Standing) {
 		log.InfoContext(ctx, "renewed the Lease again, writing on", "stint", next.Stint)
 	case next.Leading && !before.Leading:
 		log.InfoContext(ctx, "leading", "stint", next.Stint, "identity", r.config.Identity.String())
-	case r.core.held && before.Leading && !next.Leading:
-		log.WarnContext(ctx, "the Lease could not be renewed in time, writing nothing until it is", "since", r.core.kept)
-	case before.Leading && !next.Leading:
+	case before.Leading && !next.Leading && !r.core.held:
 		log.WarnContext(ctx, "lost the Lease, writing nothing", "holder", clip(holder(r.core.lease)))
 	case next.Leader != before.Leader && !r.core.mine():
 		log.InfoContext(ctx, "not leading", "holder", clip(holder(r.core.lease)))

@@ -21,13 +21,18 @@ type Standing struct {
 	// Since is when Leader took the Lease, by the clock of who took it but never later than we saw it. It is
 	// for people to read.
 	Since time.Time
+	// Former is who held the Lease before us if it is ours, zero if that is not known, and FormerWrote when that one
+	// last wrote it, by its own clock. They are for people to read.
+	Former      Identity
+	FormerWrote time.Time
 	// Changed closes when another Standing is current.
 	Changed <-chan struct{}
 }
 
 // same compares all but Changed.
 func (s Standing) same(o Standing) bool {
-	return s.Leading == o.Leading && s.Stint == o.Stint && s.Leader == o.Leader && s.Since.Equal(o.Since)
+	return s.Leading == o.Leading && s.Stint == o.Stint && s.Leader == o.Leader && s.Since.Equal(o.Since) &&
+		s.Former == o.Former && s.FormerWrote.Equal(o.FormerWrote)
 }
 
 var (

@@ -65,6 +65,9 @@ func show(t *testing.T, data map[string]string) string {
 	t.Helper()
 	s, err := Decode(data)
 	var b strings.Builder
+	if s.Self != "" {
+		fmt.Fprintf(&b, "self %s\n", s.Self)
+	}
 	fmt.Fprintf(&b, "term %d\n", s.Term)
 	for _, c := range s.Clusters {
 		heard := "never"

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"k8s.io/apimachinery/pkg/types"
 	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
 
 	"github.com/hansa-mcs/hansa/federation"
@@ -21,6 +22,10 @@ const DefaultName = "hansa-state"
 type Config struct {
 	ConfigMaps corev1client.ConfigMapInterface // of the agent's namespace; it may get, create and patch
 	Name       string                          // of the ConfigMap
+
+	// Self is the cluster whose state it is. A ConfigMap that says another is an OtherClusterError of whatever is
+	// asked of it. With "" nothing is said about that, and any is taken.
+	Self federation.ClusterID
 
 	// Gate waits until this agent leads, or for the end of ctx, which is its error. It is called before each
 	// write of what was noted; lead ends when the agent may write no longer, done is called when it has
@@ -40,6 +45,8 @@ type Keeper struct {
 	term  uint64            // that was taken
 	noted []Cluster         // sorted, valid
 	data  map[string]string // of the ConfigMap as it was last seen; nobody writes to it
+	uid   types.UID         // of the ConfigMap as it was last seen, "" if there was none
+	made  chan struct{}     // closes once there was one
 	// What was logged last of what is noted and cannot be remembered.
 	invalid, surplus string
 }
@@ -49,11 +56,27 @@ func New(config Config) *Keeper {
 	if config.Gate == nil {
 		config.Gate = func(ctx context.Context) (context.Context, func(), error) { return ctx, func() {}, ctx.Err() }
 	}
-	return &Keeper{config: config, log: config.Log.With("config_map", config.Name), woken: make(chan struct{}, 1)}
+	return &Keeper{config: config, log: config.Log.With("config_map", config.Name), woken: make(chan struct{}, 1), made: make(chan struct{})}
+}
+
+// OtherClusterError says that the ConfigMap is another cluster's.
+type OtherClusterError struct{ Found federation.ClusterID }
+
+// Error implements error.
+func (e *OtherClusterError) Error() string { return fmt.Sprintf("it is of cluster %q", e.Found) }
+
+// Made returns a channel that closes once the Keeper has seen that the ConfigMap is there.
+func (k *Keeper) Made() <-chan struct{} { return k.made }
+
+// UID returns that of the ConfigMap as it was last seen, "" if there was none.
+func (k *Keeper) UID() types.UID {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.uid
 }
 
 // Load reads what is remembered, a zero State if nothing is. What cannot be read is logged, and left out; the
-// error is the API server's alone.
+// error is the API server's, or an OtherClusterError.
 func (k *Keeper) Load(ctx context.Context) (State, error) {
 	cm, err := k.read(ctx)
 	if err != nil || cm == nil {
@@ -77,7 +100,7 @@ func (k *Keeper) TakeTerm(ctx context.Context, atLeast uint64, now time.Time) (u
 	var doubt error
 	_, err := k.rewrite(ctx, func(data map[string]string) map[string]string {
 		term, doubt = nextTerm(data, atLeast, now)
-		return Encode(State{Term: term})
+		return Encode(State{Self: k.config.Self, Term: term})
 	})
 	if err != nil {
 		return 0, fmt.Errorf("taking a term: %w", err)

@@ -74,7 +74,11 @@ func (k *Keeper) plan(data map[string]string) (changes map[string]string, urgent
 	k.mu.Lock()
 	term, noted := k.term, k.noted
 	k.mu.Unlock()
-	return plan(data, term, noted)
+	changes, urgent, err = plan(data, term, noted)
+	if own := string(k.config.Self); own != "" && term > 0 && data[selfKey] != own {
+		changes[selfKey], urgent = own, true
+	}
+	return changes, urgent, err
 }
 
 // remember writes what was noted by now, unless the ConfigMap turns out to need it later, or not at all.
@@ -131,7 +135,7 @@ func (p *pace) succeeded(now time.Time, wrote bool) {
 // failed returns how long it takes to the next attempt.
 func (p *pace) failed(now time.Time, err error) time.Duration {
 	again := p.retry.Step()
-	if errors.Is(err, errUnfit) {
+	if _, other := errors.AsType[*OtherClusterError](err); other || errors.Is(err, errUnfit) {
 		again = HeardEvery // a person has to do something, and to see why
 	}
 	p.next = now.Add(again)

@@ -17,12 +17,15 @@ import (
 const MaxClusters = 1024
 
 const (
+	selfKey       = "self"
 	termKey       = "term"
 	clusterPrefix = "cluster." // no cluster ID has a dot
 )
 
 // State is what outlives a restart.
 type State struct {
+	Self federation.ClusterID // whose state it is, "" if that is not known
+
 	Term     uint64    // of the last leader of this cluster, 0 for none
 	Clusters []Cluster // sorted by ID, at most MaxClusters
 
@@ -35,11 +38,13 @@ type State struct {
 func Decode(data map[string]string) (State, error) {
 	var s State
 	var wrong problems
+	var err error
+	s.Self, err = decodeSelf(data)
+	wrong.add(err)
+	s.Term, err = decodeTerm(data)
+	wrong.add(err)
 	for _, key := range slices.Sorted(maps.Keys(data)) {
-		if key == termKey {
-			var err error
-			s.Term, err = decodeTerm(data)
-			wrong.add(err)
+		if key == selfKey || key == termKey {
 			continue
 		}
 		id, err := clusterOf(key)
@@ -68,6 +73,9 @@ func Encode(s State) map[string]string {
 	if data == nil {
 		data = map[string]string{}
 	}
+	if s.Self != "" {
+		data[selfKey] = string(s.Self)
+	}
 	if s.Term != 0 {
 		data[termKey] = strconv.FormatUint(s.Term, 10)
 	}
@@ -77,6 +85,18 @@ func Encode(s State) map[string]string {
 		}
 	}
 	return data
+}
+
+func decodeSelf(data map[string]string) (federation.ClusterID, error) {
+	text, ok := data[selfKey]
+	if !ok {
+		return "", nil
+	}
+	id, err := federation.ParseClusterID(text)
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", selfKey, err)
+	}
+	return id, nil
 }
 
 func decodeTerm(data map[string]string) (uint64, error) {

@@ -27,7 +27,7 @@ func TestWhatIsEncodedIsDecoded(t *testing.T) {
 }
 
 func randomState(r *rand.Rand) State {
-	s := State{Term: r.Uint64() >> r.IntN(65)}
+	s := State{Self: federation.ClusterID(pick(r, "", "east")), Term: r.Uint64() >> r.IntN(65)}
 	for _, id := range slices.Sorted(maps.Keys(map[string]bool{pick(r, "a", "b"): true, pick(r, "c", "x-1"): true, pick(r, "north", "0"): true})) {
 		c := Cluster{ID: federation.ClusterID(id), UID: pick(r, "", "u", strings.Repeat("u", maxUID))}
 		for range r.IntN(MaxAddresses + 1) {
@@ -54,7 +54,7 @@ func pick[T any](r *rand.Rand, list ...T) T { return list[r.IntN(len(list))] }
 // greatest returns a State that no other has more bytes than.
 func greatest(t *testing.T) State {
 	t.Helper()
-	s := State{Term: 1<<64 - 1}
+	s := State{Self: federation.ClusterID(strings.Repeat("s", 63)), Term: 1<<64 - 1}
 	for i := range MaxClusters {
 		c := Cluster{ID: federation.ClusterID(fmt.Sprintf("%063d", i)), UID: strings.Repeat("u", maxUID), Heard: noon}
 		for j := range MaxAddresses {
@@ -137,7 +137,7 @@ func FuzzDecode(f *testing.F) {
 			t.Errorf("%+v became %+v by %q", s, again, written)
 		}
 		for key, value := range data {
-			if own, _ := clusterOf(key); own == "" && key != termKey && written[key] != value {
+			if own, _ := clusterOf(key); own == "" && key != selfKey && key != termKey && written[key] != value {
 				t.Errorf("key %q became %q", key, written[key])
 			}
 		}

@@ -34,20 +34,31 @@ func (k *Keeper) read(ctx context.Context) (*corev1.ConfigMap, error) {
 	cm, err := k.config.ConfigMaps.Get(ctx, k.config.Name, metav1.GetOptions{})
 	switch {
 	case apierrors.IsNotFound(err):
-		k.see(nil)
+		k.see(&corev1.ConfigMap{})
 		return nil, nil
 	case err != nil:
 		return nil, fmt.Errorf("reading ConfigMap %q: %w", k.config.Name, err)
 	}
-	k.see(cm.Data)
+	if other, _ := decodeSelf(cm.Data); other != "" && k.config.Self != "" && other != k.config.Self {
+		return nil, fmt.Errorf("reading ConfigMap %q: %w", k.config.Name, &OtherClusterError{other})
+	}
+	k.see(cm)
 	return cm, nil
 }
 
-// see keeps what the ConfigMap says now.
-func (k *Keeper) see(data map[string]string) {
+// see keeps what the ConfigMap says now; it is empty if there is none.
+func (k *Keeper) see(cm *corev1.ConfigMap) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.data = data
+	k.data = cm.Data
+	if k.uid = cm.UID; cm.Name == "" {
+		return
+	}
+	select {
+	case <-k.made:
+	default:
+		close(k.made)
+	}
 }
 
 // rewrite writes those keys that change returns for what the ConfigMap says, if any, and reports whether it
@@ -87,7 +98,7 @@ func (k *Keeper) write(ctx context.Context, cm *corev1.ConfigMap, changes map[st
 	after, err := k.send(ctx, cm, changes)
 	switch {
 	case err == nil:
-		k.see(after.Data)
+		k.see(after)
 		return nil
 	case apierrors.IsConflict(err), apierrors.IsAlreadyExists(err), cm != nil && apierrors.IsNotFound(err):
 		return fmt.Errorf("ConfigMap %q: %w: %w", k.config.Name, errRaced, err)

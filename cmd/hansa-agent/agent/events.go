@@ -1,0 +1,269 @@
+package agent
+
+import (
+	"fmt"
+	"maps"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/hansa-mcs/hansa/federation"
+	"github.com/hansa-mcs/hansa/federation/stream"
+)
+
+// The reasons of the Events that are about clusters and not about services.
+const (
+	reasonLeader      = "LeaderChanged"
+	reasonJoined      = "PeerJoined"
+	reasonUnreachable = "PeerUnreachable"
+	reasonReachable   = "PeerReachable"
+	reasonRefused     = "RecordsRefused"
+)
+
+const (
+	// eventRest is the least time between two Events of a kind about a cluster, so that one that comes and goes is
+	// no storm.
+	eventRest = time.Minute
+	// introduction is how long a new leader waits for the other clusters before it calls one unreachable: their
+	// streams were its predecessor's.
+	introduction = 10 * time.Second
+	// lookOut is how often it is looked whether a silent cluster is heard again, of which nothing else tells.
+	lookOut = time.Second
+)
+
+// event is one Event to write.
+type event struct {
+	kind, reason, note string
+	at                 time.Time
+}
+
+// scene is what an agent sees at one time.
+type scene struct {
+	stint  uint64
+	leader string // who leads, and whom it follows
+	served string // how long what a silent cluster exported stays served
+	peers  []federation.Owner
+	totals map[federation.ClusterID]stream.Stats
+}
+
+// tale is what people were told by Events. It never changes.
+type tale struct {
+	stint   uint64
+	began   time.Time // when the stint did
+	leader  lull
+	changes int // of the leader that were not told yet
+	peers   map[federation.ClusterID]chapter
+}
+
+// chapter is the tale of one other cluster.
+type chapter struct {
+	joined bool
+	silent bool
+	last   time.Time     // when it was heard before it fell silent
+	gap    time.Duration // for how long it was silent last
+	untold bool          // whether silent changed since the last Event
+	falls  int           // how often it fell silent since
+
+	unreachable, reachable lull
+	refused                [len(refusals)]tally
+}
+
+// tally is how many records were told to be refused for one reason.
+type tally struct {
+	told uint64
+	lull lull
+}
+
+// lull is when the last Event of a kind was written, zero if none was.
+type lull struct{ last time.Time }
+
+// over returns when the next one may be.
+func (l lull) over() time.Time {
+	if l.last.IsZero() {
+		return time.Time{}
+	}
+	return l.last.Add(eventRest)
+}
+
+// refusals are why records are refused, and what that means.
+var refusals = [...]struct {
+	reason, means string
+	count         func(stream.Refused) uint64
+}{
+	{"limit", "beyond --max-services, --max-endpoints or --max-bytes", func(r stream.Refused) uint64 { return r.Limit }},
+	{"invalid", "against a rule, as of names, sizes or addresses", func(r stream.Refused) uint64 { return r.Invalid }},
+	{"term", "of a term that nobody can have yet, as the clock of that cluster or of this one is wrong", func(r stream.Refused) uint64 { return r.Term }},
+	{"foreign", "of a cluster that it may not speak for, which ended the stream", func(r stream.Refused) uint64 { return r.Foreign }},
+}
+
+// next returns the tale once the Events are written that a scene at now asks for, and when there may be more to
+// tell even if nothing is heard; zero for never.
+func (t tale) next(s scene, now time.Time) (after tale, events []event, due time.Time) {
+	after = tale{stint: s.stint, began: t.began, leader: t.leader, changes: t.changes, peers: make(map[federation.ClusterID]chapter, len(s.peers))}
+	if s.stint != t.stint {
+		after.began = now
+		after.changes++
+	}
+	p := page{now: now}
+	if after.changes > 0 && p.may(after.leader) {
+		p.tell(&after.leader, corev1.EventTypeNormal, reasonLeader, "%s%s", s.leader, since("; this agent took the lead %s since the last Event of that", after.changes, 1))
+		after.changes = 0
+	}
+	for _, o := range s.peers {
+		c, counts := t.peers[o.Cluster], s.totals[o.Cluster].Refused
+		if s.stint != t.stint {
+			c.silent, c.untold, c.falls = false, false, 0
+		}
+		c.join(&p, o)
+		c.hear(&p, o, after.began, s.served)
+		c.refuse(&p, o.Cluster, counts)
+		after.peers[o.Cluster] = c
+	}
+	return after, p.events, p.due
+}
+
+// follow returns the tale of an agent while another one leads: what it sees then, that one tells.
+func (t tale) follow(s scene) tale {
+	t.peers = maps.Clone(t.peers)
+	if t.peers == nil {
+		t.peers = map[federation.ClusterID]chapter{}
+	}
+	for _, o := range s.peers {
+		c := t.peers[o.Cluster]
+		c.joined = c.joined || !o.Version.IsZero()
+		for i, r := range refusals {
+			c.refused[i].told = r.count(s.totals[o.Cluster].Refused)
+		}
+		t.peers[o.Cluster] = c
+	}
+	return t
+}
+
+// join tells of the first complete set. That the cluster is heard goes without saying.
+func (c *chapter) join(p *page, o federation.Owner) {
+	if c.joined || o.Version.IsZero() {
+		return
+	}
+	c.joined, c.silent, c.untold, c.falls = true, false, false, 0
+	p.write(corev1.EventTypeNormal, reasonJoined, "cluster %s told all that it exports, %s, for the first time since this agent started", o.Cluster, exported(o))
+}
+
+// hear tells whether the cluster is heard.
+func (c *chapter) hear(p *page, o federation.Owner, began time.Time, served string) {
+	falls := later(o.Heard.Add(aliveFor), began.Add(introduction))
+	silent := !p.now.Before(falls)
+	switch {
+	case silent && !c.silent:
+		c.last = o.Heard
+		c.falls++
+	case c.silent && !silent:
+		c.gap = o.Heard.Sub(c.last)
+	}
+	c.untold = (c.untold || c.silent != silent) && (c.joined || silent) // PeerJoined is to come
+	c.silent = silent
+	if silent {
+		p.again(p.now.Add(lookOut))
+	} else {
+		p.again(falls)
+	}
+	switch {
+	case c.untold && silent && p.may(c.unreachable):
+		p.tell(&c.unreachable, corev1.EventTypeWarning, reasonUnreachable, "cluster %s %s; what it exported, %s, stays served as last known until it is heard again, %s%s",
+			o.Cluster, unheard(o.Heard), exported(o), served, since("; it fell silent %s since the last Event of that", c.falls, 1))
+	case c.untold && !silent && p.may(c.reachable):
+		p.tell(&c.reachable, corev1.EventTypeNormal, reasonReachable, "cluster %s is heard again after %s%s",
+			o.Cluster, c.gap.Round(time.Second/10), since("; it fell silent %s since the last Event of that", c.falls, 0))
+	default:
+		return
+	}
+	c.untold, c.falls = false, 0
+}
+
+// refuse tells of records that were refused.
+func (c *chapter) refuse(p *page, id federation.ClusterID, counts stream.Refused) {
+	for i, r := range refusals {
+		told, n := &c.refused[i], r.count(counts)
+		if n <= told.told || !p.may(told.lull) {
+			continue
+		}
+		p.tell(&told.lull, corev1.EventTypeWarning, reasonRefused, "refused %s of cluster %s (%s): %s; what was held before stays, and the log says which",
+			amount(n-told.told, "record"), id, r.reason, r.means)
+		told.told = n
+	}
+}
+
+// page is where Events are written that are due now.
+type page struct {
+	now    time.Time
+	events []event
+	due    time.Time
+}
+
+// may reports whether a kind of Event may be written now, and else notes when it may.
+func (p *page) may(l lull) bool {
+	if p.now.Before(l.over()) {
+		p.again(l.over())
+		return false
+	}
+	return true
+}
+
+// again notes when there may be more to tell.
+func (p *page) again(at time.Time) {
+	if p.due.IsZero() || at.Before(p.due) {
+		p.due = at
+	}
+}
+
+func (p *page) tell(l *lull, kind, reason, format string, args ...any) {
+	l.last = p.now
+	p.write(kind, reason, format, args...)
+}
+
+func (p *page) write(kind, reason, format string, args ...any) {
+	p.events = append(p.events, event{kind, reason, fmt.Sprintf(format, args...), p.now})
+}
+
+func exported(o federation.Owner) string {
+	return amount(uint64(o.Exports), "service") + " with " + amount(uint64(o.Endpoints), "endpoint")
+}
+
+func amount(n uint64, what string) string {
+	if n != 1 {
+		what += "s"
+	}
+	return fmt.Sprintf("%d %s", n, what)
+}
+
+// servedFor says how long what a silent cluster exported stays served.
+func servedFor(o Options) string {
+	if o.WithdrawAfter == 0 {
+		return "however long that takes"
+	}
+	return fmt.Sprintf("for at most %s (--withdraw-after)", o.WithdrawAfter)
+}
+
+func unheard(last time.Time) string {
+	if last.IsZero() {
+		return "was not heard since this agent started"
+	}
+	return fmt.Sprintf("was not heard for %s, since %s", aliveFor, last.UTC().Format(time.RFC3339))
+}
+
+// since says how often, if that is more than goes without saying.
+func since(format string, n, silently int) string {
+	switch {
+	case n <= silently:
+		return ""
+	case n == 1:
+		return fmt.Sprintf(format, "once more")
+	}
+	return fmt.Sprintf(format, fmt.Sprintf("%d times", n))
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
