@@ -176,7 +176,9 @@ func (x *Exchange) move(ctx context.Context, l *link) (up bool, err error) {
 			}
 		}
 		up = true
-		l.counters.streams.Add(1)
+		if level == slog.LevelInfo {
+			l.counters.streams.Add(1)
+		}
 		log.Log(ctx, level, "stream up", "dialer", l.dialer)
 		return nil
 	})

@@ -18,7 +18,7 @@ import (
 // Stats is what went over all streams with one cluster since the start; with this agent's own, over those to its
 // leader and its standbys.
 type Stats struct {
-	Streams        uint64 // that came up
+	Streams        uint64 // that came up where there was none
 	Sent, Received Traffic
 	Refused        Refused
 }

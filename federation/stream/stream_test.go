@@ -57,6 +57,9 @@ func TestLargeSetArrives(t *testing.T) {
 	small := export("east", "small", "10.0.0.1")
 	east.store.Set(small)
 	west.holds(t, small)
+	if a, b := east.exchange.Totals()["west"].Streams, west.exchange.Totals()["east"].Streams; a != 1 || b != 1 {
+		t.Errorf("%d and %d streams came up", a, b)
+	}
 }
 
 // A set of many parts arrives whole, both ways at once.
