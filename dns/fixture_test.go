@@ -21,7 +21,13 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 type world struct {
 	exports []*federation.Export
 	ips     map[string][]netip.Addr // of services in shop, by name
+	silent  bool                    // clusters are not heard since agesAgo, but for those in heard
+	heard   []federation.ClusterID
 }
+
+// agesAgo is a time for which a silent cluster has been silent: too long to be served beside others, not long enough to
+// be withdrawn, unless a service is less patient.
+const agesAgo = 2 * time.Hour
 
 // notHere is a namespace that this cluster does not have. It has all others.
 const notHere = "elsewhere"
@@ -29,6 +35,9 @@ const notHere = "elsewhere"
 // importer returns a running importer of the world.
 func (w world) importer(t testing.TB) *importer.Importer {
 	store := federation.NewStore("east")
+	if w.silent {
+		store.KeepTime(func() time.Time { return time.Now().Add(-agesAgo) })
+	}
 	byCluster := map[federation.ClusterID][]*federation.Export{}
 	for _, e := range w.exports {
 		e.Normalize()
@@ -46,7 +55,13 @@ func (w world) importer(t testing.TB) *importer.Importer {
 			t.Fatal(err)
 		}
 	}
-	i := importer.New(store, importer.Config{Patience: federation.DefaultPatience})
+	if w.silent {
+		federationtest.Pass(store, time.Now().Add(-agesAgo), time.Now())
+	}
+	for _, id := range w.heard {
+		store.Heard(id, time.Now())
+	}
+	i := importer.New(store, importer.Config{Patience: federation.Patience{Demote: agesAgo / 2, Withdraw: 2 * agesAgo}})
 	for _, e := range w.exports {
 		i.SetNamespace(e.Name.Namespace, e.Name.Namespace != notHere)
 	}

@@ -55,11 +55,14 @@ func (s *Store) Revived() <-chan struct{} {
 	return s.revived.ch
 }
 
-// Excuse tells that this agent could hear nobody for that long, until now: nobody is blamed for it.
-func (s *Store) Excuse(deaf time.Duration, now time.Time) {
+// Awake says that this agent runs. It is to be called each second: after a time without, in which the process was
+// stopped, nobody is blamed for what could not be heard.
+func (s *Store) Awake(now time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.excuse(deaf, now)
+	if s.leading { // who follows hears through its leader alone
+		s.listen(now)
+	}
 }
 
 func (s *Store) excuse(deaf time.Duration, now time.Time) {
@@ -69,10 +72,10 @@ func (s *Store) excuse(deaf time.Duration, now time.Time) {
 	s.revived.broadcast()
 }
 
-// listen notes that this agent can hear at t. Who follows a leader hears all through it: while it is silent, as
-// before another takes over, nobody can be heard, and that is nobody's fault.
+// listen notes that this agent can hear at t. Who leads hears while it runs. Who follows a leader hears all through
+// it: while it is silent, as before another takes over, nobody can be heard, and that is nobody's fault.
 func (s *Store) listen(t time.Time) {
-	if deaf := t.Sub(s.listened); !s.leading && !s.listened.IsZero() && deaf >= Silence {
+	if deaf := t.Sub(s.listened); !s.listened.IsZero() && deaf >= Silence {
 		s.excuse(deaf, t)
 	}
 	if t.After(s.listened) {

@@ -27,7 +27,7 @@ func (s *Store) Follow() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.leading {
-		s.listened = s.clock()
+		s.listen(s.clock())
 	}
 	s.leading = false
 	s.contested.broadcast()
@@ -145,6 +145,47 @@ func (s *Store) Leave() {
 	o.meant++
 	s.replace(o, nil, cause{at: s.clock(), meant: true})
 	s.publish(o)
+}
+
+// Left reports whether this cluster has said that it leaves the clusterset.
+func (s *Store) Left() bool {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	o := s.owners[s.self]
+	return o != nil && o.left
+}
+
+// Depart drops what is held of other clusters as if each had left, and meant it; unless this agent leads, of its own
+// cluster too. It is for a cluster that has left, whose streams may still bring something: then it is called again.
+// Without anything to drop it does nothing.
+func (s *Store) Depart() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for id, o := range s.owners {
+		if id == s.self && s.leading || o.left && len(o.records) == 0 {
+			continue
+		}
+		if id != s.self { // of which all is to be told again
+			o.version, o.restored, o.parted, o.pulse = Version{}, false, nil, Pulse{met: s.clock()}
+		}
+		o.left = true
+		o.meant++
+		s.replace(o, nil, cause{at: s.clock(), meant: true})
+		o.changes.reset(o.version.Seq)
+		s.publish(o)
+	}
+}
+
+// Return expects the clusters again that Depart dropped.
+func (s *Store) Return() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, o := range s.owners {
+		if o.left && o.version.IsZero() {
+			o.left, o.pulse = false, Pulse{met: s.clock()}
+			s.publish(o)
+		}
+	}
 }
 
 // lead begins a term of this cluster with a complete set, unless the term is below the least.

@@ -135,9 +135,43 @@ func TestASilenceOfAllCountsForALeader(t *testing.T) {
 	now := time.Unix(1_000_000, 0)
 	s.Heard("west", now)
 	s.Heard("north", now)
+	for second := range 3600 {
+		s.Awake(now.Add(time.Duration(second) * time.Second))
+	}
 	s.Heard("north", now.Add(time.Hour))
 	if fate, _ := Overdue(s.Pulse("west"), now.Add(time.Hour), DefaultPatience); fate != Withdrawn {
 		t.Errorf("west is %s", fate)
+	}
+}
+
+// Who leads and was stopped, as by SIGSTOP, blames nobody, whoever is heard first or how often that was.
+func TestAStopOfALeaderIsNobodyElsesFault(t *testing.T) {
+	s := NewStore("own")
+	now := time.Unix(1_000_000, 0)
+	s.KeepTime(func() time.Time { return now })
+	s.Announce(1, nil)
+	s.Heard("dead", now)
+	for stop := range 4 {
+		for range 5 {
+			now = now.Add(time.Second)
+			s.Awake(now)
+			s.Heard("west", now)
+		}
+		now = now.Add(time.Duration(10+stop) * time.Second)
+		if stop%2 == 0 {
+			s.Awake(now)
+		}
+		s.Heard("west", now)
+		if fate, _ := Overdue(s.Pulse("west"), now, DefaultPatience); fate != Served {
+			t.Fatalf("after stop %d west is %s: %+v", stop, fate, s.Pulse("west"))
+		}
+	}
+	for range 30 {
+		now = now.Add(time.Second)
+		s.Awake(now)
+	}
+	if fate, _ := Overdue(s.Pulse("dead"), now, DefaultPatience); fate != Demoted {
+		t.Errorf("a cluster that was dead all the time is %s", fate)
 	}
 }
 

@@ -24,7 +24,7 @@ type Store struct {
 	changed  signal
 	joined   signal
 	revived  signal    // a cluster was heard after a silence
-	listened time.Time // when this agent could last hear, unless it leads
+	listened time.Time // when this agent could last hear
 
 	leading   bool    // this agent speaks for its cluster
 	rival     Version // the greatest that a peer holds of us

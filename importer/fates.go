@@ -18,7 +18,6 @@ type fates struct {
 	store *federation.Store
 	of    map[class]*judged
 	due   time.Time // when one may change by the time alone; zero for never
-	set   time.Time // when due was
 }
 
 type judged struct {
@@ -69,19 +68,15 @@ func (f *fates) fate(c class, now time.Time) federation.Fate {
 func (f *fates) judge(c class, j *judged, now time.Time) bool {
 	fate, until := federation.Overdue(f.store.Pulse(c.cluster), now, c.patience)
 	if !until.IsZero() && (f.due.IsZero() || until.Before(f.due)) {
-		f.due, f.set = until, now
+		f.due = until
 	}
 	changed := j.fate != fate
 	j.fate = fate
 	return changed
 }
 
-// review brings all fates up to date and returns those that are others. An agent that was stopped for a while heard
-// nobody: it comes late to what was due, and excuses the time since it looked.
+// review brings all fates up to date and returns those that are others.
 func (f *fates) review(now time.Time) map[class]bool {
-	if !f.due.IsZero() && now.Sub(f.due) >= federation.Silence {
-		f.store.Excuse(now.Sub(f.set), now)
-	}
 	f.due = time.Time{}
 	changed := map[class]bool{}
 	for c, j := range f.of {
@@ -92,13 +87,8 @@ func (f *fates) review(now time.Time) map[class]bool {
 	return changed
 }
 
-// wait returns how long it is until a review is due; long, if none is.
-func (f *fates) wait(now time.Time) time.Duration {
-	if f.due.IsZero() {
-		return time.Hour
-	}
-	return max(0, f.due.Sub(now))
-}
+// isDue reports whether a fate may have changed by the time alone.
+func (f *fates) isDue(now time.Time) bool { return !f.due.IsZero() && !now.Before(f.due) }
 
 // settle returns the fates as doors serve them: demoted endpoints wait for a cluster that is heard and has a ready
 // one, and without such a cluster they are as good as any. It returns nil if all are served.

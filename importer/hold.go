@@ -159,14 +159,14 @@ func (h *holds) serve(name federation.ServiceName, exports []*federation.Export)
 	return exports
 }
 
-// due returns when a hold ends first, zero if none is on.
-func (h *holds) due() (first time.Time) {
+// due reports whether a hold has ended.
+func (h *holds) due(now time.Time) bool {
 	for _, l := range h.on {
-		if first.IsZero() || l.until.Before(first) {
-			first = l.until
+		if !now.Before(l.until) {
+			return true
 		}
 	}
-	return first
+	return false
 }
 
 // list returns the clusters that are held, by cluster ID.

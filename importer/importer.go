@@ -26,7 +26,7 @@ type Importer struct {
 type Config struct {
 	// Patience is for services of which their owners say nothing else.
 	Patience federation.Patience
-	// Admit is which namespaces are imported, and from whom.
+	// Admit is which namespaces are imported from other clusters; what our own exports always is (I1).
 	Admit federation.Namespaces
 	// Holding is told of the clusters whose mass withdrawals are not believed yet, whenever they are others. It must not
 	// block; nil for nobody.
@@ -52,31 +52,49 @@ func (i *Importer) Ready() <-chan struct{} { return i.ready }
 // be called before Start; told must not block.
 func (i *Importer) Measure(told func(age time.Duration)) { i.told = told }
 
+// pulse is how often the loop looks at the time: it has to know whether this process was stopped.
+const pulse = time.Second
+
 // Start runs the loop until ctx ends. In each turn one of five things happens: an export changed, a
 // local fact changed, a cluster is heard again, one was silent for long enough to matter, or we are stopping.
 // Everything that changed by then goes into one new View.
 func (i *Importer) Start(ctx context.Context) error {
 	var revision uint64
 	opened := false
-	due := time.NewTimer(time.Hour)
-	defer due.Stop()
+	beat := time.NewTicker(pulse)
+	defer beat.Stop()
 	for review := true; ; {
 		changed, revived := i.store.Changed(), i.store.Revived()
 		if i.turn(&revision, review) && !opened {
 			opened = true
 			close(i.ready)
 		}
-		due.Reset(i.wait(time.Now()))
-		review = false
+		var going bool
+		if review, going = i.await(ctx, changed, revived, beat.C); !going {
+			return nil
+		}
+	}
+}
+
+// await returns when there is something to do, and whether that is by the time or by who is heard. It reports that the
+// loop does not go on once ctx ends.
+func (i *Importer) await(ctx context.Context, changed, revived <-chan struct{}, beat <-chan time.Time) (review, going bool) {
+	for {
 		select {
 		case <-changed:
+			return false, true
 		case <-i.facts.wake:
+			return false, true
 		case <-revived:
-			review = true
-		case <-due.C:
-			review = true
+			return true, true
+		case <-beat:
+			now := time.Now()
+			i.store.Awake(now)
+			if i.fates.isDue(now) || i.holds.due(now) {
+				return true, true
+			}
 		case <-ctx.Done():
-			return nil
+			return false, false
 		}
 	}
 }
@@ -167,15 +185,6 @@ func (i *Importer) weigh(list dirty) (more []federation.ServiceName) {
 	return more
 }
 
-// wait returns how long it is until something is due by the time alone.
-func (i *Importer) wait(now time.Time) time.Duration {
-	wait := i.fates.wait(now)
-	if due := i.holds.due(); !due.IsZero() {
-		wait = min(wait, max(0, due.Sub(now)))
-	}
-	return wait
-}
-
 // publish concludes the services anew and replaces the View if any of them, or synced, differs. It reports whether it
 // did.
 func (i *Importer) publish(list dirty, synced []federation.ClusterID) bool {
@@ -221,7 +230,9 @@ func (i *Importer) conclude(name federation.ServiceName, old *Service, exports [
 
 // admitted returns those of the exports of one service that may be imported.
 func (i *Importer) admitted(exports []*federation.Export) []*federation.Export {
-	may := func(e *federation.Export) bool { return i.config.Admit.Admits(e.Cluster, e.Name.Namespace) }
+	may := func(e *federation.Export) bool {
+		return e.Cluster == i.store.Self() || i.config.Admit.Admits(e.Cluster, e.Name.Namespace)
+	}
 	if !slices.ContainsFunc(exports, func(e *federation.Export) bool { return !may(e) }) {
 		return exports
 	}

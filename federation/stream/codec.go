@@ -153,6 +153,9 @@ func (d *decoder) gone(p *wire.Patch) ([]federation.Subset, error) {
 }
 
 func (d *decoder) export(m *wire.Export) (*federation.Export, error) {
+	if m == nil {
+		m = &wire.Export{}
+	}
 	e := &federation.Export{
 		Cluster:                d.owner,
 		Name:                   decodeName(m.GetName()),

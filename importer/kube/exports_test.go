@@ -132,3 +132,19 @@ func parseEndpoint(t testing.TB, text string) federation.Endpoint {
 	}
 	return ep
 }
+
+// parseFates reads a line "cluster fate" for each cluster that is not served.
+func parseFates(t testing.TB, text string) map[federation.ClusterID]federation.Fate {
+	t.Helper()
+	fates := map[federation.ClusterID]federation.Fate{}
+	words := map[string]federation.Fate{"demoted": federation.Demoted, "withdrawn": federation.Withdrawn}
+	for line := range strings.Lines(text) {
+		cluster, word, _ := strings.Cut(strings.TrimSpace(line), " ")
+		fate, known := words[word]
+		if !known {
+			t.Fatalf("fate %q: want cluster demoted, or cluster withdrawn", line)
+		}
+		fates[federation.ClusterID(cluster)] = fate
+	}
+	return fates
+}

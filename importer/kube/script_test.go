@@ -24,7 +24,7 @@ import (
 var update = flag.Bool("update", false, "write what Plan says into the golden files; read the diff before you keep it")
 
 // TestPlan plays each file of testdata: sections in order, each a step. Exports, synced, families (of the
-// cluster), self (this cluster's ID), refused (distributions, by the API server), taken (former addresses), refusal (of a write), pass
+// cluster), self (this cluster's ID), fates (of clusters, as the importer has them: "b demoted"), refused (distributions, by the API server), taken (former addresses), refusal (of a write), pass
 // (of time), edit and delete set the scene; changes is what Plan wants then, which the API server gets; rest
 // repeats that until Plan wants nothing, which must come soon, after the last step too.
 func TestPlan(t *testing.T) {
@@ -61,6 +61,7 @@ type world struct {
 	exports []*federation.Export
 	synced  []string
 	self    federation.ClusterID
+	fates   map[federation.ClusterID]federation.Fate
 	refused []string
 	taken   []string // former addresses
 	refusal string   // of a write
@@ -86,6 +87,8 @@ func (w *world) step(f *txtar.File) {
 		}
 	case "self":
 		w.self = federation.ClusterID(text)
+	case "fates":
+		w.fates = parseFates(w.t, text)
 	case "refused":
 		w.refused = strings.Fields(text)
 	case "pass":
@@ -141,6 +144,9 @@ func (w *world) service(now Current) *importer.Service {
 		return nil
 	}
 	s := importer.Merge(w.exports)
+	for _, e := range w.exports {
+		s.Fates = append(s.Fates, w.fates[e.Cluster])
+	}
 	if s.Type == federation.ClusterSetIP && now.Derived != nil && ours(now.Derived) {
 		s.IPs = slices.Clone(addresses(now.Derived))
 	}

@@ -43,7 +43,7 @@ func export(cluster federation.ClusterID, endpoints ...federation.Endpoint) *fed
 	return e
 }
 
-// places returns what an assignment says, a line for each endpoint.
+// places returns what an assignment says, a line for each endpoint; "at last" once for each priority below the first.
 func places(t *testing.T, r Resource) []string {
 	t.Helper()
 	var a endpointv3.ClusterLoadAssignment
@@ -54,8 +54,9 @@ func places(t *testing.T, r Resource) []string {
 	for _, l := range a.GetEndpoints() {
 		for _, e := range l.GetLbEndpoints() {
 			s := e.GetEndpoint().GetAddress().GetSocketAddress()
-			lines = append(lines, fmt.Sprintf("%s/%s/%s weight %d: %s:%d", l.GetLocality().GetRegion(), l.GetLocality().GetZone(),
-				l.GetLocality().GetSubZone(), l.GetLoadBalancingWeight().GetValue(), s.GetAddress(), s.GetPortValue()))
+			priority := strings.Repeat(" at last", int(l.GetPriority()))
+			lines = append(lines, fmt.Sprintf("%s/%s/%s weight %d%s: %s:%d", l.GetLocality().GetRegion(), l.GetLocality().GetZone(),
+				l.GetLocality().GetSubZone(), l.GetLoadBalancingWeight().GetValue(), priority, s.GetAddress(), s.GetPortValue()))
 		}
 	}
 	return lines

@@ -29,8 +29,12 @@ type world struct {
 }
 
 func newWorld(t *testing.T) *world {
-	w := &world{store: federation.NewStore("own"), seq: map[federation.ClusterID]uint64{}}
-	w.importer = importer.New(w.store, importer.Config{Patience: federation.DefaultPatience})
+	return newWorldOf(t, federation.NewStore("own"), federation.DefaultPatience)
+}
+
+func newWorldOf(t *testing.T, store *federation.Store, patience federation.Patience) *world {
+	w := &world{store: store, seq: map[federation.ClusterID]uint64{}}
+	w.importer = importer.New(w.store, importer.Config{Patience: patience})
 	w.importer.SetNamespace("shop", true)
 	run(t, w.importer.Start)
 	return w
@@ -89,6 +93,7 @@ func (w *world) serve(t *testing.T, address string) (s *Server, stop func()) {
 type backend struct {
 	testpb.UnimplementedTestServiceServer
 	address netip.AddrPort
+	leave   func() // as a server that is shut down in order
 }
 
 func newBackend(t *testing.T) *backend {
@@ -106,6 +111,7 @@ func newBackend(t *testing.T) *backend {
 			t.Error(err)
 		}
 	})
+	b.leave = server.GracefulStop
 	t.Cleanup(func() { server.Stop(); group.Wait() })
 	return b
 }
