@@ -12,6 +12,9 @@ RUN := CGO_ENABLED=0 go run -gcflags=all=-dwarf=false
 # How long make fuzz feeds each decoder.
 FUZZTIME ?= 30s
 
+# How many seeds make sim plays, and how many a mutant may survive.
+SEEDS ?= 10000
+
 # KEEP=1 leaves the clusters of the demo up.
 KEEP ?=
 
@@ -62,6 +65,21 @@ rules: ## Say of every rule of the MCS API whether the tests prove it. KUBE=1.33
 .PHONY: bench
 bench: ## Measure the way of one change through real clusters, beside a floor.
 	$(RUN) ./integration/bench
+
+.PHONY: sim
+sim: ## Play SEEDS clustersets in a simulator, in which everything goes wrong. SEED=123 plays and tells that one.
+	@go run ./integration/sim/cmd/sim $(if $(SEED),-seed $(SEED) -trace,-seeds $(SEEDS))
+
+.PHONY: sim-mutants
+sim-mutants: ## Build the simulator with each mistake that it must catch, and fail unless it does.
+	@for mutant in older_term lost_withdrawal ignored_digest; do \
+		echo "mutant_$$mutant:"; \
+		go run -tags "mutant_$$mutant" ./integration/sim/cmd/sim -seeds $(SEEDS) -broken || exit 1; \
+	done
+
+.PHONY: faults
+faults: ## Break clustersets on purpose, and say what a user notices; losing packets needs root and nft. FAULTS=1,14 chooses, SHORT=1 has short timers, WRITE=1 makes docs/faults.md anew.
+	$(RUN) ./integration/faults $(if $(FAULTS),-run $(FAULTS)) $(if $(SHORT),-short) $(if $(WRITE),-write docs/faults.md)
 
 .PHONY: fuzz
 fuzz: ## Feed every decoder random input, each for FUZZTIME; what one fails on is kept in its testdata.

@@ -10,6 +10,30 @@ func (s *Store) Head(cluster ClusterID) Head {
 	return Head{}
 }
 
+// Rumour records that another agent of this cluster holds that version of a cluster, as from a time when it led.
+func (s *Store) Rumour(cluster ClusterID, v Version) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if o := s.owner(cluster); v.Compare(o.rumour) > 0 {
+		o.rumour = v
+	}
+}
+
+// Known returns the greatest version of a cluster that any agent of this one holds, as far as is known: the others
+// take nothing older, so the cluster must go beyond it.
+func (s *Store) Known(cluster ClusterID) Version {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	o := s.owners[cluster]
+	switch {
+	case o == nil:
+		return Version{}
+	case o.rumour.Compare(o.version) > 0:
+		return o.rumour
+	}
+	return o.version
+}
+
 // Readable returns what Head does, but for records that could not be read: told of it, whoever has them says them
 // again, and they may be readable by now, or within the limits.
 func (s *Store) Readable(cluster ClusterID) Head {

@@ -12,6 +12,7 @@ type owner struct {
 	version  Version
 	restored bool
 	pulse    Pulse
+	rumour   Version // that another agent of this cluster held, where it is greater than version
 	records  map[ServiceName]held
 	digest   Digest // of records
 	usage    usage  // of records
@@ -220,7 +221,7 @@ func (o *owner) plan(u *Update, most Limits) (p plan, refused []error, err error
 	if n := len(o.records) - o.usage.services + o.unknown(p.missed); n > most.Services {
 		return p, nil, fmt.Errorf("update of %s to %s: %d services of which no record can be taken: want at most %d", u.Owner, u.To, n, most.Services)
 	}
-	if !u.More && p.digest(o) != u.Digest {
+	if !u.More && !digestIgnored && p.digest(o) != u.Digest {
 		p.drop = append(p.drop, o.unnamed(u)...)
 		if p.digest(o) != u.Digest {
 			return p, nil, fmt.Errorf("update of %s to %s leads to another digest: %w", u.Owner, u.To, ErrGap)
@@ -291,6 +292,9 @@ func (p *plan) digest(o *owner) Digest {
 
 // carryOut makes the plan so. It is called with the version that the changes are of.
 func (s *Store) carryOut(o *owner, p plan, why cause) {
+	if withdrawalLost {
+		p.drop = nil
+	}
 	for _, r := range p.put {
 		s.put(o, r, why)
 	}

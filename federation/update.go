@@ -83,7 +83,7 @@ func (u *Update) check(held Version) error {
 	switch {
 	case u.To.IsZero() || u.To.Compare(u.From) < 0:
 		return fmt.Errorf("update of %s from %s to %s: want a greater version", u.Owner, u.From, u.To)
-	case u.To.Compare(held) < 0:
+	case u.To.Compare(held) < 0 && !olderTermAccepted:
 		return fmt.Errorf("update of %s to %s, held is %s: %w", u.Owner, u.To, held, ErrOlder)
 	case !u.relative() && (held.Term != u.To.Term || u.From.Term != u.To.Term || u.From.Compare(held) > 0):
 		return fmt.Errorf("update of %s from %s to %s, held is %s: %w", u.Owner, u.From, u.To, held, ErrGap)

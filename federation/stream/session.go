@@ -205,7 +205,11 @@ func (s *Session) Tick(now time.Time) (*wire.Frame, error) {
 	}
 	beat := &wire.Heartbeat{Heads: s.sender.heads(s.owners(), s.role == Standby, now)}
 	if s.role == Peer {
-		beat.Have = encodeHead(s.peer, s.store.Head(s.peer))
+		head := s.store.Head(s.peer)
+		beat.Have = encodeHead(s.peer, head)
+		if known := s.store.Known(s.peer); known != head.Version {
+			beat.Known = encodeVersion(known)
+		}
 	}
 	return &wire.Frame{Kind: &wire.Frame_Heartbeat{Heartbeat: beat}}, nil
 }
@@ -256,6 +260,9 @@ func (s *Session) resume(has *wire.Head, now time.Time) (refused, err error) {
 		return nil, fmt.Errorf("peer asks for records of %.64q, which this member does not speak for", owner)
 	}
 	s.sender.to(owner).has = head
+	if s.role == Standby && owner != s.store.Self() {
+		s.store.Rumour(owner, head.Version)
+	}
 	if owner == s.store.Self() {
 		s.acked = head
 	}
@@ -287,6 +294,11 @@ func (s *Session) heads(beat *wire.Heartbeat, now time.Time) error {
 	}
 	if s.role == Peer && beat.GetHave() != nil {
 		s.acked = decodeHead(beat.GetHave())
+	}
+	if known := decodeVersion(beat.GetKnown()); s.role == Peer && s.store.Version(s.store.Self()).Compare(known) < 0 {
+		if err := s.store.Contest(known, now); err != nil {
+			s.counted(false, tally{term: 1})
+		}
 	}
 	return nil
 }

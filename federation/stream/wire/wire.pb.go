@@ -518,7 +518,9 @@ type Heartbeat struct {
 	// The owners that the sender speaks for, or some of them.
 	Heads []*Head `protobuf:"bytes,1,rep,name=heads,proto3" json:"heads,omitempty"`
 	// What the sender has of the receiver.
-	Have          *Head `protobuf:"bytes,2,opt,name=have,proto3" json:"have,omitempty"`
+	Have *Head `protobuf:"bytes,2,opt,name=have,proto3" json:"have,omitempty"`
+	// The version of the receiver that another agent of the sender's cluster has, where it is greater.
+	Known         *Version `protobuf:"bytes,3,opt,name=known,proto3" json:"known,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -563,6 +565,13 @@ func (x *Heartbeat) GetHeads() []*Head {
 func (x *Heartbeat) GetHave() *Head {
 	if x != nil {
 		return x.Have
+	}
+	return nil
+}
+
+func (x *Heartbeat) GetKnown() *Version {
+	if x != nil {
+		return x.Known
 	}
 	return nil
 }
@@ -1629,10 +1638,11 @@ const file_wire_proto_rawDesc = "" +
 	"\aversion\x18\x02 \x01(\v2\x1c.hansa.federation.v1.VersionR\aversion\x12\x16\n" +
 	"\x06digest\x18\x03 \x01(\x06R\x06digest\x12\x18\n" +
 	"\arecords\x18\x04 \x01(\rR\arecords\x12\x1b\n" +
-	"\theard_ago\x18\x05 \x01(\x04R\bheardAgo\"k\n" +
+	"\theard_ago\x18\x05 \x01(\x04R\bheardAgo\"\x9f\x01\n" +
 	"\tHeartbeat\x12/\n" +
 	"\x05heads\x18\x01 \x03(\v2\x19.hansa.federation.v1.HeadR\x05heads\x12-\n" +
-	"\x04have\x18\x02 \x01(\v2\x19.hansa.federation.v1.HeadR\x04have\"\x1b\n" +
+	"\x04have\x18\x02 \x01(\v2\x19.hansa.federation.v1.HeadR\x04have\x122\n" +
+	"\x05known\x18\x03 \x01(\v2\x1c.hansa.federation.v1.VersionR\x05known\"\x1b\n" +
 	"\x03Ask\x12\x14\n" +
 	"\x05owner\x18\x01 \x01(\tR\x05owner\"Y\n" +
 	"\x05Chunk\x12\x12\n" +
@@ -1788,36 +1798,37 @@ var file_wire_proto_depIdxs = []int32{
 	5,  // 6: hansa.federation.v1.Head.version:type_name -> hansa.federation.v1.Version
 	6,  // 7: hansa.federation.v1.Heartbeat.heads:type_name -> hansa.federation.v1.Head
 	6,  // 8: hansa.federation.v1.Heartbeat.have:type_name -> hansa.federation.v1.Head
-	12, // 9: hansa.federation.v1.Message.update:type_name -> hansa.federation.v1.Update
-	11, // 10: hansa.federation.v1.Message.hashes:type_name -> hansa.federation.v1.Hashes
-	5,  // 11: hansa.federation.v1.Update.from:type_name -> hansa.federation.v1.Version
-	5,  // 12: hansa.federation.v1.Update.to:type_name -> hansa.federation.v1.Version
-	16, // 13: hansa.federation.v1.Update.put:type_name -> hansa.federation.v1.Export
-	13, // 14: hansa.federation.v1.Update.patched:type_name -> hansa.federation.v1.Patch
-	15, // 15: hansa.federation.v1.Update.withdrawn:type_name -> hansa.federation.v1.Name
-	14, // 16: hansa.federation.v1.Update.unread:type_name -> hansa.federation.v1.Unread
-	16, // 17: hansa.federation.v1.Patch.record:type_name -> hansa.federation.v1.Export
-	19, // 18: hansa.federation.v1.Patch.removed:type_name -> hansa.federation.v1.Subset
-	15, // 19: hansa.federation.v1.Unread.name:type_name -> hansa.federation.v1.Name
-	16, // 20: hansa.federation.v1.Unread.former:type_name -> hansa.federation.v1.Export
-	15, // 21: hansa.federation.v1.Export.name:type_name -> hansa.federation.v1.Name
-	0,  // 22: hansa.federation.v1.Export.type:type_name -> hansa.federation.v1.Type
-	17, // 23: hansa.federation.v1.Export.ports:type_name -> hansa.federation.v1.Port
-	2,  // 24: hansa.federation.v1.Export.ip_families:type_name -> hansa.federation.v1.IPFamily
-	21, // 25: hansa.federation.v1.Export.labels:type_name -> hansa.federation.v1.Export.LabelsEntry
-	22, // 26: hansa.federation.v1.Export.annotations:type_name -> hansa.federation.v1.Export.AnnotationsEntry
-	19, // 27: hansa.federation.v1.Export.subsets:type_name -> hansa.federation.v1.Subset
-	1,  // 28: hansa.federation.v1.Port.protocol:type_name -> hansa.federation.v1.Protocol
-	1,  // 29: hansa.federation.v1.TargetPort.protocol:type_name -> hansa.federation.v1.Protocol
-	18, // 30: hansa.federation.v1.Subset.ports:type_name -> hansa.federation.v1.TargetPort
-	20, // 31: hansa.federation.v1.Subset.endpoints:type_name -> hansa.federation.v1.Endpoint
-	3,  // 32: hansa.federation.v1.Federation.Exchange:input_type -> hansa.federation.v1.Frame
-	3,  // 33: hansa.federation.v1.Federation.Exchange:output_type -> hansa.federation.v1.Frame
-	33, // [33:34] is the sub-list for method output_type
-	32, // [32:33] is the sub-list for method input_type
-	32, // [32:32] is the sub-list for extension type_name
-	32, // [32:32] is the sub-list for extension extendee
-	0,  // [0:32] is the sub-list for field type_name
+	5,  // 9: hansa.federation.v1.Heartbeat.known:type_name -> hansa.federation.v1.Version
+	12, // 10: hansa.federation.v1.Message.update:type_name -> hansa.federation.v1.Update
+	11, // 11: hansa.federation.v1.Message.hashes:type_name -> hansa.federation.v1.Hashes
+	5,  // 12: hansa.federation.v1.Update.from:type_name -> hansa.federation.v1.Version
+	5,  // 13: hansa.federation.v1.Update.to:type_name -> hansa.federation.v1.Version
+	16, // 14: hansa.federation.v1.Update.put:type_name -> hansa.federation.v1.Export
+	13, // 15: hansa.federation.v1.Update.patched:type_name -> hansa.federation.v1.Patch
+	15, // 16: hansa.federation.v1.Update.withdrawn:type_name -> hansa.federation.v1.Name
+	14, // 17: hansa.federation.v1.Update.unread:type_name -> hansa.federation.v1.Unread
+	16, // 18: hansa.federation.v1.Patch.record:type_name -> hansa.federation.v1.Export
+	19, // 19: hansa.federation.v1.Patch.removed:type_name -> hansa.federation.v1.Subset
+	15, // 20: hansa.federation.v1.Unread.name:type_name -> hansa.federation.v1.Name
+	16, // 21: hansa.federation.v1.Unread.former:type_name -> hansa.federation.v1.Export
+	15, // 22: hansa.federation.v1.Export.name:type_name -> hansa.federation.v1.Name
+	0,  // 23: hansa.federation.v1.Export.type:type_name -> hansa.federation.v1.Type
+	17, // 24: hansa.federation.v1.Export.ports:type_name -> hansa.federation.v1.Port
+	2,  // 25: hansa.federation.v1.Export.ip_families:type_name -> hansa.federation.v1.IPFamily
+	21, // 26: hansa.federation.v1.Export.labels:type_name -> hansa.federation.v1.Export.LabelsEntry
+	22, // 27: hansa.federation.v1.Export.annotations:type_name -> hansa.federation.v1.Export.AnnotationsEntry
+	19, // 28: hansa.federation.v1.Export.subsets:type_name -> hansa.federation.v1.Subset
+	1,  // 29: hansa.federation.v1.Port.protocol:type_name -> hansa.federation.v1.Protocol
+	1,  // 30: hansa.federation.v1.TargetPort.protocol:type_name -> hansa.federation.v1.Protocol
+	18, // 31: hansa.federation.v1.Subset.ports:type_name -> hansa.federation.v1.TargetPort
+	20, // 32: hansa.federation.v1.Subset.endpoints:type_name -> hansa.federation.v1.Endpoint
+	3,  // 33: hansa.federation.v1.Federation.Exchange:input_type -> hansa.federation.v1.Frame
+	3,  // 34: hansa.federation.v1.Federation.Exchange:output_type -> hansa.federation.v1.Frame
+	34, // [34:35] is the sub-list for method output_type
+	33, // [33:34] is the sub-list for method input_type
+	33, // [33:33] is the sub-list for extension type_name
+	33, // [33:33] is the sub-list for extension extendee
+	0,  // [0:33] is the sub-list for field type_name
 }
 
 func init() { file_wire_proto_init() }

@@ -1,0 +1,60 @@
+package sim
+
+import (
+	"math/rand/v2"
+	"time"
+)
+
+// Scene is what a seed draws before anything happens.
+type Scene struct {
+	Members  int // clusters
+	Names    int // different service names that they export between them
+	Services int // most that one cluster begins with
+	Pairs    int // percent of the clusters that have two agents
+	Private  int // percent of the exports that are for some clusters alone
+
+	Storm time.Duration // for how long things go wrong
+	Pace  time.Duration // between two things that happen, on average
+
+	Delay, Jitter time.Duration // of a frame
+	Window        int           // frames that may be on the way in one direction
+	Encoded       bool          // frames are bytes on the way
+	Mangled       int           // of a thousand frames, how many are repeated or overtaken
+
+	Skew time.Duration // clocks are at most that wrong
+}
+
+// largeEvery is of how many seeds one plays a hundred members or more.
+const largeEvery = 1000
+
+// draw returns the scene of a seed.
+func draw(seed uint64, r *rand.Rand) Scene {
+	s := Scene{
+		Members:  3 + r.IntN(4)*r.IntN(4),
+		Services: 1 + r.IntN(5),
+		Pairs:    r.IntN(101),
+		Storm:    time.Duration(10+r.IntN(30)) * time.Second,
+		Pace:     time.Duration(50+r.IntN(500)) * time.Millisecond,
+		Delay:    time.Duration(r.IntN(120)) * time.Millisecond,
+		Jitter:   time.Duration(1+r.IntN(200)) * time.Millisecond,
+		Window:   1 + r.IntN(24),
+		Encoded:  r.IntN(4) == 0,
+	}
+	if r.IntN(3) > 0 {
+		s.Private = r.IntN(101)
+	}
+	s.Names = 2 + r.IntN(2*s.Services)
+	if r.IntN(6) == 0 {
+		s.Mangled = 1 + r.IntN(150)
+	}
+	if r.IntN(3) > 0 {
+		s.Skew = time.Duration(r.IntN(601)) * time.Second
+	}
+	if seed%largeEvery == largeEvery-1 {
+		s.Members = 100 + r.IntN(201)
+		s.Names, s.Services, s.Pairs = s.Members, 2, 10
+		s.Storm, s.Pace = 15*time.Second, 50*time.Millisecond
+		s.Encoded = false
+	}
+	return s
+}
