@@ -78,7 +78,7 @@ func TestEqualVersionsWithOtherDigestsAreRepaired(t *testing.T) {
 	mustApply(t, follower, whole(follower, "own", Version{1, 1}, web("own", "web", "10.6.6.6"), web("own", "false"), web("own", "same")))
 	kept := follower.Export("own", named("same"))
 	changed := follower.Changed()
-	u, ask := owner.SeenBy(owner.Self()).Since("own", follower.Head("own"))
+	u, ask := owner.SeenBy(owner.Self()).Since("own", follower.Head("own"), true)
 	if u != nil || !ask {
 		t.Fatalf("update %+v, ask %t: want to be asked", u, ask)
 	}

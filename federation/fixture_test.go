@@ -206,7 +206,7 @@ func names(n int) []ServiceName {
 // hashes when heads do not tell.
 func catchUp(t *testing.T, from, to *Store, cluster ClusterID) {
 	t.Helper()
-	u, ask := from.SeenBy(to.Self()).Since(cluster, to.Head(cluster))
+	u, ask := from.SeenBy(to.Self()).Since(cluster, to.Head(cluster), true)
 	if u != nil {
 		if _, err := to.Apply(u); err != nil && !is(err, ErrGap) {
 			t.Fatal(err)

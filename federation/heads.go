@@ -1,5 +1,12 @@
 package federation
 
+// Head says how much is held of one owner.
+type Head struct {
+	Version Version // zero for what is only remembered
+	Digest  Digest
+	Records int
+}
+
 // Head returns how much is held of a cluster.
 func (s *Store) Head(cluster ClusterID) Head {
 	s.mu.RLock()
@@ -52,12 +59,17 @@ func (s *Store) Readable(cluster ClusterID) Head {
 	return head
 }
 
-// Refuses reports whether the cluster says something that could not be read, or was beyond a limit.
-func (s *Store) Refuses(cluster ClusterID) bool {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
+// Room reports whether something that a cluster says was beyond a limit and may fit by now, once each time that there
+// may be more room.
+func (s *Store) Room(cluster ClusterID) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	o := s.owners[cluster]
-	return o != nil && o.unread > 0
+	if o == nil || !o.room {
+		return false
+	}
+	o.room = false
+	return true
 }
 
 // Heads returns what Head does of each cluster of which a complete set came since the start.

@@ -9,7 +9,7 @@ import (
 // what is put, patched and withdrawn.
 func wants(t *testing.T, about string, s *Store, has Head, from Version, put, patched, withdrawn []string) {
 	t.Helper()
-	u, ask := s.SeenBy(s.Self()).Since("own", has)
+	u, ask := s.SeenBy(s.Self()).Since("own", has, true)
 	if u == nil || ask {
 		t.Errorf("%s: update %+v, ask %t", about, u, ask)
 		return
@@ -107,7 +107,7 @@ func TestSinceKnowsEachPosition(t *testing.T) {
 		{"another set, remembered", Head{Version{}, other, 3}, "ask"},
 		{"what the log reaches", Head{Version{5, 1}, 7, 1}, "increment"},
 	} {
-		u, ask := s.SeenBy(s.Self()).Since("own", c.has)
+		u, ask := s.SeenBy(s.Self()).Since("own", c.has, true)
 		got := "nothing"
 		switch {
 		case ask && u == nil:
@@ -159,7 +159,7 @@ func TestWhatIsRememberedRightIsNotResent(t *testing.T) {
 func TestWhatIsRememberedWrongIsRepaired(t *testing.T) {
 	owner, follower := announced(web("own", "web"), web("own", "api")), NewStore("east")
 	follower.Restore("own", []*Export{web("own", "web"), web("own", "api", "10.0.0.1"), web("own", "goes")})
-	if u, ask := owner.SeenBy(owner.Self()).Since("own", follower.Head("own")); u != nil || !ask {
+	if u, ask := owner.SeenBy(owner.Self()).Since("own", follower.Head("own"), true); u != nil || !ask {
 		t.Errorf("update %+v, ask %t", u, ask)
 	}
 	u := owner.SeenBy(owner.Self()).Against("own", follower.Hashes("own"))
@@ -207,11 +207,11 @@ func TestFollowerBeyondTheLogGetsTheDifference(t *testing.T) {
 	owner.Withdraw(named("goes"))
 	for i := range changesLength {
 		owner.Set(web("own", "web", []string{"10.0.0.1", "10.0.0.2"}[i%2]))
-		if u, ask := owner.SeenBy(owner.Self()).Since("own", behind); i < changesLength-1 && (ask || u.relative()) {
+		if u, ask := owner.SeenBy(owner.Self()).Since("own", behind, true); i < changesLength-1 && (ask || u.relative()) {
 			t.Fatalf("%d changes behind: beyond the log already", i+2)
 		}
 	}
-	if u, ask := owner.SeenBy(owner.Self()).Since("own", behind); u != nil || !ask {
+	if u, ask := owner.SeenBy(owner.Self()).Since("own", behind, true); u != nil || !ask {
 		t.Fatalf("%d changes behind: %+v, want to be asked", changesLength+1, u)
 	}
 	if u := owner.SeenBy(owner.Self()).Against("own", follower.Hashes("own")); len(u.Put) != 1 || len(u.Stale) != 1 {

@@ -17,7 +17,7 @@ func (s *Store) Announce(term uint64, exports []*Export) bool {
 		return false
 	}
 	s.listen(s.clock())
-	s.leading = true
+	s.leading, s.owner(s.self).left = true, false
 	return true
 }
 
@@ -195,6 +195,5 @@ func (s *Store) lead(term uint64, records []Record) bool {
 	}
 	o := s.owner(s.self)
 	s.begin(o, Version{Term: term, Seq: 1}, func() { s.replace(o, records, cause{at: s.clock()}) })
-	o.left = false
 	return true
 }

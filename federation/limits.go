@@ -50,7 +50,7 @@ func (u usage) add(e *Export, n int) usage {
 	if e == nil {
 		return u
 	}
-	endpoints, serving := e.endpoints(), 0
+	endpoints, serving := e.EndpointCount(), 0
 	if endpoints > 0 {
 		serving = 1
 	}

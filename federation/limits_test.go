@@ -84,7 +84,7 @@ func TestARecordThatGrowsBeyondKeepsItsFormerState(t *testing.T) {
 	s.Restore("west", []*Export{big("west", "a", 40)})
 	mustApply(t, s, whole(s, "west", Version{1, 1}, big("west", "a", 39)))
 	mustApply(t, s, step(s, "west", Version{1, 1}, Version{1, 2}, []*Export{big("west", "a", 38)}))
-	if n := s.Export("west", named("a")).endpoints(); n != 38 {
+	if n := s.Export("west", named("a")).EndpointCount(); n != 38 {
 		t.Errorf("%d endpoints, want 38", n)
 	}
 }
@@ -221,4 +221,34 @@ func TestUsageCountsAllThatIsHeld(t *testing.T) {
 			t.Fatalf("after %s: usage %+v, want %+v", v, got, want)
 		}
 	}
+}
+
+// What was beyond a limit may fit once something takes less, and not because something changed; what could not be read
+// needs no room.
+func TestRoomIsToldOnce(t *testing.T) {
+	s := NewStoreWithin("own", Limits{Endpoints: 30})
+	mustApply(t, s, whole(s, "east", Version{1, 1}, big("east", "a", 20)))
+	room := func(want bool, about string) {
+		t.Helper()
+		if got := s.Room("east"); got != want || s.Room("east") {
+			t.Errorf("%s: room %t", about, got)
+		}
+	}
+	room(false, "nothing was refused")
+	unread := step(s, "east", Version{1, 1}, Version{1, 2}, nil)
+	unread.Unread = []Unread{{Name: named("spoiled"), Hash: 7}}
+	leadsTo(s, unread)
+	if _, err := s.Apply(unread); err != nil {
+		t.Fatal(err)
+	}
+	mustApply(t, s, step(s, "east", Version{1, 2}, Version{1, 3}, []*Export{big("east", "a", 19)}))
+	room(false, "what cannot be read needs no room")
+	if refused, err := s.Apply(step(s, "east", Version{1, 3}, Version{1, 4}, []*Export{big("east", "b", 15)})); err != nil || len(refused) != 1 {
+		t.Fatalf("error %v, refused %v", err, refused)
+	}
+	room(false, "just refused")
+	mustApply(t, s, step(s, "east", Version{1, 4}, Version{1, 5}, []*Export{edited(big("east", "a", 19), firstTerminating)}))
+	room(false, "as large as before")
+	mustApply(t, s, step(s, "east", Version{1, 5}, Version{1, 6}, []*Export{big("east", "a", 10)}))
+	room(true, "smaller")
 }

@@ -42,7 +42,7 @@ func (l *link) ask() {
 	case 1:
 		has = l.anyHead()
 	}
-	u, ask := l.from.SeenBy(l.to.Self()).Since("own", has)
+	u, ask := l.from.SeenBy(l.to.Self()).Since("own", has, true)
 	if ask {
 		l.seen["asked"]++
 		l.told = append(l.told, l.to.Hashes("own"))

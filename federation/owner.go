@@ -16,7 +16,8 @@ type owner struct {
 	records  map[ServiceName]held
 	digest   Digest // of records
 	usage    usage  // of records
-	unread   int    // of records
+	beyond   int    // of records that are unread as they were beyond a limit
+	room     bool   // records take less than when the last one was beyond
 	sights   sights // of records
 	meant    uint64 // changes that the owner meant, whatever they take away
 	left     bool   // the owner has left the clusterset; what is remembered is its version
@@ -33,14 +34,7 @@ type held struct {
 	export *Export
 	hash   Hash
 	unread bool
-}
-
-// count is 1 of what could not be read.
-func (h held) count() int {
-	if h.unread {
-		return 1
-	}
-	return 0
+	beyond bool // it is unread as it was beyond a limit
 }
 
 // owner returns the owner of that ID, a new and silent one if there is none.
@@ -111,7 +105,7 @@ func (s *Store) miss(o *owner, u Unread, why cause) {
 	if u.Former != nil && (stands == nil || !stands.Equal(u.Former)) {
 		stands = u.Former
 	}
-	s.hold(o, u.Name, before, held{export: stands, hash: u.Hash, unread: true}, why)
+	s.hold(o, u.Name, before, held{export: stands, hash: u.Hash, unread: true, beyond: u.beyond}, why)
 }
 
 // drop ends what the owner says of name, if anything.
@@ -125,7 +119,7 @@ func (s *Store) drop(o *owner, name ServiceName, why cause) {
 func (s *Store) hold(o *owner, name ServiceName, before, after held, why cause) {
 	o.digest += Digest(after.hash) - Digest(before.hash)
 	o.usage = o.usage.plus(after.export).minus(before.export)
-	o.unread += after.count() - before.count()
+	o.makeRoom(before, after)
 	seers := s.audience(before)
 	o.sights.swap(name, hidden{seers, before.hash}, hidden{s.audience(after), after.hash})
 	if after == (held{}) {
@@ -151,6 +145,18 @@ func (s *Store) hold(o *owner, name ServiceName, before, after held, why cause) 
 	}
 	s.revision++
 	s.journal.add(s.revision, name, s.clock())
+}
+
+// makeRoom notes whether a record that was beyond a limit may fit by now, as another one became smaller.
+func (o *owner) makeRoom(before, after held) {
+	if before.beyond {
+		o.beyond--
+	}
+	if after.beyond {
+		o.beyond++
+	}
+	was, is := usage{}.plus(before.export), usage{}.plus(after.export)
+	o.room = o.beyond > 0 && (o.room || is.services < was.services || is.endpoints < was.endpoints || is.bytes < was.bytes)
 }
 
 // publish wakes who waits for this owner, and who waits for any.
@@ -187,7 +193,7 @@ func (o *owner) plan(u *Update, most Limits) (p plan, refused []error, err error
 		next := use.plus(r.Export).minus(o.records[r.Name].export)
 		if err := most.check(use, next); err != nil {
 			refused = append(refused, fmt.Errorf("record %s of %s: %w", r.Name, u.Owner, err))
-			p.missed = append(slices.Clip(p.missed), Unread{Name: r.Name, Hash: r.Hash})
+			p.missed = append(slices.Clip(p.missed), Unread{Name: r.Name, Hash: r.Hash, beyond: true})
 			return
 		}
 		use = next

@@ -151,8 +151,8 @@ func TestTheLogHoldsWhatPartsBrought(t *testing.T) {
 	for _, part := range split(owner.SeenBy(owner.Self()).Against("own", leader.Hashes("own")), 1) {
 		mustApply(t, leader, part)
 	}
-	u, ask := leader.SeenBy(leader.Self()).Since("own", standby.Head("own"))
-	if u == nil || ask || len(u.Patched) != 1 || u.Patched[0].endpoints() != 2 || len(u.Put) != 1 {
+	u, ask := leader.SeenBy(leader.Self()).Since("own", standby.Head("own"), true)
+	if u == nil || ask || len(u.Patched) != 1 || u.Patched[0].EndpointCount() != 2 || len(u.Put) != 1 {
 		t.Fatalf("%+v, ask %t: want a patch with both endpoints", u, ask)
 	}
 	catchUpBy(t, leader, standby, "own")
@@ -169,7 +169,7 @@ func TestTheLogTellsNothingBetweenPartsOfANewTerm(t *testing.T) {
 	owner.Announce(2, []*Export{web("own", "a", "10.0.0.1"), web("own", "b", "10.0.0.1")})
 	parts := split(owner.SeenBy(owner.Self()).Against("own", leader.Hashes("own")), 1)
 	mustApply(t, leader, parts[0])
-	if u, ask := leader.SeenBy(leader.Self()).Since("own", standby.Head("own")); u != nil || !ask {
+	if u, ask := leader.SeenBy(leader.Self()).Since("own", standby.Head("own"), true); u != nil || !ask {
 		t.Errorf("%+v, ask %t: want to be asked", u, ask)
 	}
 	catchUp(t, leader, standby, "own")

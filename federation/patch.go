@@ -35,7 +35,7 @@ const patchWorth = 8
 // touched returns the keys of the endpoints in which two records of one service differ; false when they differ
 // in so many that a patch would save little. Both are normalized.
 func touched(before, after *Export) ([]endpointKey, bool) {
-	total := after.endpoints()
+	total := after.EndpointCount()
 	if total < patchWorth {
 		return nil, false
 	}
@@ -174,7 +174,7 @@ func (p *Patch) apply(before *Export) (*Export, error) {
 	}
 	slices.SortFunc(after.Subsets, compareSubsets)
 	after.Subsets = slices.DeleteFunc(after.Subsets, func(s Subset) bool { return len(s.Endpoints) == 0 })
-	if n := after.endpoints(); n > MaxEndpoints {
+	if n := after.EndpointCount(); n > MaxEndpoints {
 		return nil, fmt.Errorf("%d endpoints: want at most %d", n, MaxEndpoints)
 	}
 	if n := len(after.Subsets); n > MaxSubsets {
@@ -216,8 +216,8 @@ func merged(a, b []Endpoint) []Endpoint {
 	return append(append(out, a...), b...)
 }
 
-// endpoints counts the endpoints of all subsets.
-func (e *Export) endpoints() (n int) {
+// EndpointCount returns how many endpoints all subsets have.
+func (e *Export) EndpointCount() (n int) {
 	for i := range e.Subsets {
 		n += len(e.Subsets[i].Endpoints)
 	}

@@ -144,7 +144,7 @@ func TestFollowersOfAnyVersionArePatchedToTheNewest(t *testing.T) {
 			owner.Set(e)
 		}
 		for i, f := range followers {
-			u, ask := owner.SeenBy(owner.Self()).Since("own", f.Head("own"))
+			u, ask := owner.SeenBy(owner.Self()).Since("own", f.Head("own"), true)
 			if ask || u == nil && f.Head("own") != owner.Head("own") {
 				t.Fatalf("%d changes behind: update %+v, ask %t", len(followers)-i, u, ask)
 			}
@@ -177,14 +177,14 @@ func TestOneEndpointOfThousandsIsSentAlone(t *testing.T) {
 		owner, follower := announced(e), NewStore("east")
 		catchUp(t, owner, follower, "own")
 		owner.Set(edited(e, c.edit))
-		u, _ := owner.SeenBy(owner.Self()).Since("own", follower.Head("own"))
+		u, _ := owner.SeenBy(owner.Self()).Since("own", follower.Head("own"), true)
 		if u == nil || len(u.Put)+len(u.Withdrawn) != 0 || len(u.Patched) != 1 {
 			t.Errorf("%s: %+v, want one patch", what, u)
 			continue
 		}
 		removed := Export{Subsets: u.Patched[0].Removed}
-		if u.Patched[0].endpoints() != c.sent || removed.endpoints() != c.removed {
-			t.Errorf("%s: %d sent and %d removed, want %d and %d", what, u.Patched[0].endpoints(), removed.endpoints(), c.sent, c.removed)
+		if u.Patched[0].EndpointCount() != c.sent || removed.EndpointCount() != c.removed {
+			t.Errorf("%s: %d sent and %d removed, want %d and %d", what, u.Patched[0].EndpointCount(), removed.EndpointCount(), c.sent, c.removed)
 		}
 		catchUp(t, owner, follower, "own")
 	}
@@ -204,7 +204,7 @@ func TestSmallOrManyChangesAreSentWhole(t *testing.T) {
 				e.Subsets[0].Endpoints[i].Zone = "z9"
 			}
 		}))
-		if u, _ := owner.SeenBy(owner.Self()).Since("own", has); u == nil || len(u.Patched) == 1 != c.patched || len(u.Patched)+len(u.Put) != 1 {
+		if u, _ := owner.SeenBy(owner.Self()).Since("own", has, true); u == nil || len(u.Patched) == 1 != c.patched || len(u.Patched)+len(u.Put) != 1 {
 			t.Errorf("%d of %d endpoints changed: %+v", c.changed, c.n, u)
 		}
 	}

@@ -114,7 +114,7 @@ func TestAPatchIsNeverLongerThanTheRecord(t *testing.T) {
 		e = edited(e, func(e *Export) { e.Subsets[0].Endpoints[0].Address = netip.AddrFrom4([4]byte{10, 1, 0, byte(i)}) })
 		owner.Set(e)
 	}
-	if u, _ := owner.SeenBy(owner.Self()).Since("own", has); u == nil || len(u.Put) != 1 || len(u.Patched) != 0 {
+	if u, _ := owner.SeenBy(owner.Self()).Since("own", has, true); u == nil || len(u.Put) != 1 || len(u.Patched) != 0 {
 		t.Errorf("%+v, want the record", u)
 	}
 	flapping, has := big("own", "flapping", 60), owner.Head("own")
@@ -123,10 +123,10 @@ func TestAPatchIsNeverLongerThanTheRecord(t *testing.T) {
 	for i := range 100 {
 		owner.Set(edited(flapping, func(e *Export) { e.Subsets[0].Endpoints[0].Conditions = Conditions(i % 8) }))
 	}
-	if u, _ := owner.SeenBy(owner.Self()).Since("own", before); u == nil || len(u.Patched) != 1 || u.Patched[0].endpoints() != 1 {
+	if u, _ := owner.SeenBy(owner.Self()).Since("own", before, true); u == nil || len(u.Patched) != 1 || u.Patched[0].EndpointCount() != 1 {
 		t.Errorf("%+v, want a patch with the one endpoint that flapped", u)
 	}
-	if u, _ := owner.SeenBy(owner.Self()).Since("own", has); u == nil || len(u.Put) != 1 {
+	if u, _ := owner.SeenBy(owner.Self()).Since("own", has, true); u == nil || len(u.Put) != 1 {
 		t.Errorf("%+v, want the record that is new", u)
 	}
 }
@@ -138,7 +138,7 @@ func TestAnotherNodeIsAChangeThatCostsNothing(t *testing.T) {
 	catchUp(t, owner, follower, "own")
 	digest := owner.Head("own").Digest
 	owner.Set(edited(e, func(e *Export) { e.Subsets[0].Endpoints[0].Node = "node-2" }))
-	u, ask := owner.SeenBy(owner.Self()).Since("own", follower.Head("own"))
+	u, ask := owner.SeenBy(owner.Self()).Since("own", follower.Head("own"), true)
 	if u == nil || ask || u.Digest != digest || owner.Version("own") != (Version{1, 2}) {
 		t.Fatalf("%+v, ask %t", u, ask)
 	}

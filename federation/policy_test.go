@@ -65,3 +65,13 @@ func TestWithheldNamespacesAreHidden(t *testing.T) {
 		}
 	}
 }
+
+// What is denied to everybody is withheld too, also by an agent that has not read its cluster yet.
+func TestClosedNamespacesAreHidden(t *testing.T) {
+	own := NewStore("own")
+	own.Withhold(Namespaces{Deny: rules(t, "shop")})
+	own.Announce(1, []*Export{web("own", "web")})
+	if n := own.SeenBy("west").Head("own").Records; n != 0 {
+		t.Errorf("west sees %d records", n)
+	}
+}

@@ -47,11 +47,12 @@ func (p Patience) With(q Quiet) Patience {
 
 // Pulse is when a cluster was heard, and how often it fell silent. It is a value; time comes in.
 type Pulse struct {
-	met    time.Time // when it became known here: from then on it might have been heard
-	heard  time.Time // last; zero for never
-	since  time.Time // from when on it was heard without falling silent
-	turns  [flaps]time.Time
-	damped bool // it changes too often: what is heard counts only once it was steady
+	met     time.Time     // when it became known here: from then on it might have been heard
+	heard   time.Time     // last; zero for never
+	excused time.Duration // of the silence since then, in which nobody could be heard
+	since   time.Time     // from when on it was heard without falling silent
+	turns   [flaps]time.Time
+	damped  bool // it changes too often: what is heard counts only once it was steady
 }
 
 // Overdue returns what becomes of the endpoints of a cluster that was heard like that, and when that may change by
@@ -95,40 +96,44 @@ func (p Pulse) Hear(t time.Time) Pulse {
 	switch {
 	case p.heard.IsZero():
 		p.since = t
-	case t.Sub(p.heard) >= Silence:
-		p = p.turn(p.heard.Add(Silence)).turn(t)
+	case !p.Alive(t):
+		p = p.turn(p.silentFor(0)).turn(t)
 		p.since = t
 	case p.damped && t.Sub(p.since) >= steady:
 		p.damped = false
 	}
-	p.heard = t
+	p.heard, p.excused = t, 0
 	return p
 }
 
 // Heard returns when the cluster was last heard, zero for never.
 func (p Pulse) Heard() time.Time { return p.heard }
 
-// Alive reports whether the cluster was heard lately.
-func (p Pulse) Alive(now time.Time) bool { return !p.heard.IsZero() && now.Sub(p.heard) < Silence }
+// Alive reports whether the cluster was heard lately, as far as anybody could be heard.
+func (p Pulse) Alive(now time.Time) bool {
+	return !p.heard.IsZero() && now.Sub(p.heard)-p.excused < Silence
+}
 
-// Excuse returns the pulse as if a time until now in which nothing could be heard had not been.
+// Excuse returns the pulse as if a time until now in which nobody could be heard had not been.
 func (p Pulse) Excuse(deaf time.Duration, now time.Time) Pulse {
-	for _, t := range []*time.Time{&p.met, &p.heard, &p.since} {
-		if !t.IsZero() && t.Before(now) {
-			*t = t.Add(min(deaf, now.Sub(*t)))
-		}
+	p.excused = min(p.excused+deaf, max(0, now.Sub(p.last())))
+	if p.since.Before(now) && !p.since.IsZero() {
+		p.since = p.since.Add(min(deaf, now.Sub(p.since)))
 	}
 	return p
 }
 
-// silentFor returns when the cluster will have been silent for d, or for Silence if that is longer, since it was last
-// heard or might have begun to be.
-func (p Pulse) silentFor(d time.Duration) time.Time {
-	last := p.met
-	if p.heard.After(last) {
-		last = p.heard
+// last returns when the cluster was last heard, or might have begun to be.
+func (p Pulse) last() time.Time {
+	if p.heard.After(p.met) {
+		return p.heard
 	}
-	return last.Add(max(d, Silence))
+	return p.met
+}
+
+// silentFor returns when the cluster will have been silent for d, or for Silence if that is longer.
+func (p Pulse) silentFor(d time.Duration) time.Time {
+	return p.last().Add(p.excused + max(d, Silence))
 }
 
 // turn notes a change between alive and unreachable.
@@ -145,7 +150,7 @@ func (p Pulse) turn(at time.Time) Pulse {
 // flaps reports whether the cluster changes too often, by now: a silence counts before it ends.
 func (p Pulse) flaps(now time.Time) bool {
 	if !p.heard.IsZero() && !p.Alive(now) {
-		p = p.turn(p.heard.Add(Silence))
+		p = p.turn(p.silentFor(0))
 	}
 	return p.damped && (!p.Alive(now) || now.Sub(p.since) < steady)
 }

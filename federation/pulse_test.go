@@ -95,17 +95,15 @@ func TestADeafTimeDoesNotCount(t *testing.T) {
 	if fate, _ := Overdue(p, start.Add(time.Hour+40*time.Second), DefaultPatience); fate != Demoted {
 		t.Errorf("after 30 seconds of silence: %s", fate)
 	}
-	if p := (Pulse{}).Excuse(time.Hour, start); p != (Pulse{}) {
-		t.Errorf("%+v", p)
-	}
 }
 
 // A moment is never moved beyond now.
 func TestNobodyIsExcusedBeyondNow(t *testing.T) {
 	start := time.Unix(1_000_000, 0)
 	now := start.Add(time.Minute)
-	if p := beats(start, [2]int{0, 10}).Excuse(time.Hour, now); p.Heard() != now {
-		t.Errorf("heard %s", p.Heard())
+	p := beats(start, [2]int{0, 10}).Excuse(time.Hour, now)
+	if p.Heard() != start.Add(10*time.Second) || !p.Alive(now) || p.Alive(now.Add(Silence)) {
+		t.Errorf("%+v", p)
 	}
 }
 
@@ -188,5 +186,26 @@ func TestRevivedWakesAfterASilenceAlone(t *testing.T) {
 	}
 	if s.Heard("west", now.Add(time.Second+Silence)); !woken(second) {
 		t.Error("nobody is woken when a cluster is heard after a silence")
+	}
+}
+
+// Who follows, and hears its leader no more, judges nobody by the time that passes.
+func TestSilenceCountsWhileOneCanHear(t *testing.T) {
+	s := NewStore("own")
+	now := time.Unix(1_000_000, 0)
+	if got := s.HearingUntil(now); !got.Equal(now) {
+		t.Errorf("before anything was heard: until %s", got)
+	}
+	s.Heard("own", now)
+	s.Heard("west", now)
+	for _, c := range []struct{ after, want time.Duration }{{2 * time.Second, 2 * time.Second}, {Silence, 0}, {time.Hour, 0}} {
+		s.Awake(now.Add(c.after))
+		if got := s.HearingUntil(now.Add(c.after)).Sub(now); got != c.want {
+			t.Errorf("%s later: until %s", c.after, got)
+		}
+	}
+	s.Heard("own", now.Add(time.Hour))
+	if got := s.HearingUntil(now.Add(time.Hour)).Sub(now); got != time.Hour {
+		t.Errorf("heard again: until %s", got)
 	}
 }

@@ -42,7 +42,7 @@ func speak(t *testing.T, s *Store, id ClusterID, changes int) {
 	for i := range changes {
 		owner.Set(web(id, fmt.Sprintf("s-%d", i%7), fmt.Sprintf("10.0.0.%d", i%250+1)))
 		owner.Set(edited(big(id, "big", 50), func(e *Export) { e.Subsets[0].Endpoints[i%50].Conditions = Terminating }))
-		u, ask := owner.SeenBy(owner.Self()).Since(id, s.Head(id))
+		u, ask := owner.SeenBy(owner.Self()).Since(id, s.Head(id), true)
 		if ask || i%10 == 0 {
 			u = owner.SeenBy(owner.Self()).Against(id, s.Hashes(id))
 		}
@@ -76,7 +76,7 @@ func standBy(t *testing.T, s *Store, last ServiceName) {
 // takeAll takes what mine lacks of each cluster, while that goes on changing.
 func takeAll(t *testing.T, s, mine *Store) {
 	for _, o := range s.Owners() {
-		u, ask := s.SeenBy(s.Self()).Since(o.Cluster, mine.Head(o.Cluster))
+		u, ask := s.SeenBy(s.Self()).Since(o.Cluster, mine.Head(o.Cluster), true)
 		if u != nil {
 			_, err := mine.Apply(u)
 			if ask = is(err, ErrGap); err != nil && !ask {

@@ -6,8 +6,8 @@ import (
 	"sync"
 )
 
-// Sight is what one viewer may see of a Store: a cluster of its own records, the cluster of the Store of all, and
-// everybody else of those whose Consumers name it. What it may not see is in nothing that a Sight returns: no name,
+// Sight is what one viewer may see of a Store: the agents of its own cluster all, and other clusters those of its own
+// cluster's records whose Consumers name them and that policy admits. What it may not see is in nothing that a Sight returns: no name,
 // no hash, no part of a digest.
 type Sight struct {
 	store  *Store
@@ -16,7 +16,7 @@ type Sight struct {
 
 // Withhold lets other clusters see of this one's records only what the policy admits. It is called before the first
 // record is held.
-func (s *Store) Withhold(policy Namespaces) { s.exports = policy }
+func (s *Store) Withhold(policy Namespaces) { s.policy = policy }
 
 // SeenBy returns what a cluster may see, now and later.
 func (s *Store) SeenBy(viewer ClusterID) Sight { return Sight{s, viewer} }
@@ -45,10 +45,12 @@ func (s *Store) audience(h held) *audience {
 	switch {
 	case h.unread:
 		return &audience{nobody: true}
-	case h.export == nil || len(h.export.Consumers) == 0 && !s.exports.parts():
+	case h.export == nil || h.export.Cluster != s.self:
+		return nil // of another cluster only this one is told, see Sight
+	case len(h.export.Consumers) == 0 && !s.policy.parts() && s.policy.Closed(h.export.Name.Namespace) == "":
 		return nil
 	}
-	return &audience{owner: h.export.Cluster, namespace: h.export.Name.Namespace, consumers: h.export.Consumers, policy: &s.exports}
+	return &audience{owner: h.export.Cluster, namespace: h.export.Name.Namespace, consumers: h.export.Consumers, policy: &s.policy}
 }
 
 func (a *audience) has(viewer ClusterID) bool {
@@ -128,10 +130,19 @@ func (s *sights) blind(viewer ClusterID) blind {
 func (v Sight) Head(cluster ClusterID) Head {
 	v.store.mu.RLock()
 	defer v.store.mu.RUnlock()
-	if o := v.store.owners[cluster]; o != nil {
+	if o := v.owner(cluster); o != nil {
 		return v.head(o)
 	}
 	return Head{}
+}
+
+// owner returns what there is of a cluster, nil if the viewer is to see nothing: others than our own agents are told of
+// our own cluster alone.
+func (v Sight) owner(cluster ClusterID) *owner {
+	if !v.all() && cluster != v.store.self {
+		return nil
+	}
+	return v.store.owners[cluster]
 }
 
 func (v Sight) head(o *owner) Head {
@@ -151,11 +162,12 @@ func (v Sight) sees(a *audience) bool { return v.all() || a.has(v.viewer) }
 
 // Since returns what the viewer lacks of a cluster who has that much of it; nil when it lacks nothing, has something
 // newer, or nothing is known here. If that cannot be told by versions alone, ask is true: with the hashes of what
-// the viewer has, Against tells.
-func (v Sight) Since(cluster ClusterID, has Head) (u *Update, ask bool) {
+// the viewer has, Against tells. So it is when the viewer alone says what it has, and that would have it told the name of
+// something it may not see any more.
+func (v Sight) Since(cluster ClusterID, has Head, proven bool) (u *Update, ask bool) {
 	v.store.mu.RLock()
 	defer v.store.mu.RUnlock()
-	o := v.store.owners[cluster]
+	o := v.owner(cluster)
 	if o == nil || o.version.IsZero() || has.Version.Compare(o.version) > 0 {
 		return nil, false
 	}
@@ -165,7 +177,11 @@ func (v Sight) Since(cluster ClusterID, has Head) (u *Update, ask bool) {
 	}
 	if has.Version != o.version && has.Version.Term == o.version.Term {
 		if list, reaches := o.changes.since(has.Version.Seq); reaches {
-			return v.increment(o, has.Version, list), false
+			u := v.increment(o, has.Version, list)
+			if !proven && u.Tailored && len(u.Withdrawn) > 0 {
+				return nil, true
+			}
+			return u, false
 		}
 	}
 	if has.Records > 0 && has.Digest != head.Digest {
@@ -194,12 +210,13 @@ func (v Sight) increment(o *owner, from Version, list []change) *Update {
 		}
 		switch {
 		case !sees:
+			u.Meant = u.Meant || known // the owner took it from this viewer
 			u.Withdrawn = append(u.Withdrawn, c.name)
 		case h.unread:
-			u.Unread = append(u.Unread, Unread{c.name, h.hash, h.export})
+			u.Unread = append(u.Unread, Unread{Name: c.name, Hash: h.hash, Former: h.export})
 		default:
 			r, keys := Record{h.export, h.hash}, distinct(c.touched)
-			if c.whole || !saw || len(keys) >= r.endpoints() {
+			if c.whole || !saw || len(keys) >= r.EndpointCount() {
 				u.Put = append(u.Put, r)
 			} else {
 				u.Patched = append(u.Patched, patch(c.base, r, keys))
@@ -214,7 +231,7 @@ func (v Sight) increment(o *owner, from Version, list []change) *Update {
 func (v Sight) Against(cluster ClusterID, hashes []Hash) *Update {
 	v.store.mu.RLock()
 	defer v.store.mu.RUnlock()
-	o := v.store.owners[cluster]
+	o := v.owner(cluster)
 	if o == nil || o.version.IsZero() {
 		return nil
 	}
@@ -236,7 +253,7 @@ func (v Sight) against(o *owner, hashes []Hash) *Update {
 		case there[h.hash]:
 			delete(there, h.hash)
 		case h.unread:
-			u.Unread = append(u.Unread, Unread{name, h.hash, h.export})
+			u.Unread = append(u.Unread, Unread{Name: name, Hash: h.hash, Former: h.export})
 		default:
 			u.Put = append(u.Put, Record{h.export, h.hash})
 		}

@@ -48,14 +48,14 @@ func TestWhatIsHiddenLeavesNoTrace(t *testing.T) {
 	own.Set(only(web("own", "secret", "10.0.0.1"), "north"))
 	own.Set(only(web("own", "other"), "north"))
 	own.Withdraw(named("secret"))
-	u, ask := own.SeenBy("west").Since("own", before)
+	u, ask := own.SeenBy("west").Since("own", before, true)
 	if ask || u == nil || len(u.Put)+len(u.Patched)+len(u.Withdrawn)+len(u.Stale)+len(u.Unread) > 0 || !u.At.IsZero() || u.Digest != before.Digest {
 		t.Errorf("west is told %+v, ask %t", u, ask)
 	}
 	if u := own.SeenBy("west").Against("own", own.Hashes("own")); len(u.Put) > 0 || len(u.Stale) != 1 {
 		t.Errorf("against hashes of all, west is told %+v", u)
 	}
-	if u, _ := own.SeenBy("north").Since("own", Head{}); len(u.Put) != 2 {
+	if u, _ := own.SeenBy("north").Since("own", Head{}, true); len(u.Put) != 2 {
 		t.Errorf("north is told %+v", u)
 	}
 }
@@ -83,7 +83,7 @@ func TestSightThatChanges(t *testing.T) {
 		own.Set(c.export)
 		for id, want := range map[ClusterID]string{"north": c.north, "west": c.west} {
 			to := viewers[id]
-			u, ask := own.SeenBy(id).Since("own", to.Head("own"))
+			u, ask := own.SeenBy(id).Since("own", to.Head("own"), true)
 			if ask || !strings.Contains(want, kindOf(u)) {
 				t.Errorf("%v: %s is told %+v, want it %s", c.export.Consumers, id, u, want)
 			}
@@ -163,5 +163,53 @@ func TestLeaving(t *testing.T) {
 		if step.about == "left" && leader.Capacity("own").Meant == meant {
 			t.Error("nothing says that it is meant")
 		}
+	}
+}
+
+// Who only says that it held something is told no name that it may not see: its hashes tell what it holds.
+func TestWhoOnlySaysWhatItHasIsToldNoHiddenName(t *testing.T) {
+	own := NewStore("own")
+	own.Announce(1, []*Export{web("own", "secret"), web("own", "open")})
+	before := own.SeenBy("east").Head("own")
+	own.Set(only(web("own", "secret"), "west"))
+	if u, ask := own.SeenBy("east").Since("own", before, false); u != nil || !ask {
+		t.Errorf("told %+v, ask %t", u, ask)
+	}
+	if u := own.SeenBy("east").Against("own", []Hash{Sealed(web("own", "secret")).Hash}); len(u.Withdrawn) > 0 || len(u.Stale) != 1 {
+		t.Errorf("told %+v", u)
+	}
+	if u, ask := own.SeenBy("east").Since("own", before, true); ask || len(u.Withdrawn) != 1 || !u.Meant {
+		t.Errorf("who was told it here: told %+v, ask %t; want a withdrawal that is meant", u, ask)
+	}
+	own.Withdraw(named("open"))
+	if u, ask := own.SeenBy("west").Since("own", own.SeenBy("west").Head("own"), false); u != nil || ask {
+		t.Errorf("told %+v, ask %t", u, ask)
+	}
+}
+
+// Other clusters see nothing of what third ones say, whatever those say of who may.
+func TestNobodyElseIsToldOfAThirdCluster(t *testing.T) {
+	own := NewStore("own")
+	mustApply(t, own, whole(own, "east", Version{1, 1}, web("east", "open"), only(web("east", "for-west"), "west")))
+	u, ask := own.SeenBy("west").Since("east", Head{}, false)
+	if u != nil || ask || own.SeenBy("west").Against("east", nil) != nil || own.SeenBy("west").Head("east") != (Head{}) {
+		t.Errorf("told %+v, ask %t", u, ask)
+	}
+	if len(own.owners["east"].sights.hidden) > 0 {
+		t.Error("what is another's is counted for viewers that never see it")
+	}
+	catchUp(t, own, NewStore("own"), "east")
+}
+
+// A contest does not bring back who left.
+func TestAnotherTermDoesNotUndoALeave(t *testing.T) {
+	s := announced(web("own", "web"))
+	s.Leave()
+	if !s.Renew(s.LeastTerm()) {
+		t.Fatal("no new term")
+	}
+	s.Set(web("own", "web"))
+	if o := s.Owners()[0]; !o.Left || o.Exports > 0 {
+		t.Errorf("%+v", o)
 	}
 }

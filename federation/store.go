@@ -13,7 +13,7 @@ type Store struct {
 	self   ClusterID
 	limits Limits // of each other cluster
 
-	exports Namespaces // what other clusters may see
+	policy Namespaces // on what other clusters may see
 
 	mu       sync.RWMutex
 	owners   map[ClusterID]*owner
@@ -62,6 +62,9 @@ func NewStoreWithin(self ClusterID, most Limits) *Store {
 		contested: newSignal(),
 	}
 }
+
+// KeepTime lets the Store take the time from clock, as a simulation does. It is called before anything else.
+func (s *Store) KeepTime(clock func() time.Time) { s.clock = clock }
 
 // Self returns the cluster that the Store belongs to.
 func (s *Store) Self() ClusterID { return s.self }

@@ -20,7 +20,7 @@ func TestSilentUntilAnnounced(t *testing.T) {
 		t.Errorf("a new Store speaks: %+v", s.Owners())
 	}
 	s.Announce(7, nil)
-	u, ask := s.SeenBy(s.Self()).Since("own", Head{})
+	u, ask := s.SeenBy(s.Self()).Since("own", Head{}, true)
 	if u == nil || ask || !u.relative() || len(u.Put)+len(u.Stale) != 0 || u.To != (Version{7, 1}) {
 		t.Errorf("announced without exports: %+v, want an empty complete set at 7.1", u)
 	}
@@ -31,7 +31,7 @@ func TestSilentUntilAnnounced(t *testing.T) {
 
 // sayable reports whether s would tell anything of a cluster to who knows nothing of it, or to who has hashes.
 func sayable(s *Store, cluster ClusterID) bool {
-	u, ask := s.SeenBy(s.Self()).Since(cluster, Head{})
+	u, ask := s.SeenBy(s.Self()).Since(cluster, Head{}, true)
 	return u != nil || ask || s.SeenBy(s.Self()).Against(cluster, []Hash{1}) != nil
 }
 

@@ -63,7 +63,7 @@ func TestUnreadIsPassedOnAsUnread(t *testing.T) {
 	}
 	u = step(s, "east", Version{2, 1}, Version{2, 2}, []*Export{web("east", "later"), web("east", "web", "10.0.0.1")})
 	mustApply(t, s, spoil(u, "later", "web"))
-	u, ask := s.SeenBy(s.Self()).Since("east", standby.Head("east"))
+	u, ask := s.SeenBy(s.Self()).Since("east", standby.Head("east"), true)
 	if u == nil || ask || len(u.Unread) != 2 || len(u.Put)+len(u.Patched) != 0 {
 		t.Fatalf("by the log: %+v, ask %t", u, ask)
 	}
@@ -111,7 +111,7 @@ func TestAGoodRecordReplacesAnUnreadOne(t *testing.T) {
 // catchUpBy applies what the log tells, and checks that it leads to the owner's head.
 func catchUpBy(t *testing.T, owner, s *Store, cluster ClusterID) {
 	t.Helper()
-	u, ask := owner.SeenBy(owner.Self()).Since(cluster, s.Head(cluster))
+	u, ask := owner.SeenBy(owner.Self()).Since(cluster, s.Head(cluster), true)
 	if u == nil || ask || u.relative() {
 		t.Fatalf("%+v, ask %t: want an increment", u, ask)
 	}
@@ -136,13 +136,13 @@ func TestAnUnreadRecordIsNoBase(t *testing.T) {
 	standby := announced() // which can read what s could not
 	catchUp(t, owner, standby, "east")
 	owner.Set(edited(e, func(e *Export) { e.Subsets[0].Endpoints[5].Zone = "z5" }))
-	u, _ := owner.SeenBy(owner.Self()).Since("east", s.Head("east"))
+	u, _ := owner.SeenBy(owner.Self()).Since("east", s.Head("east"), true)
 	if len(u.Patched) != 1 {
 		t.Fatalf("%+v, want a patch", u)
 	}
 	refuse(t, s, u, ErrGap)
 	catchUp(t, owner, s, "east")
-	if u, _ = s.SeenBy(s.Self()).Since("east", standby.Head("east")); len(u.Put) != 1 || len(u.Patched) != 0 {
+	if u, _ = s.SeenBy(s.Self()).Since("east", standby.Head("east"), true); len(u.Put) != 1 || len(u.Patched) != 0 {
 		t.Fatalf("%+v, want the record, as s does not know what it was", u)
 	}
 	catchUp(t, s, standby, "east")

@@ -43,6 +43,8 @@ type Unread struct {
 	// Former is what stands instead, nil for nothing or for what is held already: who passes records on passes on
 	// what it serves itself.
 	Former *Export
+
+	beyond bool // it could be read, and was beyond a limit
 }
 
 func (u *Update) cause() cause { return cause{u.At, u.Meant} }
@@ -99,11 +101,4 @@ func (u *Update) check(held Version) error {
 		}
 	}
 	return nil
-}
-
-// Head says how much is held of one owner.
-type Head struct {
-	Version Version // zero for what is only remembered
-	Digest  Digest
-	Records int
 }

@@ -3,6 +3,7 @@ package importer
 import (
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/hansa-mcs/hansa/federation"
 )
@@ -20,7 +21,7 @@ func full() (*Importer, *federation.Store, uint64) {
 	}
 	store.Announce(1, exports)
 	var revision uint64
-	i.turn(&revision, false)
+	i.turn(&revision, false, time.Now())
 	return i, store, revision
 }
 
@@ -34,7 +35,7 @@ func BenchmarkPublish(b *testing.B) {
 	for b.Loop() {
 		store.Set(turns[n%2])
 		n++
-		i.turn(&revision, false)
+		i.turn(&revision, false, time.Now())
 	}
 	if got := i.View().Revision; got != uint64(n)+1 {
 		b.Fatalf("%d Views of %d changes", got, n)
@@ -46,7 +47,7 @@ func BenchmarkDiff(b *testing.B) {
 	i, store, revision := full()
 	before := i.View()
 	store.Set(web("own", someName, "10.0.0.1", "10.0.0.2"))
-	i.turn(&revision, false)
+	i.turn(&revision, false, time.Now())
 	after := i.View()
 	for b.Loop() {
 		n := 0

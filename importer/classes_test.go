@@ -23,7 +23,7 @@ func TestAnAgentThatWasStoppedBlamesNobody(t *testing.T) {
 		c := class{"east", s.Patience}
 		fate := f.fate(c, now)
 		f.hold(s)
-		if fate != federation.Served || f.isDue(now) || !f.isDue(now.Add(30*time.Second)) {
+		if fate != federation.Served || f.isDue(now) || !f.due.Equal(now.Add(30*time.Second)) {
 			t.Errorf("at first: %s, due at %s", fate, f.due)
 		}
 		run := func(seconds int) {

@@ -66,7 +66,7 @@ func (f *fates) fate(c class, now time.Time) federation.Fate {
 
 // judge brings the fate of a class up to date, and reports whether it is another.
 func (f *fates) judge(c class, j *judged, now time.Time) bool {
-	fate, until := federation.Overdue(f.store.Pulse(c.cluster), now, c.patience)
+	fate, until := federation.Overdue(f.store.Pulse(c.cluster), f.store.HearingUntil(now), c.patience)
 	if !until.IsZero() && (f.due.IsZero() || until.Before(f.due)) {
 		f.due = until
 	}
@@ -88,7 +88,9 @@ func (f *fates) review(now time.Time) map[class]bool {
 }
 
 // isDue reports whether a fate may have changed by the time alone.
-func (f *fates) isDue(now time.Time) bool { return !f.due.IsZero() && !now.Before(f.due) }
+func (f *fates) isDue(now time.Time) bool {
+	return !f.due.IsZero() && !f.store.HearingUntil(now).Before(f.due)
+}
 
 // settle returns the fates as doors serve them: demoted endpoints wait for a cluster that is heard and has a ready
 // one, and without such a cluster they are as good as any. It returns nil if all are served.

@@ -16,6 +16,7 @@ const (
 	holdServices  = 10
 	holdWindow    = 10 * time.Second
 	holdTime      = 30 * time.Second
+	sampleTime    = 100 * time.Millisecond
 )
 
 // Held is a cluster whose mass withdrawal is not believed yet.
@@ -35,10 +36,15 @@ type holds struct {
 
 // losses is what one cluster had and lost.
 type losses struct {
-	samples []sample // of the last holdWindow, the oldest first
-	former  map[federation.ServiceName]loss
-	until   time.Time // it is held; zero if not
-	meant   uint64    // changes that the owner meant, as last seen
+	samples []sample                                      // of the last holdWindow, the oldest first
+	former  map[federation.ServiceName]*federation.Export // from before they lost endpoints
+	order   []loss                                        // of former, the oldest first
+	until   time.Time                                     // it is held; zero if not
+	meant   uint64                                        // changes that the owner meant, as last seen
+}
+
+func newLosses(meant uint64) *losses {
+	return &losses{former: map[federation.ServiceName]*federation.Export{}, meant: meant}
 }
 
 type sample struct {
@@ -46,10 +52,10 @@ type sample struct {
 	federation.Capacity
 }
 
-// loss is the Export from before it lost endpoints.
+// loss is that a service lost endpoints.
 type loss struct {
-	at     time.Time
-	export *federation.Export
+	at   time.Time
+	name federation.ServiceName
 }
 
 func newHolds() *holds {
@@ -69,7 +75,8 @@ func (h *holds) note(old *Service, exports []*federation.Export, self federation
 		clusters = append(clusters, was.Cluster)
 		l := h.losses(was.Cluster)
 		if _, known := l.former[was.Name]; !known {
-			l.former[was.Name] = loss{now, was}
+			l.former[was.Name] = was
+			l.order = append(l.order, loss{now, was.Name})
 		}
 	}
 	return clusters
@@ -78,7 +85,7 @@ func (h *holds) note(old *Service, exports []*federation.Export, self federation
 func (h *holds) losses(cluster federation.ClusterID) *losses {
 	l := h.of[cluster]
 	if l == nil {
-		l = &losses{former: map[federation.ServiceName]loss{}}
+		l = newLosses(0)
 		h.of[cluster] = l
 	}
 	return l
@@ -94,7 +101,7 @@ func (h *holds) weigh(cluster federation.ClusterID, serving federation.Capacity,
 		if held {
 			dirty = l.names()
 		}
-		h.of[cluster] = &losses{former: map[federation.ServiceName]loss{}, meant: serving.Meant}
+		h.of[cluster] = newLosses(serving.Meant)
 		h.of[cluster].sample(serving, now)
 		delete(h.on, cluster)
 		return dirty
@@ -111,14 +118,18 @@ func (h *holds) weigh(cluster federation.ClusterID, serving federation.Capacity,
 	return l.names()
 }
 
-// sample keeps how much was served in the last holdWindow, and just before.
+// sample keeps how much was served in the last holdWindow, and just before: of each sampleTime the most.
 func (l *losses) sample(serving federation.Capacity, now time.Time) {
 	for len(l.samples) > 1 && now.Sub(l.samples[1].at) >= holdWindow {
 		l.samples = l.samples[1:]
 	}
-	if n := len(l.samples); n == 0 || l.samples[n-1].Capacity != serving {
+	n := len(l.samples)
+	if n == 0 || now.Sub(l.samples[n-1].at) >= sampleTime {
 		l.samples = append(l.samples, sample{now, serving})
+		return
 	}
+	last := &l.samples[n-1]
+	last.Endpoints, last.Services = max(last.Endpoints, serving.Endpoints), max(last.Services, serving.Services)
 }
 
 // collapsed reports whether more than half went.
@@ -133,10 +144,9 @@ func (l *losses) collapsed(now federation.Capacity) bool {
 
 // forget drops what was lost too long ago to be held.
 func (l *losses) forget(now time.Time) {
-	for name, f := range l.former {
-		if now.Sub(f.at) >= holdWindow {
-			delete(l.former, name)
-		}
+	for len(l.order) > 0 && now.Sub(l.order[0].at) >= holdWindow {
+		delete(l.former, l.order[0].name)
+		l.order = l.order[1:]
 	}
 }
 
@@ -147,13 +157,20 @@ func (l *losses) names() (list []federation.ServiceName) {
 	return list
 }
 
+// names returns the services of a cluster that are held.
+func (h *holds) names(cluster federation.ClusterID) []federation.ServiceName {
+	if l := h.on[cluster]; l != nil {
+		return l.names()
+	}
+	return nil
+}
+
 // serve returns the exports of one service as they are served: of a cluster that is held the former one, while it has
 // fewer endpoints now.
 func (h *holds) serve(name federation.ServiceName, exports []*federation.Export) []*federation.Export {
 	for cluster, l := range h.on {
-		f, lost := l.former[name]
-		if lost && endpointsOf(f.export) > endpointsOf(find(exports, cluster)) {
-			exports = with(exports, f.export)
+		if was := l.former[name]; endpointsOf(was) > endpointsOf(find(exports, cluster)) {
+			exports = with(exports, was)
 		}
 	}
 	return exports
@@ -203,12 +220,9 @@ func place(exports []*federation.Export, cluster federation.ClusterID) (int, boo
 }
 
 // endpointsOf counts the endpoints of an export, none of nil.
-func endpointsOf(e *federation.Export) (n int) {
+func endpointsOf(e *federation.Export) int {
 	if e == nil {
 		return 0
 	}
-	for i := range e.Subsets {
-		n += len(e.Subsets[i].Endpoints)
-	}
-	return n
+	return e.EndpointCount()
 }

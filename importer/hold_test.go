@@ -98,7 +98,7 @@ func TestWhatIsMeantIsNotHeld(t *testing.T) {
 		east.Announce(1, crowd("east", 20, 10))
 		pass := func() {
 			head := w.store.Head("east")
-			u, ask := east.SeenBy("own").Since("east", head)
+			u, ask := east.SeenBy("own").Since("east", head, true)
 			if ask {
 				u = east.SeenBy("own").Against("east", w.store.Hashes("east"))
 			}

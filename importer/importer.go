@@ -65,7 +65,7 @@ func (i *Importer) Start(ctx context.Context) error {
 	defer beat.Stop()
 	for review := true; ; {
 		changed, revived := i.store.Changed(), i.store.Revived()
-		if i.turn(&revision, review) && !opened {
+		if i.turn(&revision, review, time.Now()) && !opened {
 			opened = true
 			close(i.ready)
 		}
@@ -110,19 +110,22 @@ func (d dirty) add(names []federation.ServiceName) {
 
 // turn publishes what follows from all that changed after revision, and moves it on. It reports whether that is
 // complete.
-func (i *Importer) turn(revision *uint64, review bool) bool {
+func (i *Importer) turn(revision *uint64, review bool, now time.Time) bool {
 	before := *revision
 	synced := i.store.Synced() // before the names, so that a cluster in it has its Services in the View
 	list, complete := i.changed(revision)
 	if review {
-		i.review(list)
+		i.review(list, now)
 	}
 	i.store.Take(list)
-	if more := i.weigh(list); len(more) > 0 {
-		list.add(more)
-		i.store.Take(list)
+	more := i.weigh(list, now)
+	i.store.Take(more)
+	for name, exports := range more {
+		if _, known := list[name]; !known { // what holds has seen is concluded as it was seen
+			list[name] = exports
+		}
 	}
-	if i.publish(list, synced) && *revision != before {
+	if i.publish(list, synced, now) && *revision != before {
 		i.told(time.Since(i.store.ChangedSince(before)))
 	}
 	return complete
@@ -147,12 +150,16 @@ func (i *Importer) changed(revision *uint64) (dirty, bool) {
 	return list, complete
 }
 
-// review adds the services of which clusters have another fate by now.
-func (i *Importer) review(list dirty) {
-	view := i.View()
-	for c := range i.fates.review(time.Now()) {
-		for _, name := range i.store.NamesOf(c.cluster) {
-			if s := view.Service(name); s != nil && s.Patience == c.patience {
+// review adds the services of which clusters have another fate by now, those that are only held included.
+func (i *Importer) review(list dirty, now time.Time) {
+	view, changed := i.View(), i.fates.review(now)
+	clusters := map[federation.ClusterID]bool{}
+	for c := range changed {
+		clusters[c.cluster] = true
+	}
+	for cluster := range clusters {
+		for _, name := range slices.Concat(i.store.NamesOf(cluster), i.holds.names(cluster)) {
+			if s := view.Service(name); s != nil && changed[class{cluster, s.Patience}] {
 				list[name] = nil
 			}
 		}
@@ -160,8 +167,8 @@ func (i *Importer) review(list dirty) {
 }
 
 // weigh returns the services that are held back, or no more, because a cluster lost very much at once.
-func (i *Importer) weigh(list dirty) (more []federation.ServiceName) {
-	now, view := time.Now(), i.View()
+func (i *Importer) weigh(list dirty, now time.Time) dirty {
+	view, more := i.View(), dirty{}
 	touched := map[federation.ClusterID]bool{}
 	for name, exports := range list {
 		for _, e := range exports {
@@ -177,7 +184,7 @@ func (i *Importer) weigh(list dirty) (more []federation.ServiceName) {
 	}
 	delete(touched, i.store.Self())
 	for cluster := range touched {
-		more = append(more, i.holds.weigh(cluster, i.store.Capacity(cluster), now)...)
+		more.add(i.holds.weigh(cluster, i.store.Capacity(cluster), now))
 	}
 	if after := i.holds.list(); i.config.Holding != nil && !slices.EqualFunc(before, after, sameHold) {
 		i.config.Holding(after)
@@ -187,12 +194,12 @@ func (i *Importer) weigh(list dirty) (more []federation.ServiceName) {
 
 // publish concludes the services anew and replaces the View if any of them, or synced, differs. It reports whether it
 // did.
-func (i *Importer) publish(list dirty, synced []federation.ClusterID) bool {
+func (i *Importer) publish(list dirty, synced []federation.ClusterID, now time.Time) bool {
 	view := i.View()
 	d := &edit{from: view, changed: map[string]*namespace{}, synced: synced}
 	for name, exports := range list {
 		old := view.Service(name)
-		if s := i.conclude(name, old, exports); s != old {
+		if s := i.conclude(name, old, exports, now); s != old {
 			i.fates.hold(s)
 			i.fates.release(old)
 			d.set(name, s)
@@ -208,14 +215,14 @@ func (i *Importer) publish(list dirty, synced []federation.ClusterID) bool {
 }
 
 // conclude returns what is now to be said of a service: nil for none, old itself if nothing changed.
-func (i *Importer) conclude(name federation.ServiceName, old *Service, exports []*federation.Export) *Service {
+func (i *Importer) conclude(name federation.ServiceName, old *Service, exports []*federation.Export, now time.Time) *Service {
 	local := i.facts.of(name)
 	exports = i.admitted(i.holds.serve(name, exports))
 	if !local.here || len(exports) == 0 {
 		return nil
 	}
 	patience := patience(exports, i.config.Patience)
-	fates := i.fatesOf(exports, patience)
+	fates := i.fatesOf(exports, patience, now)
 	if old != nil && old.sameInputs(exports, fates, local) {
 		return old
 	}
@@ -252,8 +259,7 @@ func patience(exports []*federation.Export, usual federation.Patience) federatio
 }
 
 // fatesOf returns what becomes of each of the exports, nil if all are served.
-func (i *Importer) fatesOf(exports []*federation.Export, patience federation.Patience) []federation.Fate {
-	now := time.Now()
+func (i *Importer) fatesOf(exports []*federation.Export, patience federation.Patience, now time.Time) []federation.Fate {
 	list := make([]federation.Fate, len(exports))
 	for n, e := range exports {
 		list[n] = i.fates.fate(class{e.Cluster, patience}, now)

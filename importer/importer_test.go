@@ -230,7 +230,7 @@ func TestViewsAreMeasuredByTheirOldestChange(t *testing.T) {
 			ages = nil
 			change()
 			time.Sleep(wait)
-			i.turn(&revision, false)
+			i.turn(&revision, false, time.Now())
 			if !slices.Equal(ages, want) {
 				t.Errorf("ages %v, want %v", ages, want)
 			}

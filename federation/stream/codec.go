@@ -16,13 +16,8 @@ const maxExtra = 16 << 10
 
 // decodeUpdate returns what m says, normalized and checked. A record that cannot be taken is left
 // out, named in Unread, and reported in refused, the first few of them; err means that nothing of the update
-// can be used.
-func decodeUpdate(m *wire.Update) (u *federation.Update, refused []error, err error) {
-	return decodeUpdateBut(m, nil)
-}
-
-// decodeUpdateBut leaves endpoints out for which drop, if there is one, returns true.
-func decodeUpdateBut(m *wire.Update, drop func(netip.Addr) bool) (u *federation.Update, refused []error, err error) {
+// can be used. Endpoints for which drop, if there is one, returns true are left out.
+func decodeUpdate(m *wire.Update, drop func(netip.Addr) bool) (u *federation.Update, refused []error, err error) {
 	owner, err := federation.ParseClusterID(m.GetOwner())
 	if err != nil {
 		return nil, nil, fmt.Errorf("owner of an update: %w", err)

@@ -31,7 +31,7 @@ func through(t testing.TB, u *federation.Update) (*federation.Update, []error, e
 			return nil, nil, err
 		}
 		if f.GetChunk().GetLast() {
-			return decodeUpdate(m.GetUpdate())
+			return decodeUpdate(m.GetUpdate(), nil)
 		}
 	}
 }
@@ -148,7 +148,7 @@ func TestHostileEndpointsAreDropped(t *testing.T) {
 		e.Subsets = append(e.Subsets, &wire.Subset{Endpoints: []*wire.Endpoint{{Address: hostile[5]}}})
 	}, good)
 	m.Patched = []*wire.Patch{{Record: encodeExport(export("east", "api", "10.0.0.1")), Removed: []*wire.Subset{{Endpoints: []*wire.Endpoint{{Address: hostile[5]}, {Address: []byte{10, 0, 0, 9}}}}}}}
-	u, refused, err := decodeUpdate(m)
+	u, refused, err := decodeUpdate(m, nil)
 	if err != nil || len(refused) > 0 || len(u.Put) != 1 || !u.Put[0].Equal(good) {
 		t.Errorf("update %+v, refused %v, error %v", u, refused, err)
 	}
@@ -182,7 +182,7 @@ func TestUpdatesOfWhichNothingCanBeUsed(t *testing.T) {
 		if m != nil && m.Owner == "" && about != "nobody's" {
 			m.Owner = "east"
 		}
-		if u, refused, err := decodeUpdate(m); err == nil || u != nil || len(refused) > 0 || len(err.Error()) > 1000 {
+		if u, refused, err := decodeUpdate(m, nil); err == nil || u != nil || len(refused) > 0 || len(err.Error()) > 1000 {
 			t.Errorf("%s: update %+v, refused %v, error %.1000v", about, u, refused, err)
 		}
 	}

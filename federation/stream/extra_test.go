@@ -67,7 +67,7 @@ func TestWhatIsNotKnownMakesADifference(t *testing.T) {
 func TestWhatIsNotKnownIsBounded(t *testing.T) {
 	for n, good := range map[int]bool{maxExtra: true, maxExtra + 1: false} {
 		m := spoiled(func(_ int, e *wire.Export) { e.ProtoReflect().SetUnknown(unknownOf(n)) }, export("east", "web", "10.0.0.1"))
-		u, refused, err := decodeUpdate(m)
+		u, refused, err := decodeUpdate(m, nil)
 		if err != nil || (len(refused) == 0) != good || (len(u.Put) == 1) != good || (len(u.Unread) == 0) != good {
 			t.Errorf("%d bytes: update %+v, refused %v, error %v", n, u, refused, err)
 		}
@@ -100,7 +100,7 @@ func TestUnknownFieldsAreNoHindrance(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, refused, err := decodeUpdate(read.GetUpdate()); err != nil || len(refused) > 0 || !sameUpdate(u, got) {
+	if got, refused, err := decodeUpdate(read.GetUpdate(), nil); err != nil || len(refused) > 0 || !sameUpdate(u, got) {
 		t.Errorf("update %+v, refused %v, error %v", got, refused, err)
 	}
 	s := NewSession(federation.NewStore("west"), "east", Peer, epoch)

@@ -52,7 +52,7 @@ func FuzzDecodeUpdate(f *testing.F) {
 		if err != nil {
 			return
 		}
-		u, _, err := decodeUpdate(m.GetUpdate())
+		u, _, err := decodeUpdate(m.GetUpdate(), nil)
 		if err != nil {
 			return
 		}

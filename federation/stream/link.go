@@ -220,5 +220,5 @@ func (l *link) speaks() uint64 {
 
 // healthy reports whether the peer was heard lately enough for the link to be kept. It waits for nothing.
 func (l *link) healthy(now time.Time) bool {
-	return now.Sub(time.Unix(0, l.heard.Load())) < 3*heartbeat
+	return now.Sub(time.Unix(0, l.heard.Load())) < federation.Silence
 }

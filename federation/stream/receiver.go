@@ -33,7 +33,6 @@ type taken struct {
 	waiting bool            // hashes were told, or are about to be, and no answer has come
 	late    int             // heartbeats since an update came, with which it had more than we do
 	repairs int             // how often for this head, since all was well
-	room    bool            // something went, so that what was beyond a limit may be taken now
 }
 
 func (r *receiver) of(owner federation.ClusterID) *taken {
@@ -81,7 +80,6 @@ func (r *receiver) apply(u *federation.Update) (taken bool, refused []error, err
 		t.open = false
 		return false, nil, r.repair(u.Owner, err)
 	}
-	t.room = t.room || err == nil && len(u.Withdrawn)+len(u.Stale)+len(u.Patched) > 0
 	if t.open = u.More; err == nil && !u.More && !u.From.IsZero() {
 		t.repairs = 0
 	}
@@ -122,10 +120,9 @@ func (r *receiver) compare(owner federation.ClusterID, theirs federation.Head) e
 			return r.repair(owner, fmt.Errorf("%s is at %s for %d heartbeats and sent nothing, ours is %s", owner, theirs.Version, t.late, ours.Version))
 		}
 	}
-	if t.room && !t.waiting && r.store.Refuses(owner) {
+	if !t.waiting && r.store.Room(owner) {
 		r.want(owner)
 	}
-	t.room = false
 	if ours.Version.IsZero() || !differ {
 		return nil
 	}

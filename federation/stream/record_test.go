@@ -37,7 +37,7 @@ func TestALabelThatNoAPIServerTakesIsRefused(t *testing.T) {
 		`exportedAnnotations "a/b/c":`: func(e *wire.Export) { e.Annotations = map[string]string{"a/b/c": ""} },
 	} {
 		web := export("east", "web", "10.0.0.1")
-		u, refused, err := decodeUpdate(spoiled(func(_ int, e *wire.Export) { spoil(e) }, web))
+		u, refused, err := decodeUpdate(spoiled(func(_ int, e *wire.Export) { spoil(e) }, web), nil)
 		if err != nil || len(u.Put) != 0 || !slices.Equal(u.Unread, unread(webName, web)) {
 			t.Errorf("%s: update %+v, error %v", what, u, err)
 		}
@@ -104,7 +104,7 @@ func TestBadRecordIsRefusedAlone(t *testing.T) {
 		patched.Put = []*wire.Export{m.Put[0], m.Put[2]}
 		patched.Patched = []*wire.Patch{{Base: 1, Record: m.Put[1]}}
 		for way, m := range map[string]*wire.Update{"put": m, "patched": patched} {
-			u, refused, err := decodeUpdate(m)
+			u, refused, err := decodeUpdate(m, nil)
 			if err != nil || len(u.Put) != 2 || !u.Put[0].Equal(before) || !u.Put[1].Equal(after) || len(u.Patched) != 0 {
 				t.Errorf("%s, %s: error %v, update %+v", what, way, err, u)
 				continue
@@ -123,7 +123,7 @@ func TestBadRecordIsRefusedAlone(t *testing.T) {
 func TestBadRemovalIsRefused(t *testing.T) {
 	web := export("east", "web", "10.0.0.1")
 	m := &wire.Update{Owner: "east", Patched: []*wire.Patch{{Record: encodeRecord(federation.Sealed(web)), Removed: []*wire.Subset{{Ports: []*wire.TargetPort{{Number: 1 << 16}}}}}}}
-	u, refused, err := decodeUpdate(m)
+	u, refused, err := decodeUpdate(m, nil)
 	if err != nil || len(u.Patched) > 0 || len(refused) != 1 || !slices.Equal(u.Unread, unread(webName, web)) {
 		t.Errorf("update %+v, refused %v, error %v", u, refused, err)
 	}
@@ -139,7 +139,7 @@ func TestRecordWithoutANameCountsByItsHash(t *testing.T) {
 				e.Name = name
 			}
 		}, web, good)
-		u, refused, err := decodeUpdate(m)
+		u, refused, err := decodeUpdate(m, nil)
 		want := federation.ServiceName{Name: fmt.Sprintf("#%x", uint64(federation.Sealed(web).Hash))}
 		if err != nil || len(u.Put) != 1 || !slices.Equal(u.Unread, unread(want, web)) || len(refused) != 1 || len(refused[0].Error()) > 1000 {
 			t.Errorf("%.20q: update %+v, refused %.1000v, error %v", name, u, refused, err)

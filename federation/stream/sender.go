@@ -24,6 +24,7 @@ type sender struct {
 // given is how far the other side is with one owner.
 type given struct {
 	has    federation.Head // what it has, or is being sent
+	proven bool            // it was sent that here, and did not only say so
 	asked  bool            // it was asked for hashes, and has not told them yet
 	told   bool            // it told them
 	hashes []federation.Hash
@@ -63,6 +64,7 @@ func (s *sender) next(owners []federation.ClusterID) (*wire.Frame, *message) {
 			return &wire.Frame{Kind: &wire.Frame_Ask{Ask: &wire.Ask{Owner: string(owner)}}}, nil
 		}
 		if u != nil {
+			g.proven = true
 			g.has = federation.Head{Version: u.To, Digest: u.Digest, Records: 1} // enough to be told from none
 			s.rest, s.cut = u, false
 			return nil, s.cutOff()
@@ -77,7 +79,7 @@ func (s *sender) lacks(owner federation.ClusterID, g *given) (*federation.Update
 		g.told, g.hashes = false, nil
 		return s.sight.Against(owner, hashes), false
 	}
-	return s.sight.Since(owner, g.has)
+	return s.sight.Since(owner, g.has, g.proven)
 }
 
 // partSize is about how many bytes of records go out as one part: while one is read, nothing else is.

@@ -3,7 +3,6 @@ package stream
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"net/netip"
 	"slices"
 	"time"
@@ -175,7 +174,7 @@ func (s *Session) owners() []federation.ClusterID {
 	case Peer:
 		return []federation.ClusterID{s.store.Self()}
 	case Standby:
-		return slices.Sorted(maps.Keys(s.store.Heads()))
+		return s.store.Synced()
 	}
 	return nil
 }
@@ -328,7 +327,7 @@ func (s *Session) chunk(c *wire.Chunk, now time.Time) (refused []error, err erro
 	if m.GetUpdate() == nil {
 		return nil, nil // what a later minor version says
 	}
-	update, refused, err := decodeUpdateBut(m.GetUpdate(), s.drop)
+	update, refused, err := decodeUpdate(m.GetUpdate(), s.drop)
 	if err != nil {
 		return nil, err
 	}

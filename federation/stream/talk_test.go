@@ -156,7 +156,7 @@ func (e *end) updates(t testing.TB) (list []*federation.Update) {
 		if m.GetUpdate() == nil {
 			continue
 		}
-		u, refused, err := decodeUpdate(m.GetUpdate())
+		u, refused, err := decodeUpdate(m.GetUpdate(), nil)
 		if err != nil || len(refused) > 0 {
 			t.Fatalf("refused %v, error %v", refused, err)
 		}
