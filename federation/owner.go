@@ -9,6 +9,7 @@ import (
 // owner is what one cluster says. The Store's lock guards it.
 type owner struct {
 	id       ClusterID
+	uid      string // of its namespace kube-system, "" while not known
 	version  Version
 	restored bool
 	pulse    Pulse

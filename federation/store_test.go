@@ -1,6 +1,7 @@
 package federation
 
 import (
+	"errors"
 	"slices"
 	"testing"
 	"time"
@@ -213,5 +214,25 @@ func TestCompleteWaitsForEveryClusterThatIsKnown(t *testing.T) {
 	mustApply(t, s, &Update{Owner: "east", To: Version{1, 1}})
 	if s.Expect("east"); !s.Complete() || len(s.Synced()) != 3 {
 		t.Errorf("not complete: %+v", s.Owners())
+	}
+}
+
+// The first cluster that has an ID keeps it until it leaves.
+func TestAClusterIDIsTakenOnce(t *testing.T) {
+	s, east := NewStore("own"), NewStore("east")
+	for _, c := range []struct {
+		uid  string
+		want error
+	}{{"", nil}, {"a", nil}, {"a", nil}, {"b", ErrTaken}, {"", ErrTaken}, {"a", nil}} {
+		if err := s.Meet("east", c.uid); !errors.Is(err, c.want) {
+			t.Errorf("%q: error %v, want %v", c.uid, err, c.want)
+		}
+	}
+	east.Announce(1, nil)
+	catchUp(t, east, s, "east")
+	east.Leave()
+	catchUp(t, east, s, "east")
+	if err := s.Meet("east", "b"); err != nil || s.UID("east") != "b" {
+		t.Errorf("after it left: error %v, UID %q", err, s.UID("east"))
 	}
 }

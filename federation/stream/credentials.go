@@ -4,8 +4,13 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"sync/atomic"
 
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/peer"
+	"google.golang.org/grpc/status"
+	grpctap "google.golang.org/grpc/tap"
 
 	"github.com/hansa-mcs/hansa/federation"
 )
@@ -17,6 +22,23 @@ type handshaken struct{}
 type peerInfo struct {
 	credentials.CommonAuthInfo
 	cluster federation.ClusterID
+	conn    net.Conn
+	begun   *atomic.Int32 // streams on it
+}
+
+// maxStreams bounds how many streams are begun on one connection, for as long as it lasts: a member begins one, and a
+// few when it is told to wait. Who opens and resets them without end has to shake hands again.
+const maxStreams = 64
+
+// countStream ends a connection on which too many streams begin. It is called before anything is spent on one.
+func countStream(ctx context.Context, _ *grpctap.Info) (context.Context, error) {
+	if p, ok := peer.FromContext(ctx); ok {
+		if info, ok := p.AuthInfo.(peerInfo); ok && info.begun.Add(1) > maxStreams {
+			_ = info.conn.Close()
+			return nil, status.Errorf(codes.ResourceExhausted, "more than %d streams on one connection", maxStreams)
+		}
+	}
+	return ctx, nil
 }
 
 // AuthType implements credentials.AuthInfo.
@@ -31,6 +53,8 @@ func (handshaken) ServerHandshake(conn net.Conn) (net.Conn, credentials.AuthInfo
 	return conn, peerInfo{
 		CommonAuthInfo: credentials.CommonAuthInfo{SecurityLevel: credentials.PrivacyAndIntegrity},
 		cluster:        authenticated.Peer(),
+		conn:           conn,
+		begun:          &atomic.Int32{},
 	}, nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"slices"
 	"sync"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/status"
 
+	"github.com/hansa-mcs/hansa/federation"
 	"github.com/hansa-mcs/hansa/federation/stream/wire"
 )
 
@@ -52,16 +54,18 @@ func (x *Exchange) keepStanding(ctx context.Context) {
 	}
 }
 
-// dialMembers runs one dialer per member that gossip knows, for as long as it knows it.
+// dialMembers runs one dialer per member that gossip knows or has known. What gossip thinks of a member is advice: one
+// that it lost is dialed on, and a stream to it that works stays, until gossip knows the cluster at another address or
+// the cluster has left.
 func (x *Exchange) dialMembers(ctx context.Context) {
 	var dialers sync.WaitGroup
 	defer dialers.Wait()
 	running := map[Member]context.CancelCauseFunc{}
 	for {
 		members, changed := x.config.Members()
-		known := map[Member]bool{}
+		known, elsewhere := map[Member]bool{}, map[federation.ClusterID]bool{}
 		for _, m := range members {
-			known[m] = true
+			known[m], elsewhere[m.Cluster] = true, true
 			if running[m] == nil {
 				dialCtx, cancel := context.WithCancelCause(ctx)
 				running[m] = cancel
@@ -69,7 +73,7 @@ func (x *Exchange) dialMembers(ctx context.Context) {
 			}
 		}
 		for m, cancel := range running {
-			if !known[m] {
+			if !known[m] && (elsewhere[m.Cluster] || x.hasLeft(m.Cluster)) {
 				cancel(errUnknown)
 				delete(running, m)
 			}
@@ -168,4 +172,9 @@ func (x *Exchange) dial(ctx context.Context, m Member) (up bool, err error) {
 	l := x.newLink(stream, m.Cluster, role, self, cancel)
 	defer x.links.open(l)()
 	return x.move(ctx, l)
+}
+
+// hasLeft reports whether a cluster has said that it leaves.
+func (x *Exchange) hasLeft(cluster federation.ClusterID) bool {
+	return slices.ContainsFunc(x.config.Store.Owners(), func(o federation.Owner) bool { return o.Cluster == cluster && o.Left })
 }

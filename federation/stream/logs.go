@@ -39,8 +39,8 @@ func (x *Exchange) downLevel() slog.Level {
 	}
 }
 
-// errUnknown is why a stream ends that we dialed to a member that gossip lost.
-var errUnknown = errors.New("gossip knows the member no more")
+// errUnknown is why a stream ends that we dialed to a member that is elsewhere by now, or has left.
+var errUnknown = errors.New("the member is not at that address any more")
 
 // reason says in words for people why a stream ended, or did not begin. To gRPC a stream is canceled when its
 // connection ends, whichever side or whatever between them ended it.

@@ -50,7 +50,7 @@ func TestReasonsAreWords(t *testing.T) {
 		{status.Error(codes.Canceled, "context canceled"), "the connection ended"},
 		{status.Error(codes.Unavailable, "no route to host"), "no route to host"},
 		{fmt.Errorf("dialing: %w", errors.New("refused")), "dialing: refused"},
-		{errUnknown, "gossip knows the member no more"},
+		{errUnknown, "the member is not at that address any more"},
 	} {
 		if got := reason(test.err); got != test.want {
 			t.Errorf("%v: %q, want %q", test.err, got, test.want)

@@ -177,13 +177,18 @@ func (n *network) run(t *testing.T, s *federation.Store, address string, now Sta
 	for _, p := range peers {
 		members = append(members, Member{Cluster: p, Address: string(p)})
 	}
+	return n.runWith(t, s, address, now, func() ([]Member, <-chan struct{}) { return members, nil })
+}
+
+func (n *network) runWith(t *testing.T, s *federation.Store, address string, now Standing, members func() ([]Member, <-chan struct{})) *member {
+	t.Helper()
 	m := &member{store: s, address: address}
 	m.standing.set(now)
 	m.exchange = New(Config{
 		Store:    s,
 		Listener: n.listen(address),
 		Dial:     n.dialer(s.Self()),
-		Members:  func() ([]Member, <-chan struct{}) { return members, nil },
+		Members:  members,
 		Standing: m.standing.get,
 		Log:      n.log,
 	})

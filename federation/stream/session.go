@@ -24,6 +24,9 @@ const (
 // ErrNotItsOwn ends a stream whose other side speaks for a cluster that is not its own.
 var ErrNotItsOwn = errors.New("peer speaks for a cluster that it may not")
 
+// maxUID bounds the UID of a namespace; those of Kubernetes have 36 bytes.
+const maxUID = 64
+
 // maxOwners bounds of how many clusters a leader may tell.
 const maxOwners = 4096
 
@@ -94,6 +97,7 @@ func (s *Session) Hello() *wire.Frame {
 		MinVersion: wireVersion,
 		MaxVersion: wireVersion,
 		Cluster:    string(s.store.Self()),
+		Uid:        s.store.UID(s.store.Self()),
 		Speaks:     encodeVersion(s.store.Version(s.store.Self())),
 	}
 	switch s.role {
@@ -234,6 +238,12 @@ func (s *Session) greet(hello *wire.Hello, now time.Time) (refused []error, err 
 	}
 	if hello.GetCluster() != string(s.peer) {
 		return nil, fmt.Errorf("peer says that it is %.64q, its certificate names %q", hello.GetCluster(), s.peer)
+	}
+	if len(hello.GetUid()) > maxUID {
+		return nil, fmt.Errorf("peer says that the UID of its kube-system has %d bytes: want at most %d", len(hello.GetUid()), maxUID)
+	}
+	if err := s.store.Meet(s.peer, hello.GetUid()); err != nil {
+		return nil, err
 	}
 	s.greeted, s.speaks = true, decodeVersion(hello.GetSpeaks())
 	for _, has := range hello.GetHave() {

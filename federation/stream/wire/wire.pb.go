@@ -308,6 +308,9 @@ type Hello struct {
 	Cluster string `protobuf:"bytes,3,opt,name=cluster,proto3" json:"cluster,omitempty"`
 	// What the sender has of the owners that the receiver speaks for.
 	Have []*Head `protobuf:"bytes,4,rep,name=have,proto3" json:"have,omitempty"`
+	// The UID of the namespace kube-system in the sender's cluster, which tells it from another that was given the same
+	// ID; at most 64 bytes.
+	Uid string `protobuf:"bytes,6,opt,name=uid,proto3" json:"uid,omitempty"`
 	// At which version the sender's own records are. Of two leaders of one cluster the one with the greater term
 	// is right.
 	Speaks        *Version `protobuf:"bytes,5,opt,name=speaks,proto3" json:"speaks,omitempty"`
@@ -371,6 +374,13 @@ func (x *Hello) GetHave() []*Head {
 		return x.Have
 	}
 	return nil
+}
+
+func (x *Hello) GetUid() string {
+	if x != nil {
+		return x.Uid
+	}
+	return ""
 }
 
 func (x *Hello) GetSpeaks() *Version {
@@ -1621,14 +1631,15 @@ const file_wire_proto_rawDesc = "" +
 	"\theartbeat\x18\x02 \x01(\v2\x1e.hansa.federation.v1.HeartbeatH\x00R\theartbeat\x122\n" +
 	"\x05chunk\x18\x03 \x01(\v2\x1a.hansa.federation.v1.ChunkH\x00R\x05chunk\x12,\n" +
 	"\x03ask\x18\x04 \x01(\v2\x18.hansa.federation.v1.AskH\x00R\x03askB\x06\n" +
-	"\x04kind\"\xc8\x01\n" +
+	"\x04kind\"\xda\x01\n" +
 	"\x05Hello\x12\x1f\n" +
 	"\vmin_version\x18\x01 \x01(\rR\n" +
 	"minVersion\x12\x1f\n" +
 	"\vmax_version\x18\x02 \x01(\rR\n" +
 	"maxVersion\x12\x18\n" +
 	"\acluster\x18\x03 \x01(\tR\acluster\x12-\n" +
-	"\x04have\x18\x04 \x03(\v2\x19.hansa.federation.v1.HeadR\x04have\x124\n" +
+	"\x04have\x18\x04 \x03(\v2\x19.hansa.federation.v1.HeadR\x04have\x12\x10\n" +
+	"\x03uid\x18\x06 \x01(\tR\x03uid\x124\n" +
 	"\x06speaks\x18\x05 \x01(\v2\x1c.hansa.federation.v1.VersionR\x06speaks\"/\n" +
 	"\aVersion\x12\x12\n" +
 	"\x04term\x18\x01 \x01(\x04R\x04term\x12\x10\n" +
