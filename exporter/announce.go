@@ -5,6 +5,10 @@ import (
 	"fmt"
 	"sync"
 	"time"
+
+	mcsv1beta1 "sigs.k8s.io/mcs-api/pkg/apis/v1beta1"
+
+	"github.com/hansa-mcs/hansa/federation"
 )
 
 // announced is the stint of leading in which this cluster was announced last.
@@ -74,41 +78,98 @@ func (x *exporter) keepAnnounced(ctx context.Context) {
 	}
 }
 
-// announce waits until this agent leads, announces this cluster if it has not in this stint, and waits until it
-// leads no more.
+// announce waits until this agent leads, announces this cluster if it has not in this stint, or says that it leaves,
+// and waits until it leads no more. One goroutine alone says that this agent leads, and that it does not.
 func (x *exporter) announce(ctx context.Context) error {
 	lead, done, stint, err := x.Lead(ctx)
 	if err != nil {
 		return err
 	}
 	defer done()
-	// One goroutine alone says that this agent leads, and that it does not.
-	if x.announced.before(stint) {
-		x.Store.Resume()
-		x.announced.set(stint, true)
+	defer x.hush(stint)
+	for lead.Err() == nil {
+		leaving, turned := x.Leaving()
+		if err := x.speak(lead, stint, leaving); err != nil {
+			return err
+		}
+		select {
+		case <-turned:
+		case <-lead.Done():
+		}
+	}
+	return nil
+}
+
+// speak makes the Store take this agent's word. Who leaves says so in the term that it has; who comes back begins
+// another one.
+func (x *exporter) speak(lead context.Context, stint uint64, leaving bool) error {
+	begins := !x.announced.before(stint) || x.Store.Left() && !leaving
+	if begins {
+		if err := x.begin(lead, leaving); err != nil {
+			return err
+		}
 	} else {
-		exports, err := x.complete(lead)
+		x.Store.Resume()
+	}
+	if leaving {
+		x.Store.Leave()
+	}
+	x.announced.set(stint, true)
+	if leaving != x.away {
+		all, err := x.all(lead)
 		if err != nil {
 			return err
 		}
-		term, err := x.TakeTerm(lead, x.Store.LeastTerm())
-		if err == nil {
-			err = lead.Err() // it took so long that another may lead
-		}
-		if err != nil {
-			return err
-		}
-		if !x.Store.Announce(term, exports) {
-			return fmt.Errorf("announcing in term %d: another leader of this cluster spoke in one as late", term)
-		}
-		x.Log.Info("announced", "exports", len(exports), "version", x.version())
-		x.announced.set(stint, true)
+		x.away = leaving
+		x.lookAgain(lead, all)
+	}
+	if begins {
 		x.lookAgain(lead, x.missing.take())
 	}
-	<-lead.Done()
-	x.announced.set(stint, false)
-	x.Store.Follow()
 	return nil
+}
+
+// begin begins a term with all that this cluster exports: nothing, if it leaves.
+func (x *exporter) begin(lead context.Context, leaving bool) (err error) {
+	var exports []*federation.Export
+	if !leaving {
+		if exports, err = x.complete(lead); err != nil {
+			return err
+		}
+	}
+	term, err := x.TakeTerm(lead, x.Store.LeastTerm())
+	if err == nil {
+		err = lead.Err() // it took so long that another may lead
+	}
+	if err != nil {
+		return err
+	}
+	if !x.Store.Announce(term, exports) {
+		return fmt.Errorf("announcing in term %d: another leader of this cluster spoke in one as late", term)
+	}
+	x.Log.Info("announced", "exports", len(exports), "version", x.version())
+	return nil
+}
+
+// hush ends what speak began.
+func (x *exporter) hush(stint uint64) {
+	if x.announced.before(stint) {
+		x.announced.set(stint, false)
+	}
+	x.Store.Follow()
+}
+
+// all returns the services that have a ServiceExport.
+func (x *exporter) all(ctx context.Context) ([]federation.ServiceName, error) {
+	var list mcsv1beta1.ServiceExportList
+	if err := x.client.List(ctx, &list); err != nil {
+		return nil, fmt.Errorf("listing ServiceExports: %w", err)
+	}
+	var names []federation.ServiceName
+	for i := range list.Items {
+		names = append(names, nameOf(&list.Items[i]))
+	}
+	return names, nil
 }
 
 // keepTerm begins another term whenever a peer holds a greater one of this cluster, until ctx ends.

@@ -55,7 +55,10 @@ type Config struct {
 	Lead func(ctx context.Context) (lead context.Context, done func(), stint uint64, err error)
 	// TakeTerm returns a term of at least that number, which no other leader of this cluster had or will have.
 	TakeTerm func(ctx context.Context, atLeast uint64) (uint64, error)
-	Log      *slog.Logger
+	// Leaving reports whether this cluster is to leave the clusterset, or has, and returns a channel that closes when
+	// that changes. Nil means that it never does.
+	Leaving func() (bool, <-chan struct{})
+	Log     *slog.Logger
 }
 
 // exporter keeps this cluster's part of a Store equal to its API server.
@@ -67,6 +70,7 @@ type exporter struct {
 	announced announced
 	again     chan event.TypedGenericEvent[federation.ServiceName] // what to look at again
 	missing   *missing
+	away      bool // this cluster has left, when it was announced last
 }
 
 // Add makes mgr run an exporter. The manager's scheme must know the core, discovery and MCS API types, and
@@ -99,6 +103,9 @@ func Add(ctx context.Context, mgr manager.Manager, config Config) error {
 }
 
 func newExporter(config Config, c client.Client, live client.Reader, recorder events.EventRecorder) *exporter {
+	if config.Leaving == nil {
+		config.Leaving = func() (bool, <-chan struct{}) { return false, nil }
+	}
 	return &exporter{
 		Config: config, client: c, live: live, recorder: recorder,
 		announced: announced{changed: make(chan struct{})}, again: make(chan event.TypedGenericEvent[federation.ServiceName]), missing: newMissing(),
@@ -212,6 +219,9 @@ func (x *exporter) reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result
 	e, status, err := x.describe(ctx, export)
 	if err != nil {
 		return ctrl.Result{}, err
+	}
+	if x.Store.Left() {
+		e, status.Ready = nil, pending(export, "this cluster has left the clusterset")
 	}
 	if e != nil {
 		x.Store.Set(e)

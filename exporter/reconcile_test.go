@@ -50,6 +50,7 @@ type cluster struct {
 	asked      []time.Time
 	returned   chan struct{}
 	policy     federation.Namespaces
+	leaving    func() (bool, <-chan struct{}) // nil for never
 }
 
 // Since and Returned make a cluster the Definition of its exporter.
@@ -65,7 +66,7 @@ func (c *cluster) config(store *federation.Store) Config {
 	close(restored)
 	return Config{
 		Store: store, Restored: restored, Policy: c.policy, Definition: c, Log: slog.New(slog.DiscardHandler),
-		Lead: c.leadership.Lead, TakeTerm: c.leadership.TakeTerm,
+		Lead: c.leadership.Lead, TakeTerm: c.leadership.TakeTerm, Leaving: c.leaving,
 	}
 }
 

@@ -91,7 +91,7 @@ type page struct {
 	resource, about string
 	what            watch.EventType
 	idle            bool // nothing changed but metadata that the API server keeps
-	others          bool // an Event by which an API server tells that it looks after its addresses
+	others          bool // an Event about no service: of an API server on its addresses, or of an agent on its peers
 }
 
 func (p page) String() string { return fmt.Sprintf("%s %s %s", p.what, p.resource, p.about) }
@@ -167,7 +167,7 @@ func (b *book) write(resource string, e watch.Event) {
 	others := false
 	if event, ok := o.(*corev1.Event); ok {
 		about = fmt.Sprintf("%s about %s %s", event.Reason, event.InvolvedObject.Kind, event.InvolvedObject.Name)
-		others = event.ReportingController == "ipallocator-repair-controller"
+		others = event.ReportingController == "ipallocator-repair-controller" || event.InvolvedObject.Kind == "ConfigMap"
 	}
 	before := b.objects[resource][key]
 	idle := before != nil && e.Type == watch.Modified && equality.Semantic.DeepEqual(bare(before), bare(o))

@@ -54,7 +54,7 @@ var allowed = map[string]map[string]string{
 		"coordination.k8s.io/leases":             "create", // which cannot be limited to a name
 		"coordination.k8s.io/leases hansa-agent": "get list update watch",
 		"/configmaps":                            "create",
-		"/configmaps hansa-state":                "get patch", // what must outlive a restart
+		"/configmaps hansa-state":                "get list patch watch", // what must outlive a restart, and whether to leave
 	},
 	"hansa-agent-install-crds": {
 		"apiextensions.k8s.io/customresourcedefinitions serviceexports.multicluster.x-k8s.io serviceimports.multicluster.x-k8s.io": "create patch",

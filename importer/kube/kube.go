@@ -49,6 +49,7 @@ type door struct {
 	rest     time.Duration
 	log      *slog.Logger
 	lead     func(ctx context.Context) (lead context.Context, done func(), stint uint64, err error)
+	left     func() (bool, <-chan struct{})
 	queue    chan priorityqueue.PriorityQueue[ctrl.Request] // the controller's, once
 	waiting  waiting
 	teller   *teller
@@ -78,6 +79,9 @@ type Config struct {
 	// Lead waits until this agent leads its cluster, and returns a context that ends when it may not write any
 	// more, what to call when it has written, and the stint that it leads in. Its error is that ctx ended.
 	Lead func(ctx context.Context) (lead context.Context, done func(), stint uint64, err error)
+	// Left reports whether this cluster has left the clusterset, and returns a channel that closes when that changes:
+	// then all that is ours goes, at once and whoever was heard. Nil means that it never has.
+	Left func() (bool, <-chan struct{})
 	// Blocked is told which services cannot be imported; nil if nobody asks for it.
 	Blocked *Blocked
 	Log     *slog.Logger
@@ -91,10 +95,13 @@ func Add(ctx context.Context, mgr manager.Manager, config Config) error {
 	if err != nil {
 		return fmt.Errorf("making a client: %w", err)
 	}
+	if config.Left == nil {
+		config.Left = never
+	}
 	d := &door{
 		client: mgr.GetClient(), plain: plain, self: config.Store.Self(), store: config.Store, importer: config.Importer, rest: config.AddressRest, log: config.Log,
 		queue: make(chan priorityqueue.PriorityQueue[ctrl.Request], 1), teller: newTeller(mgr.GetEventRecorder("hansa-agent")),
-		definition: config.Definition, lead: config.Lead, blocked: cmp.Or(config.Blocked, &Blocked{}),
+		definition: config.Definition, lead: config.Lead, left: config.Left, blocked: cmp.Or(config.Blocked, &Blocked{}),
 		features: &features{client: plain, importer: config.Importer, log: config.Log},
 	}
 	err = mgr.GetFieldIndexer().IndexField(ctx, &discoveryv1.EndpointSlice{}, byDerived, func(o client.Object) []string {
@@ -121,7 +128,7 @@ func Add(ctx context.Context, mgr manager.Manager, config Config) error {
 	if err != nil {
 		return fmt.Errorf("building the importer's controller: %w", err)
 	}
-	opening := &opening{features: d.features, cache: mgr.GetCache(), store: config.Store, importer: config.Importer, log: config.Log}
+	opening := &opening{features: d.features, cache: mgr.GetCache(), store: config.Store, importer: config.Importer, left: config.Left, log: config.Log}
 	if err := mgr.Add(opening); err != nil {
 		return err
 	}
@@ -139,7 +146,8 @@ func (d *door) takeQueue(_ context.Context, q workqueue.TypedRateLimitingInterfa
 }
 
 // Start follows the Views until ctx ends: each service that differs from the last View that it saw is
-// looked at again, and all whose removal waits are when another cluster's complete set came.
+// looked at again, and all whose removal waits are when another cluster's complete set came; all that there are, when
+// this cluster leaves or comes back.
 func (d *door) Start(ctx context.Context) error {
 	var queue priorityqueue.PriorityQueue[ctrl.Request]
 	select {
@@ -153,6 +161,7 @@ func (d *door) Start(ctx context.Context) error {
 		return nil
 	}
 	last, view := importer.Empty(), d.importer.View()
+	_, turned := d.left()
 	for ; ; view = d.importer.View() {
 		for change := range importer.Diff(last, view) {
 			queue.AddWithOpts(priorityqueue.AddOpts{Priority: new(urgency(change))}, ctrl.Request{NamespacedName: key(change.Name)})
@@ -163,6 +172,11 @@ func (d *door) Start(ctx context.Context) error {
 		}
 		select {
 		case <-view.Replaced():
+		case <-turned:
+			_, turned = d.left()
+			for _, name := range d.made(ctx) {
+				queue.AddWithOpts(priorityqueue.AddOpts{Priority: new(urgent)}, ctrl.Request{NamespacedName: key(name)})
+			}
 		case <-d.definition.Returned():
 			d.log.Info("the CRD of ServiceImports is back")
 			for _, name := range d.imports.takeLost() {
@@ -226,10 +240,14 @@ func (d *door) reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, er
 }
 
 func (d *door) scene(view *importer.View) Scene {
-	return Scene{
+	scene := Scene{
 		Self: d.self, Synced: view.Synced, Known: d.known, Rest: d.rest, Now: time.Now(),
 		Refused: d.features.refused,
 	}
+	if left, _ := d.left(); left {
+		return scene.alone()
+	}
+	return scene
 }
 
 // known reports whether the Store has ever heard of a cluster, or remembers it.

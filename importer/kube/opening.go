@@ -24,11 +24,12 @@ type opening struct {
 	cache    cache.Cache
 	store    *federation.Store
 	importer *importer.Importer
+	left     func() (bool, <-chan struct{})
 	log      *slog.Logger
 }
 
 // Start subscribes to the local facts, restores what the slices remember, and opens the importer. The
-// facts go on to come from the cache after it returned.
+// facts go on to come from the cache after it returned. A cluster that has left remembers nothing.
 func (o *opening) Start(ctx context.Context) error {
 	namespaces, err := o.follow(ctx, &corev1.Namespace{}, o.namespace)
 	if err != nil {
@@ -38,8 +39,10 @@ func (o *opening) Start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := o.restore(ctx); err != nil {
-		return err
+	if left, _ := o.left(); !left {
+		if err := o.restore(ctx); err != nil {
+			return err
+		}
 	}
 	o.features.ask(ctx, time.Now())
 	if toolscache.WaitForCacheSync(ctx.Done(), namespaces, services) {

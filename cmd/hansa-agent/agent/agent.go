@@ -43,6 +43,10 @@ type member struct {
 
 	properties *properties
 
+	departure *departure
+	presence  *presence
+	holding   *holding
+
 	identity *trust.Identity
 	port     *trust.Port
 	name     election.Identity // of this agent among those of its cluster
@@ -80,7 +84,9 @@ func Run(ctx context.Context, options Options, log *slog.Logger) error {
 	if m.dns != nil {
 		group.Go(func() error { return m.dns.Start(ctx) })
 	}
-	group.Go(func() error { return m.properties.Start(ctx) })
+	for _, start := range []func(context.Context) error{m.properties.Start, m.departure.Start, m.present} {
+		group.Go(func() error { return start(ctx) })
+	}
 	group.Go(func() error {
 		select {
 		case err := <-m.foreign:
@@ -99,11 +105,12 @@ func Run(ctx context.Context, options Options, log *slog.Logger) error {
 // line because nearly every step needs the one before. After an error, what was bound stays so until the
 // process ends.
 func newMember(ctx context.Context, options Options, log *slog.Logger) (m *member, err error) {
-	m = &member{options: options, log: log, circle: newCircle(), changeSeconds: newChangeSeconds(), settled: make(chan struct{}), foreign: make(chan error, 1), store: federation.NewStoreWithin(federation.ClusterID(options.Cluster), limits(options))}
+	m = &member{options: options, log: log, circle: newCircle(), changeSeconds: newChangeSeconds(), presence: newPresence(), holding: newHolding(log), settled: make(chan struct{}), foreign: make(chan error, 1), store: federation.NewStoreWithin(federation.ClusterID(options.Cluster), limits(options))}
 	m.store.Withhold(options.exportPolicy())
 	m.importer = importer.New(m.store, importer.Config{
-		Patience: federation.Patience{Demote: options.DemoteAfter, Withdraw: options.WithdrawAfter},
+		Patience: options.patience(),
 		Admit:    options.importPolicy(),
+		Holding:  m.holding.take,
 	})
 	if m.rest, err = loadREST(options.Kubeconfig, options.Context); err != nil {
 		return nil, err
@@ -111,6 +118,9 @@ func newMember(ctx context.Context, options Options, log *slog.Logger) (m *membe
 	m.rest.WarningHandlerWithContext = newAPIWarnings(log)
 	m.rest.Wrap((&reach{log: log}).wrap)
 	if m.properties, err = newProperties(m.rest, claims(options), log); err != nil {
+		return nil, err
+	}
+	if m.departure, err = newDeparture(m.rest, options.Namespace, log); err != nil {
 		return nil, err
 	}
 	m.identity, err = trust.Load(options.Clusterset, m.store.Self(), trust.Files{Cert: options.CertFile, Key: options.KeyFile, CA: options.CAFile})
@@ -215,19 +225,19 @@ func (m *member) assemble(ctx context.Context) (manager.Manager, error) {
 		return nil, err
 	}
 	err = exporter.Add(ctx, mgr, exporter.Config{
-		Store: m.store, Restored: m.importer.Ready(), Policy: m.options.exportPolicy(), Definition: exports, Lead: m.election.Lead, TakeTerm: m.takeTerm, Log: m.log,
+		Store: m.store, Restored: m.importer.Ready(), Policy: m.options.exportPolicy(), Definition: exports, Lead: m.election.Lead, TakeTerm: m.takeTerm, Leaving: m.departure.leaving, Log: m.log,
 	})
 	if err != nil {
 		return nil, err
 	}
 	err = kube.Add(ctx, mgr, kube.Config{
-		Store: m.store, Importer: m.importer, Definition: imports, AddressRest: m.options.AddressRest, Lead: m.election.Lead, Blocked: &m.blocked, Log: m.log,
+		Store: m.store, Importer: m.importer, Definition: imports, AddressRest: m.options.AddressRest, Lead: m.election.Lead, Left: m.departure.left, Blocked: &m.blocked, Log: m.log,
 	})
 	if err != nil {
 		return nil, err
 	}
 	runnables := []manager.Runnable{exports, imports, m.importer, m.port, m.ranges}
-	for _, start := range []manager.RunnableFunc{m.exchangeOnce, m.elect, m.gossipWhileLeading, m.remember, m.settle, m.tellClusters} {
+	for _, start := range []manager.RunnableFunc{m.exchangeOnce, m.elect, m.gossipWhileLeading, m.remember, m.settle, m.tellClusters, m.partWays, m.keepAway} {
 		runnables = append(runnables, start)
 	}
 	if m.xds != nil {
@@ -252,7 +262,8 @@ func (m *member) unbind(ctx context.Context) error {
 	return err
 }
 
-// wait returns once this cluster is one that the agent may serve in, with the MCS API; or when ctx ends. Nothing is
+// wait returns once this cluster is one that the agent may serve in, with the MCS API, and it is known whether it has
+// left its clusterset; or when ctx ends. Nothing is
 // written before it is known whose hansa-state is. A
 // contradiction with a ClusterProperty is a mistake only when they are first read.
 func (m *member) wait(ctx context.Context) error {
@@ -260,10 +271,15 @@ func (m *member) wait(ctx context.Context) error {
 	if err := greet(ctx, m.rest, m.log, tell); err != nil {
 		return err
 	}
-	select {
-	case <-m.properties.Settled():
-	case <-ctx.Done():
-		return nil
+	if err := m.meetOwn(ctx); err != nil || ctx.Err() != nil {
+		return err
+	}
+	for _, settled := range []<-chan struct{}{m.properties.Settled(), m.departure.Settled()} {
+		select {
+		case <-settled:
+		case <-ctx.Done():
+			return nil
+		}
 	}
 	if err := m.properties.Err(); err != nil {
 		return err
@@ -302,7 +318,7 @@ func (m *member) streamConfig() stream.Config {
 		Observe: func(owner federation.ClusterID, age time.Duration) {
 			m.changeSeconds.WithLabelValues(string(owner)).Observe(age.Seconds())
 		},
-		Standing: m.standing,
+		Standing: m.presence.now,
 		Log:      m.log,
 	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/hansa-mcs/hansa/federation"
 	"github.com/hansa-mcs/hansa/federation/stream"
+	"github.com/hansa-mcs/hansa/importer"
 )
 
 // The reasons of the Events that are about clusters and not about services.
@@ -18,6 +19,10 @@ const (
 	reasonUnreachable = "PeerUnreachable"
 	reasonReachable   = "PeerReachable"
 	reasonRefused     = "RecordsRefused"
+	reasonPeerLeft    = "PeerLeft"
+	reasonHeld        = "WithdrawalHeld"
+	reasonBelieved    = "WithdrawalBelieved"
+	reasonLeft        = "Left"
 )
 
 const (
@@ -27,8 +32,6 @@ const (
 	// introduction is how long a new leader waits for the other clusters before it calls one unreachable: their
 	// streams were its predecessor's.
 	introduction = 10 * time.Second
-	// lookOut is how often it is looked whether a silent cluster is heard again, of which nothing else tells.
-	lookOut = time.Second
 )
 
 // event is one Event to write.
@@ -42,7 +45,9 @@ type scene struct {
 	stint  uint64
 	leader string // who leads, and whom it follows
 	served string // how long what a silent cluster exported stays served
+	left   string // that this cluster has left, and who was not told; "" for not
 	peers  []federation.Owner
+	held   []importer.Held
 	totals map[federation.ClusterID]stream.Stats
 }
 
@@ -52,20 +57,24 @@ type tale struct {
 	began   time.Time // when the stint did
 	leader  lull
 	changes int // of the leader that were not told yet
+	left    bool
 	peers   map[federation.ClusterID]chapter
 }
 
 // chapter is the tale of one other cluster.
 type chapter struct {
 	joined bool
+	left   bool
+	held   importer.Held // with a zero time for nothing
+	rest   int           // endpoints that it had when it began to be held
 	silent bool
 	last   time.Time     // when it was heard before it fell silent
 	gap    time.Duration // for how long it was silent last
 	untold bool          // whether silent changed since the last Event
 	falls  int           // how often it fell silent since
 
-	unreachable, reachable lull
-	refused                [len(refusals)]tally
+	unreachable, reachable, withheld lull
+	refused                          [len(refusals)]tally
 }
 
 // tally is how many records were told to be refused for one reason.
@@ -99,7 +108,7 @@ var refusals = [...]struct {
 // next returns the tale once the Events are written that a scene at now asks for, and when there may be more to
 // tell even if nothing is heard; zero for never.
 func (t tale) next(s scene, now time.Time) (after tale, events []event, due time.Time) {
-	after = tale{stint: s.stint, began: t.began, leader: t.leader, changes: t.changes, peers: make(map[federation.ClusterID]chapter, len(s.peers))}
+	after = tale{stint: s.stint, began: t.began, leader: t.leader, changes: t.changes, left: s.left != "", peers: make(map[federation.ClusterID]chapter, len(s.peers))}
 	if s.stint != t.stint {
 		after.began = now
 		after.changes++
@@ -109,14 +118,20 @@ func (t tale) next(s scene, now time.Time) (after tale, events []event, due time
 		p.tell(&after.leader, corev1.EventTypeNormal, reasonLeader, "%s%s", s.leader, since("; this agent took the lead %s since the last Event of that", after.changes, 1))
 		after.changes = 0
 	}
+	if after.left && !t.left {
+		p.write(corev1.EventTypeNormal, reasonLeft, "%s", s.left)
+	}
 	for _, o := range s.peers {
 		c, counts := t.peers[o.Cluster], s.totals[o.Cluster].Refused
 		if s.stint != t.stint {
 			c.silent, c.untold, c.falls = false, false, 0
 		}
-		c.join(&p, o)
-		c.hear(&p, o, after.began, s.served)
-		c.refuse(&p, o.Cluster, counts)
+		if c.leave(&p, o); !c.left {
+			c.join(&p, o)
+			c.hear(&p, o, after.began, s.served)
+			c.withhold(&p, o, heldOf(s.held, o.Cluster))
+			c.refuse(&p, o.Cluster, counts)
+		}
 		after.peers[o.Cluster] = c
 	}
 	return after, p.events, p.due
@@ -128,9 +143,14 @@ func (t tale) follow(s scene) tale {
 	if t.peers == nil {
 		t.peers = map[federation.ClusterID]chapter{}
 	}
+	t.left = s.left != ""
 	for _, o := range s.peers {
 		c := t.peers[o.Cluster]
-		c.joined = c.joined || !o.Version.IsZero()
+		c.left, c.joined = o.Left, !o.Left && (c.joined || !o.Version.IsZero())
+		c.held = importer.Held{}
+		if h := heldOf(s.held, o.Cluster); h != nil {
+			c.held, c.rest = *h, o.Endpoints
+		}
 		for i, r := range refusals {
 			c.refused[i].told = r.count(s.totals[o.Cluster].Refused)
 		}
@@ -148,9 +168,34 @@ func (c *chapter) join(p *page, o federation.Owner) {
 	p.write(corev1.EventTypeNormal, reasonJoined, "cluster %s told all that it exports, %s, for the first time since this agent started", o.Cluster, exported(o))
 }
 
+// leave tells that the cluster has left the clusterset. Whether it is heard is of no concern then.
+func (c *chapter) leave(p *page, o federation.Owner) {
+	if o.Left && !c.left {
+		*c = chapter{refused: c.refused, unreachable: c.unreachable, reachable: c.reachable, withheld: c.withheld}
+		p.write(corev1.EventTypeNormal, reasonPeerLeft, "cluster %s has left the clusterset: nothing that it exported is served any more, and nobody waits for it", o.Cluster)
+	}
+	c.left = o.Left
+}
+
+// withhold tells when a mass withdrawal is not believed, and when it is after all: unless as much came back as may
+// have gone.
+func (c *chapter) withhold(p *page, o federation.Owner, held *importer.Held) {
+	switch before := c.held; {
+	case held == nil && !before.Until.IsZero():
+		if c.held = (importer.Held{}); o.Endpoints <= 2*c.rest {
+			p.write(corev1.EventTypeNormal, reasonBelieved, "what cluster %s lost is not served any more; it has %s", o.Cluster, exported(o))
+		}
+	case held != nil && before.Until.IsZero() && p.may(c.withheld):
+		c.held, c.rest = *held, o.Endpoints
+		p.tell(&c.withheld, corev1.EventTypeWarning, reasonHeld,
+			"cluster %s lost more than half of what it had within seconds, without a word that it means to, and has %s left; %s that lost endpoints stay served as they were until %s; a cluster that leaves, or says that it means it, is not held",
+			o.Cluster, exported(o), amount(uint64(held.Services), "service"), held.Until.UTC().Format(time.RFC3339))
+	}
+}
+
 // hear tells whether the cluster is heard.
 func (c *chapter) hear(p *page, o federation.Owner, began time.Time, served string) {
-	falls := later(o.Heard.Add(aliveFor), began.Add(introduction))
+	falls := later(o.Heard.Add(federation.Silence), began.Add(introduction))
 	silent := !p.now.Before(falls)
 	switch {
 	case silent && !c.silent:
@@ -161,9 +206,7 @@ func (c *chapter) hear(p *page, o federation.Owner, began time.Time, served stri
 	}
 	c.untold = (c.untold || c.silent != silent) && (c.joined || silent) // PeerJoined is to come
 	c.silent = silent
-	if silent {
-		p.again(p.now.Add(lookOut))
-	} else {
+	if !silent {
 		p.again(falls)
 	}
 	switch {
@@ -222,48 +265,4 @@ func (p *page) tell(l *lull, kind, reason, format string, args ...any) {
 
 func (p *page) write(kind, reason, format string, args ...any) {
 	p.events = append(p.events, event{kind, reason, fmt.Sprintf(format, args...), p.now})
-}
-
-func exported(o federation.Owner) string {
-	return amount(uint64(o.Exports), "service") + " with " + amount(uint64(o.Endpoints), "endpoint")
-}
-
-func amount(n uint64, what string) string {
-	if n != 1 {
-		what += "s"
-	}
-	return fmt.Sprintf("%d %s", n, what)
-}
-
-// servedFor says how long what a silent cluster exported stays served.
-func servedFor(o Options) string {
-	if o.WithdrawAfter == 0 {
-		return "however long that takes"
-	}
-	return fmt.Sprintf("for at most %s (--withdraw-after)", o.WithdrawAfter)
-}
-
-func unheard(last time.Time) string {
-	if last.IsZero() {
-		return "was not heard since this agent started"
-	}
-	return fmt.Sprintf("was not heard for %s, since %s", aliveFor, last.UTC().Format(time.RFC3339))
-}
-
-// since says how often, if that is more than goes without saying.
-func since(format string, n, silently int) string {
-	switch {
-	case n <= silently:
-		return ""
-	case n == 1:
-		return fmt.Sprintf(format, "once more")
-	}
-	return fmt.Sprintf(format, fmt.Sprintf("%d times", n))
-}
-
-func later(a, b time.Time) time.Time {
-	if a.After(b) {
-		return a
-	}
-	return b
 }

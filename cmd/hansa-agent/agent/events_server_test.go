@@ -12,6 +12,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	mcsv1beta1 "sigs.k8s.io/mcs-api/pkg/apis/v1beta1"
 
@@ -48,6 +49,7 @@ func TestOnRealAPIServers(t *testing.T) {
 		}
 	})
 	t.Run("Events tell of the other clusters", func(t *testing.T) { tellOfClusters(t, set) })
+	t.Run("a cluster leaves and comes back", func(t *testing.T) { leaveAndReturn(t, set) })
 	t.Run("an agent in another cluster ends", func(t *testing.T) { goAstray(t, set, &astray) })
 }
 
@@ -113,6 +115,65 @@ func awaitEvent(ctx context.Context, t *testing.T, m *clusterset.Member, reason 
 	if err != nil {
 		log, _ := os.ReadFile(m.LogFile())
 		t.Fatalf("%s: waiting for an Event %s with %q: %v; its log:\n%s", m.Name, reason, texts, err, log)
+	}
+}
+
+// leaveAndReturn lets west leave, be down and come back.
+func leaveAndReturn(t *testing.T, set *clusterset.Clusterset) {
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	east, west := set.Member("east"), set.Member("west")
+	ask := func(patch string) {
+		t.Helper()
+		o := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "hansa-system", Name: "hansa-state"}}
+		if err := west.Client.Patch(ctx, o, client.RawPatch(types.MergePatchType, []byte(patch))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	awaitState(ctx, t, east, "to remember west", func(data map[string]string) bool { return data["cluster.west"] != "" })
+	ask(`{"metadata":{"annotations":{"hansa.dev/leave":"true"}}}`)
+	awaitEvent(ctx, t, west, "Left", "this cluster has left the clusterset", "joins again when the annotation is removed")
+	awaitEvent(ctx, t, east, "PeerLeft", "cluster west has left the clusterset")
+	awaitState(ctx, t, west, "to say that it left, and remember east", func(data map[string]string) bool {
+		return data["left"] != "" && data["cluster.east"] != ""
+	})
+	awaitState(ctx, t, east, "to have forgotten west", func(data map[string]string) bool { return data["cluster.west"] == "" })
+	if err := west.StopAgent(); err != nil {
+		t.Fatal(err)
+	}
+	if err := west.StartAgent(ctx); err != nil { // it is ready
+		t.Fatal(err)
+	}
+	awaitImports(ctx, t, west, 0)
+	ask(`{"metadata":{"annotations":{"hansa.dev/leave":null}}}`)
+	awaitState(ctx, t, west, "to be back", func(data map[string]string) bool { return data["left"] == "" })
+	awaitState(ctx, t, east, "to remember west again", func(data map[string]string) bool { return data["cluster.west"] != "" })
+	awaitImports(ctx, t, west, 3)
+	awaitImports(ctx, t, east, 2)
+}
+
+// awaitState waits until hansa-state is as wanted.
+func awaitState(ctx context.Context, t *testing.T, m *clusterset.Member, what string, want func(data map[string]string) bool) {
+	t.Helper()
+	_, err := clusterset.Await(ctx, m.Client, &corev1.ConfigMapList{}, func(o *corev1.ConfigMap) bool {
+		return o.Name == "hansa-state" && want(o.Data)
+	}, client.InNamespace("hansa-system"))
+	if err != nil {
+		t.Fatalf("%s: waiting for hansa-state %s: %v", m.Name, what, err)
+	}
+}
+
+// awaitImports waits until there are so many ServiceImports.
+func awaitImports(ctx context.Context, t *testing.T, m *clusterset.Member, want int) {
+	t.Helper()
+	for {
+		var list mcsv1beta1.ServiceImportList
+		if err := m.Client.List(ctx, &list); err != nil {
+			t.Fatalf("%s: waiting for %d ServiceImports: %v", m.Name, want, err)
+		}
+		if len(list.Items) == want {
+			return
+		}
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/hansa-mcs/hansa/federation"
 	"github.com/hansa-mcs/hansa/federation/stream"
+	"github.com/hansa-mcs/hansa/importer"
 )
 
 // second is a moment of a story.
@@ -27,6 +28,18 @@ func west(heard int, told bool) federation.Owner {
 	return o
 }
 
+// gone is west once it has left.
+func gone() federation.Owner {
+	return federation.Owner{Cluster: "west", Heard: second(20), Version: federation.Version{Term: 1, Seq: 2}, Left: true}
+}
+
+// recovered is west with more endpoints than were left.
+func recovered(heard int) federation.Owner {
+	o := west(heard, true)
+	o.Endpoints = 100
+	return o
+}
+
 // moment is what a leader sees in a second, what it tells then, and when it looks again, in seconds.
 type moment struct {
 	at    int
@@ -36,13 +49,20 @@ type moment struct {
 	count stream.Refused // of west
 	want  string         // a line for each Event
 	due   int            // -1 for never
+	left  string         // this cluster has left
+	held  int            // until when a mass withdrawal of west is, 0 for none
 }
 
 const (
 	leads   = "Normal LeaderChanged agent a/a:1 leads this cluster"
 	joined  = "Normal PeerJoined cluster west told all that it exports, 1 service with 5 endpoints, for the first time since this agent started"
-	served  = "; what it exported, 1 service with 5 endpoints, stays served as last known until it is heard again, for at most 10m0s (--withdraw-after)"
+	served  = "; what it exported, 1 service with 5 endpoints, stays served as last known until it is heard again, after 30s behind what other clusters have ready (--demote-after), and after 10m0s no more (--withdraw-after); a ServiceExport may say otherwise"
 	silence = "Warning PeerUnreachable cluster west was not heard for 3s, since 2026-03-01T12:0"
+	holds   = "Warning WithdrawalHeld cluster west lost more than half of what it had within seconds, without a word that it means to, and has 1 service with 5 endpoints left; 12 services that lost endpoints stay served as they were until "
+	meant   = "; a cluster that leaves, or says that it means it, is not held"
+
+	withheld, withheld2 = holds + "2026-03-01T12:00:51Z" + meant, holds + "2026-03-01T12:01:30Z" + meant
+
 	refuses = "Warning RecordsRefused "
 	left    = "; what was held before stays, and the log says which"
 )
@@ -54,89 +74,142 @@ func TestWhichEventsAreWritten(t *testing.T) {
 	for what, story := range map[string][]moment{
 		"a cluster joins once": {
 			begun,
-			{2, false, 1, one(west(2, false)), stream.Refused{}, "", 10},
-			{4, false, 1, one(west(4, true)), stream.Refused{}, joined, 10},
-			{10, false, 1, one(west(9, true)), stream.Refused{}, "", 12},
+			{at: 2, stint: 1, peers: one(west(2, false)), due: 10},
+			{at: 4, stint: 1, peers: one(west(4, true)), want: joined, due: 10},
+			{at: 10, stint: 1, peers: one(west(9, true)), due: 12},
 		},
 		"a cluster was there before anybody looked": {
 			{at: 2, stint: 1, peers: one(west(2, true)), count: stream.Refused{Invalid: 1}, want: leads + "\n" + joined + "\n" + refuses + "refused 1 record of cluster west (invalid): against a rule, as of names, sizes or addresses" + left, due: 12},
 		},
 		"a cluster falls silent and comes back": {
 			begun, known,
-			{22, false, 1, one(west(20, true)), stream.Refused{}, "", 23},
-			{23, false, 1, one(west(20, true)), stream.Refused{}, silence + "0:20Z" + served, 24},
-			{24, false, 1, one(west(20, true)), stream.Refused{}, "", 25},
-			{31, false, 1, one(west(30, true)), stream.Refused{}, "Normal PeerReachable cluster west is heard again after 10s", 33},
-			{32, false, 1, one(west(31, true)), stream.Refused{}, "", 34},
+			{at: 22, stint: 1, peers: one(west(20, true)), due: 23},
+			{at: 23, stint: 1, peers: one(west(20, true)), want: silence + "0:20Z" + served, due: -1},
+			{at: 24, stint: 1, peers: one(west(20, true)), due: -1},
+			{at: 31, stint: 1, peers: one(west(30, true)), want: "Normal PeerReachable cluster west is heard again after 10s", due: 33},
+			{at: 32, stint: 1, peers: one(west(31, true)), due: 34},
 		},
 		"a cluster comes and goes": {
 			begun, known,
-			{23, false, 1, one(west(20, true)), stream.Refused{}, silence + "0:20Z" + served, 24},
-			{25, false, 1, one(west(25, true)), stream.Refused{}, "Normal PeerReachable cluster west is heard again after 5s", 28},
-			{28, false, 1, one(west(25, true)), stream.Refused{}, "", 29},
-			{30, false, 1, one(west(30, true)), stream.Refused{}, "", 33},
-			{33, false, 1, one(west(30, true)), stream.Refused{}, "", 34},
-			{83, false, 1, one(west(30, true)), stream.Refused{}, silence + "0:30Z" + served + "; it fell silent 2 times since the last Event of that", 84},
-			{84, false, 1, one(west(84, true)), stream.Refused{}, "", 85},
-			{85, false, 1, one(west(84, true)), stream.Refused{}, "Normal PeerReachable cluster west is heard again after 54s", 87},
+			{at: 23, stint: 1, peers: one(west(20, true)), want: silence + "0:20Z" + served, due: -1},
+			{at: 25, stint: 1, peers: one(west(25, true)), want: "Normal PeerReachable cluster west is heard again after 5s", due: 28},
+			{at: 28, stint: 1, peers: one(west(25, true)), due: 83},
+			{at: 30, stint: 1, peers: one(west(30, true)), due: 33},
+			{at: 33, stint: 1, peers: one(west(30, true)), due: 83},
+			{at: 83, stint: 1, peers: one(west(30, true)), want: silence + "0:30Z" + served + "; it fell silent 2 times since the last Event of that", due: -1},
+			{at: 84, stint: 1, peers: one(west(84, true)), due: 85},
+			{at: 85, stint: 1, peers: one(west(84, true)), want: "Normal PeerReachable cluster west is heard again after 54s", due: 87},
 		},
 		"a cluster is back before it may be told that it went": {
 			begun, known,
-			{23, false, 1, one(west(20, true)), stream.Refused{}, silence + "0:20Z" + served, 24},
-			{25, false, 1, one(west(25, true)), stream.Refused{}, "Normal PeerReachable cluster west is heard again after 5s", 28},
-			{28, false, 1, one(west(25, true)), stream.Refused{}, "", 29},
-			{30, false, 1, one(west(30, true)), stream.Refused{}, "", 33},
-			{85, false, 1, one(west(84, true)), stream.Refused{}, "Normal PeerReachable cluster west is heard again after 5s; it fell silent once more since the last Event of that", 87},
-			{86, false, 1, one(west(85, true)), stream.Refused{}, "", 88},
+			{at: 23, stint: 1, peers: one(west(20, true)), want: silence + "0:20Z" + served, due: -1},
+			{at: 25, stint: 1, peers: one(west(25, true)), want: "Normal PeerReachable cluster west is heard again after 5s", due: 28},
+			{at: 28, stint: 1, peers: one(west(25, true)), due: 83},
+			{at: 30, stint: 1, peers: one(west(30, true)), due: 33},
+			{at: 85, stint: 1, peers: one(west(84, true)), want: "Normal PeerReachable cluster west is heard again after 5s; it fell silent once more since the last Event of that", due: 87},
+			{at: 86, stint: 1, peers: one(west(85, true)), due: 88},
 		},
 		"a cluster that is remembered is not heard": {
 			{at: 0, stint: 1, peers: one(west(-1, false)), want: leads, due: 10},
-			{10, false, 1, one(west(-1, false)), stream.Refused{}, "Warning PeerUnreachable cluster west was not heard since this agent started" + served, 11},
-			{20, false, 1, one(west(20, false)), stream.Refused{}, "", 23},
-			{21, false, 1, one(west(21, true)), stream.Refused{}, joined, 24},
+			{at: 10, stint: 1, peers: one(west(-1, false)), want: "Warning PeerUnreachable cluster west was not heard since this agent started" + served, due: -1},
+			{at: 20, stint: 1, peers: one(west(20, false)), due: 23},
+			{at: 21, stint: 1, peers: one(west(21, true)), want: joined, due: 24},
 		},
 		"another agent's streams were cut with it": {
 			{at: 8, idle: true, peers: one(west(8, true)), count: stream.Refused{Limit: 1}},
 			{at: 20, stint: 1, peers: one(west(8, true)), count: stream.Refused{Limit: 1}, want: leads, due: 30},
-			{21, false, 1, one(west(21, true)), stream.Refused{}, "", 30},
-			{30, false, 1, one(west(29, true)), stream.Refused{}, "", 32},
+			{at: 21, stint: 1, peers: one(west(21, true)), due: 30},
+			{at: 30, stint: 1, peers: one(west(29, true)), due: 32},
 		},
 		"a new leader does not reach what the old one did": {
 			{at: 8, idle: true, peers: one(west(8, true))},
 			{at: 20, stint: 1, peers: one(west(8, true)), want: leads, due: 30},
-			{30, false, 1, one(west(8, true)), stream.Refused{}, silence + "0:08Z" + served, 31},
+			{at: 30, stint: 1, peers: one(west(8, true)), want: silence + "0:08Z" + served, due: -1},
+		},
+		"a cluster leaves, and comes back": {
+			begun, known,
+			{at: 21, stint: 1, peers: one(gone()), want: "Normal PeerLeft cluster west has left the clusterset: nothing that it exported is served any more, and nobody waits for it", due: -1},
+			{at: 40, stint: 1, peers: one(gone()), due: -1},
+			{at: 50, stint: 1, peers: one(west(50, true)), want: joined, due: 53},
+		},
+		"a cluster leaves that was silent": {
+			begun, known,
+			{at: 23, stint: 1, peers: one(west(20, true)), want: silence + "0:20Z" + served, due: -1},
+			{at: 30, stint: 1, peers: one(gone()), want: "Normal PeerLeft cluster west has left the clusterset: nothing that it exported is served any more, and nobody waits for it", due: -1},
+		},
+		"a cluster had left when another agent led": {
+			{at: 8, idle: true, peers: one(west(8, true))},
+			{at: 9, idle: true, peers: one(gone())},
+			{at: 20, stint: 1, peers: one(gone()), want: leads, due: -1},
+		},
+		"this cluster leaves, and comes back": {
+			begun, known,
+			{at: 21, stint: 1, left: "out", want: "Normal Left out", due: -1},
+			{at: 22, stint: 1, left: "out", due: -1},
+			{at: 30, stint: 1, due: -1},
+			{at: 31, stint: 1, peers: one(west(31, true)), want: joined, due: 34},
+			{at: 33, stint: 1, left: "out", want: "Normal Left out", due: -1},
+		},
+		"this cluster had left when another agent led": {
+			{at: 8, idle: true, left: "out"},
+			{at: 20, stint: 1, left: "out", want: leads, due: -1},
+		},
+		"a mass withdrawal is held, and believed": {
+			begun, known,
+			{at: 21, stint: 1, peers: one(west(21, true)), held: 51, want: withheld, due: 24},
+			{at: 22, stint: 1, peers: one(west(22, true)), held: 51, due: 25},
+			{at: 51, stint: 1, peers: one(west(51, true)), want: "Normal WithdrawalBelieved what cluster west lost is not served any more; it has 1 service with 5 endpoints", due: 54},
+			{at: 52, stint: 1, peers: one(west(52, true)), due: 55},
+			{at: 60, stint: 1, peers: one(west(60, true)), held: 90, due: 63}, // too soon for a second Event
+			{at: 81, stint: 1, peers: one(west(81, true)), held: 90, want: withheld2, due: 84},
+		},
+		"what was held comes back": {
+			begun, known,
+			{at: 21, stint: 1, peers: one(west(21, true)), held: 51, want: withheld, due: 24},
+			{at: 51, stint: 1, peers: one(recovered(51)), due: 54},
+		},
+		"a hold began when another agent led": {
+			{at: 8, idle: true, peers: one(west(8, true)), held: 38},
+			{at: 20, stint: 1, peers: one(west(20, true)), held: 38, want: leads, due: 30},
+			{at: 38, stint: 1, peers: one(west(38, true)), want: "Normal WithdrawalBelieved what cluster west lost is not served any more; it has 1 service with 5 endpoints", due: 41},
 		},
 		"records are refused": {
 			begun, known,
-			{21, false, 1, one(west(21, true)), stream.Refused{Limit: 3, Term: 1}, refuses + "refused 3 records of cluster west (limit): beyond --max-services, --max-endpoints or --max-bytes" + left + "\n" +
-				refuses + "refused 1 record of cluster west (term): of a term that nobody can have yet, as the clock of that cluster or of this one is wrong" + left, 24},
-			{22, false, 1, one(west(22, true)), stream.Refused{Limit: 5, Term: 1, Invalid: 1}, refuses + "refused 1 record of cluster west (invalid): against a rule, as of names, sizes or addresses" + left, 25},
-			{23, false, 1, one(west(23, true)), stream.Refused{Limit: 7, Term: 1, Invalid: 1}, "", 26},
-			{79, false, 1, one(west(79, true)), stream.Refused{Limit: 7, Term: 1, Invalid: 1}, "", 81},
-			{81, false, 1, one(west(81, true)), stream.Refused{Limit: 7, Term: 1, Invalid: 1, Foreign: 1}, refuses + "refused 4 records of cluster west (limit): beyond --max-services, --max-endpoints or --max-bytes" + left + "\n" +
-				refuses + "refused 1 record of cluster west (foreign): of a cluster that it may not speak for, which ended the stream" + left, 84},
-			{141, false, 1, one(west(141, true)), stream.Refused{Limit: 7, Term: 1, Invalid: 1, Foreign: 1}, "", 144},
+			{at: 21, stint: 1, peers: one(west(21, true)), count: stream.Refused{Limit: 3, Term: 1}, want: refuses + "refused 3 records of cluster west (limit): beyond --max-services, --max-endpoints or --max-bytes" + left + "\n" +
+				refuses + "refused 1 record of cluster west (term): of a term that nobody can have yet, as the clock of that cluster or of this one is wrong" + left, due: 24},
+			{at: 22, stint: 1, peers: one(west(22, true)), count: stream.Refused{Limit: 5, Term: 1, Invalid: 1}, want: refuses + "refused 1 record of cluster west (invalid): against a rule, as of names, sizes or addresses" + left, due: 25},
+			{at: 23, stint: 1, peers: one(west(23, true)), count: stream.Refused{Limit: 7, Term: 1, Invalid: 1}, due: 26},
+			{at: 79, stint: 1, peers: one(west(79, true)), count: stream.Refused{Limit: 7, Term: 1, Invalid: 1}, due: 81},
+			{at: 81, stint: 1, peers: one(west(81, true)), count: stream.Refused{Limit: 7, Term: 1, Invalid: 1, Foreign: 1}, want: refuses + "refused 4 records of cluster west (limit): beyond --max-services, --max-endpoints or --max-bytes" + left + "\n" +
+				refuses + "refused 1 record of cluster west (foreign): of a cluster that it may not speak for, which ended the stream" + left, due: 84},
+			{at: 141, stint: 1, peers: one(west(141, true)), count: stream.Refused{Limit: 7, Term: 1, Invalid: 1, Foreign: 1}, due: 144},
 		},
 		"what was before another leader's time is told by nobody twice": {
 			begun, known,
 			{at: 25, stint: 1, idle: true, peers: one(west(25, true)), count: stream.Refused{Limit: 3}},
-			{30, false, 2, one(west(30, true)), stream.Refused{Limit: 3}, "", 40},
-			{41, false, 2, one(west(41, true)), stream.Refused{Limit: 4}, refuses + "refused 1 record of cluster west (limit): beyond --max-services, --max-endpoints or --max-bytes" + left, 44},
+			{at: 30, stint: 2, peers: one(west(30, true)), count: stream.Refused{Limit: 3}, due: 40},
+			{at: 41, stint: 2, peers: one(west(41, true)), count: stream.Refused{Limit: 4}, want: refuses + "refused 1 record of cluster west (limit): beyond --max-services, --max-endpoints or --max-bytes" + left, due: 44},
 		},
 		"the lead comes and goes": {
 			begun,
-			{5, false, 2, nil, stream.Refused{}, "", 60},
-			{8, false, 3, nil, stream.Refused{}, "", 60},
-			{60, false, 3, nil, stream.Refused{}, leads + "; this agent took the lead 2 times since the last Event of that", -1},
-			{90, false, 4, nil, stream.Refused{}, "", 120},
-			{120, false, 4, nil, stream.Refused{}, leads, -1},
+			{at: 5, stint: 2, due: 60},
+			{at: 8, stint: 3, due: 60},
+			{at: 60, stint: 3, want: leads + "; this agent took the lead 2 times since the last Event of that", due: -1},
+			{at: 90, stint: 4, due: 120},
+			{at: 120, stint: 4, want: leads, due: -1},
 		},
 	} {
 		var told tale
 		for _, m := range story {
 			var events []event
 			var due time.Time
-			s := scene{m.stint, "agent a/a:1 leads this cluster", servedFor(Defaults()), m.peers, map[federation.ClusterID]stream.Stats{"west": {Refused: m.count}}}
+			s := scene{
+				stint: m.stint, leader: "agent a/a:1 leads this cluster", served: servedFor(Defaults()), left: m.left, peers: m.peers,
+				totals: map[federation.ClusterID]stream.Stats{"west": {Refused: m.count}},
+			}
+			if m.held > 0 {
+				s.held = []importer.Held{{Cluster: "west", Until: second(m.held), Services: 12}}
+			}
 			if m.idle {
 				told = told.follow(s)
 				continue
@@ -164,9 +237,37 @@ func TestWhichEventsAreWritten(t *testing.T) {
 }
 
 func TestHowLongASilentClusterIsServedIsWhatTheFlagSays(t *testing.T) {
-	for after, want := range map[time.Duration]string{0: "however long that takes", time.Hour: "for at most 1h0m0s (--withdraw-after)"} {
-		if got := servedFor(Options{WithdrawAfter: after}); got != want {
-			t.Errorf("%s: %q, want %q", after, got, want)
+	const demoted, exception = "behind what other clusters have ready (--demote-after), ", "; a ServiceExport may say otherwise"
+	for want, o := range map[string]Options{
+		demoted + "however long that takes (--withdraw-after)":                          {},
+		demoted + "and after 1h0m0s no more (--withdraw-after)" + exception:             {WithdrawAfter: time.Hour},
+		"after 5s " + demoted + "and after 1m0s no more (--withdraw-after)" + exception: {DemoteAfter: 5 * time.Second, WithdrawAfter: time.Minute},
+		"after 5s " + demoted + "however long that takes (--withdraw-after)":            {DemoteAfter: 5 * time.Second},
+	} {
+		if got := servedFor(o); got != want {
+			t.Errorf("%+v: %q, want %q", o, got, want)
+		}
+	}
+}
+
+func TestWhoWasNotToldThatThisClusterLeft(t *testing.T) {
+	const text = "this cluster has left the clusterset, as annotation hansa.dev/leave of this ConfigMap asks; it exports and imports nothing, and joins again when the annotation is removed"
+	const more = "; those who have not confirmed it treat this cluster as one that fell silent: "
+	for _, c := range []struct {
+		silent string
+		want   string
+	}{
+		{"", text},
+		{"a", text + more + "a"},
+		{"a b c d e f g h", text + more + "a, b, c, d, e, f, g, h"},
+		{"a b c d e f g h i j", text + more + "a, b, c, d, e, f, g, h, 2 more"},
+	} {
+		var silent []federation.ClusterID
+		for id := range strings.FieldsSeq(c.silent) {
+			silent = append(silent, federation.ClusterID(id))
+		}
+		if got := leftText(silent); got != c.want {
+			t.Errorf("%q: %q, want %q", c.silent, got, c.want)
 		}
 	}
 }
@@ -197,7 +298,7 @@ func TestEventsAreNoStorm(t *testing.T) {
 			}
 			var events []event
 			stats := map[federation.ClusterID]stream.Stats{"north": {Refused: count}}
-			told, events, _ = told.next(scene{stint, "us", "for ever", peers, stats}, second(at))
+			told, events, _ = told.next(scene{stint: stint, leader: "us", served: "for ever", peers: peers, totals: stats}, second(at))
 			for _, e := range events {
 				about := slices.IndexFunc(ids, func(id federation.ClusterID) bool { return strings.Contains(e.note, "cluster "+string(id)) })
 				kind := fmt.Sprint(e.reason, about)

@@ -75,7 +75,7 @@ func (m *member) gossipConfig(remembered []string) gossip.Config {
 // gossipWhileLeading takes part in gossip whenever this agent leads, until ctx ends.
 func (m *member) gossipWhileLeading(ctx context.Context) error {
 	for ctx.Err() == nil {
-		standing, changed := m.standing()
+		standing, changed := m.presence.now()
 		if !standing.Leads {
 			select {
 			case <-changed:
@@ -110,7 +110,7 @@ func (m *member) gossipOnce(ctx context.Context) error {
 	defer cancel()
 	loops.Go(func() {
 		defer cancel()
-		for standing, changed := m.standing(); standing.Leads; standing, changed = m.standing() {
+		for standing, changed := m.presence.now(); standing.Leads; standing, changed = m.presence.now() {
 			select {
 			case <-changed:
 			case <-ctx.Done():
@@ -151,11 +151,14 @@ func (m *member) members() ([]stream.Member, <-chan struct{}) {
 	return list, changed
 }
 
-// heads tells gossip at which versions this cluster holds all clusters.
+// heads tells gossip at which versions this cluster holds all clusters that have not left: who starts later would wait
+// for those.
 func (m *member) heads() gossip.Heads {
 	heads := gossip.Heads{}
-	for id, h := range m.store.Heads() {
-		heads[id] = h.Version
+	for _, o := range m.store.Owners() {
+		if !o.Version.IsZero() && !o.Left {
+			heads[o.Cluster] = o.Version
+		}
 	}
 	return heads
 }

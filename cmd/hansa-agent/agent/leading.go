@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -16,6 +17,7 @@ import (
 
 	"github.com/hansa-mcs/hansa/cmd/hansa-agent/election"
 	"github.com/hansa-mcs/hansa/cmd/hansa-agent/state"
+	"github.com/hansa-mcs/hansa/federation"
 	"github.com/hansa-mcs/hansa/federation/stream"
 	"github.com/hansa-mcs/hansa/federation/trust"
 )
@@ -87,19 +89,9 @@ func (m *member) replicaAddress() (string, error) {
 // leads reports whether the Lease is this agent's as far as it knows, also while it may not write.
 func (m *member) leads(s election.Standing) bool { return s.Leader == m.name }
 
-// standing tells the streams what this agent is to its cluster. A leader that may not write for a while goes on
-// being it: nobody else is.
-func (m *member) standing() (stream.Standing, <-chan struct{}) {
-	s := m.election.Now()
-	if m.leads(s) {
-		return stream.Standing{Leads: true}, s.Changed
-	}
-	return stream.Standing{Leader: s.Leader.Address}, s.Changed
-}
-
 // route tells the port what becomes of its connections.
 func (m *member) route() trust.Route {
-	s, changed := m.standing()
+	s, changed := m.presence.now()
 	return trust.Route{Serve: s.Leads, To: s.Leader, Changed: changed}
 }
 
@@ -134,14 +126,20 @@ func tellTakeover(log *slog.Logger, s election.Standing, term uint64, now time.T
 	log.Info("took over the lead", "from", s.Former.String(), "not_heard_for", max(0, now.Sub(s.FormerWrote)).Round(time.Millisecond), "term", term)
 }
 
-// recall lets the Store know of the clusters that are remembered, and returns where they were.
+// recall lets the Store know of the clusters that are remembered, unless this one is outside, and returns where they were.
 func (m *member) recall(ctx context.Context) (seeds []string, err error) {
 	remembered, err := m.keeper.Load(ctx)
 	if err = m.blameCluster(err); err != nil && !isForeign(err) {
 		m.log.Error("which clusters there are cannot be recalled", "configmap", m.options.Namespace+"/"+state.DefaultName, "error", err)
 	}
+	outside := m.departure.outside()
 	for _, c := range remembered.Clusters {
-		m.store.Expect(c.ID)
+		if !outside {
+			m.store.Expect(c.ID)
+			if c.UID != "" {
+				_ = m.store.Meet(c.ID, c.UID) // who was met since the start is known better
+			}
+		}
 		seeds = append(seeds, c.Addresses...)
 	}
 	return seeds, err
@@ -158,25 +156,40 @@ func (m *member) remember(ctx context.Context) error {
 	tick := time.NewTicker(coarsely)
 	defer tick.Stop()
 	for {
-		joined := m.store.Joined()
+		joined, revived, advanced := m.store.Joined(), m.store.Revived(), m.store.Changed()
 		members, changed := m.members()
-		addresses := map[string][]string{}
-		for _, peer := range members {
-			addresses[string(peer.Cluster)] = append(addresses[string(peer.Cluster)], peer.Address)
+		owners := m.store.Owners()
+		m.keeper.Note(clustersOf(m.store.Self(), owners, members))
+		if !returning(owners, time.Now()) {
+			advanced = nil
 		}
-		var list []state.Cluster
-		for _, o := range m.store.Owners() {
-			if o.Cluster != m.store.Self() && !o.Version.IsZero() {
-				list = append(list, state.Cluster{ID: o.Cluster, Addresses: addresses[string(o.Cluster)], Heard: o.Heard})
-			}
-		}
-		m.keeper.Note(list)
 		select {
 		case <-joined:
+		case <-revived:
+		case <-advanced:
 		case <-changed:
 		case <-tick.C:
 		case <-ctx.Done():
 			return nil
 		}
 	}
+}
+
+// clustersOf returns what is to be remembered of the other clusters of which a complete set came.
+func clustersOf(self federation.ClusterID, owners []federation.Owner, members []stream.Member) (list []state.Cluster) {
+	addresses := map[federation.ClusterID][]string{}
+	for _, peer := range members {
+		addresses[peer.Cluster] = append(addresses[peer.Cluster], peer.Address)
+	}
+	for _, o := range owners {
+		if o.Cluster != self && !o.Version.IsZero() {
+			list = append(list, state.Cluster{ID: o.Cluster, Addresses: addresses[o.Cluster], Heard: o.Heard, Left: o.Left})
+		}
+	}
+	return list
+}
+
+// returning reports whether a cluster that has left is heard, and so may say at any moment that it is back.
+func returning(owners []federation.Owner, now time.Time) bool {
+	return slices.ContainsFunc(owners, func(o federation.Owner) bool { return o.Left && now.Sub(o.Heard) < federation.Silence })
 }

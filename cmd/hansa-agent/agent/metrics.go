@@ -7,6 +7,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
+	"github.com/hansa-mcs/hansa/federation"
 	"github.com/hansa-mcs/hansa/importer"
 )
 
@@ -56,13 +57,19 @@ func (m *member) read(now time.Time) *reading {
 		standing:  standing,
 		leads:     m.leads(standing),
 		revision:  m.importer.View().Revision,
+		outside:   m.departure.outside(),
 		owners:    m.store.Owners(),
+		fates:     map[federation.ClusterID]federation.Fate{},
 		streams:   m.exchange.Streams(),
 		totals:    m.exchange.Totals(),
 		port:      m.port.Stats(),
 		blocked:   m.blocked.Count(),
 		conflicts: map[string]bool{},
 	}
+	for _, o := range r.owners {
+		r.fates[o.Cluster], _ = federation.Overdue(m.store.Pulse(o.Cluster), now, m.options.patience())
+	}
+	r.held, _ = m.holding.now()
 	if g, _ := m.circle.now(); g != nil {
 		r.gossip = &gossiped{seen: g.Seen(), members: len(g.Members()), dropped: g.Stats().Dropped}
 	}

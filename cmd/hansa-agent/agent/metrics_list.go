@@ -66,13 +66,22 @@ var (
 	standbys = gauge("hansa_standbys",
 		"Standbys that this agent keeps up to date; of the leader alone.",
 		"less than the other replicas that there should be, for a minute: the loss of the leader would be felt")
+	outside = gauge("hansa_clusterset_left",
+		"1 while this cluster has left the clusterset, as a person asked, else 0.",
+		"1, and nobody meant it: annotation hansa.dev/leave of ConfigMap hansa-state is why")
 )
 
 // What is known of the clusters, and how well.
 var (
 	alive = gauge("hansa_cluster_alive",
 		"1 while another cluster is heard: within the last 3 seconds and, by the leader, on a stream that is up.",
-		"0 for a minute: the cluster is unreachable from here; what it exported is served as last known", ofCluster...)
+		"0 for a minute: the cluster is unreachable from here; hansa_cluster_fate says what becomes of what it exported", ofCluster...)
+	fates = gauge("hansa_cluster_fate",
+		"1 for what becomes of another cluster's endpoints by --demote-after and --withdraw-after, 0 for what does not: fate is served, demoted (after those of other clusters) or withdrawn (not served). A ServiceExport may say otherwise for its service.",
+		"1 for demoted or withdrawn: clients are sent elsewhere, or nowhere where no other cluster exports the service", "cluster", "fate")
+	held = gauge("hansa_cluster_withdrawal_held",
+		"1 while a mass withdrawal of another cluster is not believed, else 0: what it lost is served for 30 seconds more.",
+		"1: the cluster lost more than half of its endpoints at once, and did not say that it means to", ofCluster...)
 	heard = gauge("hansa_cluster_last_heard_timestamp_seconds",
 		"When another cluster was last heard, in Unix seconds; nothing for one that was not heard since the start.",
 		"`time() - hansa_cluster_last_heard_timestamp_seconds` says how old what is served may be", ofCluster...)
@@ -138,8 +147,8 @@ var sections = []struct {
 	title   string
 	metrics []*metric
 }{
-	{"This agent", []*metric{viewRevision, changeToView, leading, suspended, leaderKnown, leaderStream, stints, standbys}},
-	{"The clusters", []*metric{alive, heard, streamUp, restored, exports, endpoints, behind, unacked}},
+	{"This agent", []*metric{viewRevision, changeToView, leading, suspended, leaderKnown, leaderStream, stints, standbys, outside}},
+	{"The clusters", []*metric{alive, fates, held, heard, streamUp, restored, exports, endpoints, behind, unacked}},
 	{"The streams", []*metric{receivedBytes, receivedFrames, sentBytes, sentFrames, receivedRecords, receivedPatches, receivedWithdrawals, streamsBegun, refusedRecords, changeSeconds}},
 	{"The port and gossip", []*metric{accepted, refused, passed, passing, leaderless, members, dropped}},
 	{"What is in the way", []*metric{conflict, blocked, xdsRefusals}},

@@ -10,6 +10,7 @@ import (
 	"github.com/hansa-mcs/hansa/federation/gossip"
 	"github.com/hansa-mcs/hansa/federation/stream"
 	"github.com/hansa-mcs/hansa/federation/trust"
+	"github.com/hansa-mcs/hansa/importer"
 )
 
 // reading is what this agent knows at one time.
@@ -20,7 +21,10 @@ type reading struct {
 	leads    bool // the Lease is this agent's, whether it may write or not
 
 	revision  uint64
+	outside   bool // this cluster has left
 	owners    []federation.Owner
+	fates     map[federation.ClusterID]federation.Fate
+	held      []importer.Held
 	streams   []stream.Up
 	totals    map[federation.ClusterID]stream.Stats
 	gossip    *gossiped // nil while this agent takes no part
@@ -37,16 +41,16 @@ type gossiped struct {
 	dropped uint64
 }
 
-// aliveFor is how long a cluster counts as alive after it was heard: three heartbeats.
-const aliveFor = 3 * time.Second
-
 // show sends all metrics of the reading. What this agent cannot know it does not show: no number is better than a
-// comforting one.
+// comforting one. Of a cluster that has left there is nothing to know.
 func (r *reading) show(ch chan<- prometheus.Metric) {
 	r.showAgent(ch)
 	known := map[federation.ClusterID]federation.Owner{}
 	for _, o := range r.owners {
 		known[o.Cluster] = o
+		if r.gone(o) {
+			continue
+		}
 		exports.send(ch, float64(o.Exports), string(o.Cluster))
 		endpoints.send(ch, float64(o.Endpoints), string(o.Cluster))
 	}
@@ -58,6 +62,9 @@ func (r *reading) show(ch chan<- prometheus.Metric) {
 		}
 	}
 	for id, o := range known {
+		if r.gone(o) {
+			continue
+		}
 		if id != r.self {
 			r.showCluster(ch, o)
 		}
@@ -66,8 +73,12 @@ func (r *reading) show(ch chan<- prometheus.Metric) {
 	r.showStreams(ch, known[r.self].Version)
 }
 
+// gone reports whether another cluster has left.
+func (r *reading) gone(o federation.Owner) bool { return o.Left && o.Cluster != r.self }
+
 func (r *reading) showAgent(ch chan<- prometheus.Metric) {
 	viewRevision.send(ch, float64(r.revision))
+	outside.send(ch, bit(r.outside))
 	leading.send(ch, bit(r.leads))
 	suspended.send(ch, bit(r.leads && !r.standing.Leading))
 	stints.send(ch, float64(r.standing.Stint))
@@ -95,14 +106,18 @@ func (r *reading) showAgent(ch chan<- prometheus.Metric) {
 	}
 }
 
-// showCluster tells whether another cluster can be heard.
+// showCluster tells whether another cluster can be heard, and what that means.
 func (r *reading) showCluster(ch chan<- prometheus.Metric, o federation.Owner) {
 	id := string(o.Cluster)
 	up := r.stream(o.Cluster) != nil
 	if r.leads {
 		streamUp.send(ch, bit(up), id)
 	}
-	alive.send(ch, bit(r.now.Sub(o.Heard) < aliveFor && (up || !r.leads)), id)
+	alive.send(ch, bit(r.now.Sub(o.Heard) < federation.Silence && (up || !r.leads)), id)
+	for fate := federation.Served; fate <= federation.Withdrawn; fate++ {
+		fates.send(ch, bit(r.fates[o.Cluster] == fate), id, fate.String())
+	}
+	held.send(ch, bit(heldOf(r.held, o.Cluster) != nil), id)
 	restored.send(ch, bit(o.Restored), id)
 	if !o.Heard.IsZero() {
 		heard.send(ch, float64(o.Heard.UnixMilli())/1000, id)

@@ -27,7 +27,8 @@ var noon = time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
 // seq returns a version of the first term.
 func seq(n uint64) federation.Version { return federation.Version{Term: 1, Seq: n} }
 
-// leader is what the leader of own knows: east is heard, west was, north is remembered, and of south others have told.
+// leader is what the leader of own knows: east is heard, west was, north is remembered, of south
+// others have told, and past has left.
 func leader() *reading {
 	east := stream.Up{
 		Peer: "east", Role: stream.Peer, Theirs: map[federation.ClusterID]federation.Head{"east": {Version: seq(9)}}, Acked: federation.Head{Version: seq(3)},
@@ -40,8 +41,11 @@ func leader() *reading {
 			{Cluster: "east", Version: seq(7), Heard: noon.Add(-time.Second), Exports: 5, Endpoints: 50},
 			{Cluster: "north", Exports: 1, Endpoints: 1, Restored: true},
 			{Cluster: "own", Version: seq(5), Exports: 2, Endpoints: 20},
+			{Cluster: "past", Version: seq(9), Heard: noon.Add(-time.Hour), Left: true},
 			{Cluster: "west", Version: seq(4), Heard: noon.Add(-2 * time.Second)},
 		},
+		fates:   map[federation.ClusterID]federation.Fate{"north": federation.Demoted, "south": federation.Withdrawn},
+		held:    []importer.Held{{Cluster: "east", Until: noon.Add(time.Second)}},
 		streams: []stream.Up{east, replica, replica},
 		totals: map[federation.ClusterID]stream.Stats{
 			"east": {
@@ -52,7 +56,7 @@ func leader() *reading {
 			},
 			"own": {Streams: 2, Sent: stream.Traffic{Frames: 10, Bytes: 100}},
 		},
-		gossip:    &gossiped{seen: gossip.Heads{"east": seq(8), "own": seq(5), "south": seq(6), "west": seq(4)}, members: 2, dropped: 1},
+		gossip:    &gossiped{seen: gossip.Heads{"east": seq(8), "own": seq(5), "past": seq(10), "south": seq(6), "west": seq(4)}, members: 2, dropped: 1},
 		port:      trust.PortStats{Accepted: 6, Refused: 2},
 		conflicts: map[string]bool{"clusterset.k8s.io": true},
 		blocked:   map[string]int{"refused": 3},
@@ -74,6 +78,18 @@ hansa_cluster_exports{cluster="east"} 5
 hansa_cluster_exports{cluster="north"} 1
 hansa_cluster_exports{cluster="own"} 2
 hansa_cluster_exports{cluster="west"} 0
+hansa_cluster_fate{cluster="east",fate="demoted"} 0
+hansa_cluster_fate{cluster="east",fate="served"} 1
+hansa_cluster_fate{cluster="east",fate="withdrawn"} 0
+hansa_cluster_fate{cluster="north",fate="demoted"} 1
+hansa_cluster_fate{cluster="north",fate="served"} 0
+hansa_cluster_fate{cluster="north",fate="withdrawn"} 0
+hansa_cluster_fate{cluster="south",fate="demoted"} 0
+hansa_cluster_fate{cluster="south",fate="served"} 0
+hansa_cluster_fate{cluster="south",fate="withdrawn"} 1
+hansa_cluster_fate{cluster="west",fate="demoted"} 0
+hansa_cluster_fate{cluster="west",fate="served"} 1
+hansa_cluster_fate{cluster="west",fate="withdrawn"} 0
 hansa_cluster_last_heard_timestamp_seconds{cluster="east"} 1.767268799e+09
 hansa_cluster_last_heard_timestamp_seconds{cluster="west"} 1.767268798e+09
 hansa_cluster_property_conflict{property="clusterset.k8s.io"} 1
@@ -113,6 +129,11 @@ hansa_cluster_unacked_versions{cluster="east"} 2
 hansa_cluster_versions_behind{cluster="east"} 2
 hansa_cluster_versions_behind{cluster="south"} 6
 hansa_cluster_versions_behind{cluster="west"} 0
+hansa_cluster_withdrawal_held{cluster="east"} 1
+hansa_cluster_withdrawal_held{cluster="north"} 0
+hansa_cluster_withdrawal_held{cluster="south"} 0
+hansa_cluster_withdrawal_held{cluster="west"} 0
+hansa_clusterset_left 0
 hansa_federation_connections_accepted_total 6
 hansa_federation_connections_leaderless_total 0
 hansa_federation_connections_passed_total 0
@@ -155,6 +176,12 @@ hansa_cluster_endpoints{cluster="west"} 10
 hansa_cluster_exports{cluster="east"} 5
 hansa_cluster_exports{cluster="own"} 2
 hansa_cluster_exports{cluster="west"} 1
+hansa_cluster_fate{cluster="east",fate="demoted"} 0
+hansa_cluster_fate{cluster="east",fate="served"} 1
+hansa_cluster_fate{cluster="east",fate="withdrawn"} 0
+hansa_cluster_fate{cluster="west",fate="demoted"} 0
+hansa_cluster_fate{cluster="west",fate="served"} 1
+hansa_cluster_fate{cluster="west",fate="withdrawn"} 0
 hansa_cluster_last_heard_timestamp_seconds{cluster="east"} 1.767268798e+09
 hansa_cluster_last_heard_timestamp_seconds{cluster="west"} 1.767268797e+09
 hansa_cluster_received_bytes_total{cluster="own"} 10
@@ -173,6 +200,9 @@ hansa_cluster_sent_frames_total{cluster="own"} 0
 hansa_cluster_streams_total{cluster="own"} 1
 hansa_cluster_versions_behind{cluster="east"} 2
 hansa_cluster_versions_behind{cluster="own"} 1
+hansa_cluster_withdrawal_held{cluster="east"} 0
+hansa_cluster_withdrawal_held{cluster="west"} 0
+hansa_clusterset_left 0
 hansa_federation_connections_accepted_total 0
 hansa_federation_connections_leaderless_total 2
 hansa_federation_connections_passed_total 4
@@ -293,27 +323,6 @@ func TestChangesToViewAreMeasured(t *testing.T) {
 			t.Errorf("measured %d Views of %v s in all, want one of 0.04", got.GetSampleCount(), got.GetSampleSum())
 		}
 	})
-}
-
-func TestLag(t *testing.T) {
-	v := func(term, seq uint64) federation.Version { return federation.Version{Term: term, Seq: seq} }
-	for _, test := range []struct {
-		held, latest federation.Version
-		want         float64
-	}{
-		{v(0, 0), v(0, 0), 0},
-		{v(2, 5), v(2, 5), 0},
-		{v(2, 5), v(2, 9), 4},
-		{v(2, 5), v(2, 3), 0}, // older gossip
-		{v(2, 5), v(1, 9), 0}, // of a term that is over
-		{v(2, 5), v(3, 2), 2},
-		{v(2, 5), v(3, 0), 1},
-		{v(0, 0), v(3, 7), 7},
-	} {
-		if got := lag(test.held, test.latest); got != test.want {
-			t.Errorf("%s held of %s: %v behind, want %v", test.held, test.latest, got, test.want)
-		}
-	}
 }
 
 // expectLines checks all that a reading shows.

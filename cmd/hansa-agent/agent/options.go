@@ -81,8 +81,8 @@ func Defaults() Options {
 		ExportDenyNamespaces: []string{"kube-*"},
 		ImportDenyNamespaces: []string{"kube-*"},
 
-		DemoteAfter:   30 * time.Second, // a leader that is replaced, or a short cut, moves no traffic
-		WithdrawAfter: 10 * time.Minute,
+		DemoteAfter:   federation.DefaultPatience.Demote, // a leader that is replaced, or a short cut, moves no traffic
+		WithdrawAfter: federation.DefaultPatience.Withdraw,
 
 		MaxServices:  federation.DefaultLimits.Services,
 		MaxEndpoints: federation.DefaultLimits.Endpoints,

@@ -40,6 +40,11 @@ func (o *Options) checkQuiet(bad func(flag, value string, err error)) {
 	}
 }
 
+// patience returns how long silent clusters are waited for. The Options are valid.
+func (o *Options) patience() federation.Patience {
+	return federation.Patience{Demote: o.DemoteAfter, Withdraw: o.WithdrawAfter}
+}
+
 // exportPolicy returns what other clusters may see of this one. The Options are valid.
 func (o *Options) exportPolicy() federation.Namespaces {
 	return federation.Namespaces{Allow: rules(o.ExportNamespaces), Deny: rules(o.ExportDenyNamespaces)}

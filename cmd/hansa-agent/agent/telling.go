@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"fmt"
+	"reflect"
 	"slices"
 	"time"
 
@@ -41,7 +42,9 @@ func (m *member) tellClusters(ctx context.Context) error {
 	var told tale
 	var waiting []event
 	for ctx.Err() == nil {
-		joined, made := m.store.Joined(), m.keeper.Made()
+		joined, revived, made := m.store.Joined(), m.store.Revived(), m.keeper.Made()
+		_, held := m.holding.now()
+		_, turned := m.departure.now()
 		standing := m.election.Now()
 		var due time.Time
 		switch {
@@ -60,7 +63,7 @@ func (m *member) tellClusters(ctx context.Context) error {
 		if closed(made) {
 			made = nil
 		}
-		awaitAny(ctx, due, joined, standing.Changed, made)
+		awaitAny(ctx, due, joined, revived, held, turned, standing.Changed, made)
 	}
 	return nil
 }
@@ -74,21 +77,19 @@ func closed(c <-chan struct{}) bool {
 	}
 }
 
-// awaitAny returns at a time, never if that is zero, when one of three channels closes, or when ctx ends.
-func awaitAny(ctx context.Context, due time.Time, a, b, c <-chan struct{}) {
+// awaitAny returns at a time, never if that is zero, when one of the channels closes, or when ctx ends.
+func awaitAny(ctx context.Context, due time.Time, channels ...<-chan struct{}) {
 	var wake <-chan time.Time
 	if !due.IsZero() {
 		timer := time.NewTimer(time.Until(due))
 		defer timer.Stop()
 		wake = timer.C
 	}
-	select {
-	case <-wake:
-	case <-a:
-	case <-b:
-	case <-c:
-	case <-ctx.Done():
+	cases := []reflect.SelectCase{{Dir: reflect.SelectRecv, Chan: reflect.ValueOf(wake)}, {Dir: reflect.SelectRecv, Chan: reflect.ValueOf(ctx.Done())}}
+	for _, c := range channels {
+		cases = append(cases, reflect.SelectCase{Dir: reflect.SelectRecv, Chan: reflect.ValueOf(c)})
 	}
+	reflect.Select(cases)
 }
 
 // scene returns what this agent sees.
@@ -97,8 +98,13 @@ func (m *member) scene(s election.Standing) scene {
 	if s.Former != (election.Identity{}) {
 		text += fmt.Sprintf(", after %s", s.Former)
 	}
-	peers := slices.DeleteFunc(m.store.Owners(), func(o federation.Owner) bool { return o.Cluster == m.store.Self() })
-	return scene{stint: s.Stint, leader: text, served: servedFor(m.options), peers: peers, totals: m.exchange.Totals()}
+	all := scene{stint: s.Stint, leader: text, served: servedFor(m.options), totals: m.exchange.Totals()}
+	all.held, _ = m.holding.now()
+	all.peers = slices.DeleteFunc(m.store.Owners(), func(o federation.Owner) bool { return o.Cluster == m.store.Self() })
+	if m.departure.outside() { // asked after the owners, which seem to have left then
+		all.peers, all.left = nil, leftText(m.departure.missed())
+	}
+	return all
 }
 
 // writeEvents writes Events as the leader, and returns those that could not be written and may be later.

@@ -28,6 +28,8 @@ type Cluster struct {
 	// Heard is when it was heard last, in whole seconds and UTC; zero if never. It lags up to HeardEvery
 	// behind.
 	Heard time.Time
+	// Left means that it left the clusterset: it is forgotten.
+	Left bool
 
 	rest map[string]json.RawMessage // fields that later releases know, compact
 }

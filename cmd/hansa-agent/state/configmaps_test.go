@@ -136,7 +136,7 @@ func (m *configMaps) Create(_ context.Context, o *corev1.ConfigMap, _ metav1.Cre
 	if m.object != nil {
 		return nil, apierrors.NewAlreadyExists(resource, o.Name)
 	}
-	m.note(o.Data)
+	m.note(slices.Sorted(maps.Keys(o.Data)))
 	m.store(o.DeepCopy())
 	return m.object.DeepCopy(), nil
 }
@@ -155,7 +155,7 @@ func (m *configMaps) Patch(_ context.Context, name string, kind types.PatchType,
 	}
 	var patch struct {
 		Metadata   metav1.ObjectMeta
-		Data       map[string]string
+		Data       map[string]*string // nil takes a key away
 		BinaryData map[string][]byte
 	}
 	if err := json.Unmarshal(text, &patch); err != nil {
@@ -168,18 +168,22 @@ func (m *configMaps) Patch(_ context.Context, name string, kind types.PatchType,
 	if next.Data == nil {
 		next.Data = map[string]string{}
 	}
-	maps.Copy(next.Data, patch.Data)
+	for key, value := range patch.Data {
+		if delete(next.Data, key); value != nil {
+			next.Data[key] = *value
+		}
+	}
 	for key, value := range patch.BinaryData {
 		if value != nil {
 			m.t.Errorf("binary data written: %s", text)
 		}
 		delete(next.BinaryData, key)
 	}
-	m.note(patch.Data)
+	m.note(slices.Sorted(maps.Keys(patch.Data)))
 	m.store(next)
 	return m.object.DeepCopy(), nil
 }
 
-func (m *configMaps) note(data map[string]string) {
-	m.written = append(m.written, strings.Join(slices.Sorted(maps.Keys(data)), " "))
+func (m *configMaps) note(keys []string) {
+	m.written = append(m.written, strings.Join(keys, " "))
 }

@@ -4,8 +4,8 @@
 // remembered, by Load. Owned here: the format of the ConfigMap and the pace at which it is written, which is
 // when a cluster or the term changes, never per endpoint.
 //
-// The ConfigMap has a key self, the ID of the cluster that it belongs to, a key term, and a key cluster.<ID> with
-// one JSON document for each other cluster:
+// The ConfigMap has a key self, the ID of the cluster that it belongs to, a key term, a key left while the cluster has
+// left the clusterset, and a key cluster.<ID> with one JSON document for each other cluster:
 //
 //	data:
 //	  cluster.west: '{"addresses":["west.example.com:8443"],"heard":"2026-03-01T12:00:00Z","uid":"6f1c…"}'

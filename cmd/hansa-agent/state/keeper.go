@@ -116,7 +116,8 @@ func (k *Keeper) TakeTerm(ctx context.Context, atLeast uint64, now time.Time) (u
 }
 
 // Note says which clusters are known now; the newest word wins. It never blocks. What a Cluster does not say
-// (no UID, no address, never heard) leaves what is remembered, and so does the absence of a cluster. Of its
+// (no UID, no address, never heard) leaves what is remembered, and so does the absence of a cluster; one that left is
+// forgotten. Of its
 // addresses the first MaxAddresses count. What is not valid is logged and left out. The caller keeps the
 // slice.
 func (k *Keeper) Note(clusters []Cluster) {

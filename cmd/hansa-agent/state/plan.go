@@ -27,7 +27,7 @@ func nextTerm(data map[string]string, atLeast uint64, now time.Time) (uint64, er
 
 // plan returns the keys to write so that data remembers what was noted, and the term if it is greater. None
 // need be written at once if they differ in when clusters were heard alone. A key is written too if something
-// in it cannot be read. The error tells which clusters are too many to be remembered.
+// in it cannot be read. An empty value removes a key. The error tells which clusters are too many to be remembered.
 func plan(data map[string]string, term uint64, noted []Cluster) (changes map[string]string, urgent bool, err error) {
 	changes = map[string]string{}
 	if last, _ := decodeTerm(data); last < term {
@@ -37,6 +37,13 @@ func plan(data map[string]string, term uint64, noted []Cluster) (changes map[str
 	var surplus problems
 	for _, n := range noted {
 		text, there := data[clusterKey(n.ID)]
+		if n.Left {
+			if there {
+				changes[clusterKey(n.ID)], urgent = "", true
+				count--
+			}
+			continue
+		}
 		if !there && count == MaxClusters {
 			surplus.add(tooMany(n.ID))
 			continue

@@ -72,6 +72,8 @@ func TestOnlyWhatChangedIsWritten(t *testing.T) {
 			map[string]string{"cluster.west": strings.Replace(west, `"u"`, `"x"`, 1)}, true},
 		{"a cluster came", held, 0, []Cluster{{ID: "east"}, full}, map[string]string{"cluster.east": "{}"}, true},
 		{"a first cluster", nil, 0, []Cluster{full}, map[string]string{"cluster.west": strings.Replace(west, `"network":"n",`, "", 1)}, true},
+		{"one left", held, 0, []Cluster{{ID: "west", Left: true, Heard: noon}}, map[string]string{"cluster.west": ""}, true},
+		{"one left that is not remembered", held, 0, []Cluster{{ID: "east", Left: true}}, nil, false},
 		{"a greater term", held, 8, nil, map[string]string{"term": "8"}, true},
 		{"the term of a later leader", held, 6, nil, nil, false},
 		{"the term edited to garbage", map[string]string{"term": "x"}, 8, nil, map[string]string{"term": "8"}, true},
@@ -99,6 +101,10 @@ func TestTooManyClustersAreToldAndTheOthersWritten(t *testing.T) {
 	}
 	if err == nil || !strings.Contains(err.Error(), `cluster "b": 1024 clusters are remembered already`) {
 		t.Errorf("says %v", err)
+	}
+	noted[0] = Cluster{ID: "c0001", Left: true}
+	if changes, _, err := plan(data, 0, noted); err != nil || changes["cluster.c0001"] != "" || changes["cluster.b"] != "{}" {
+		t.Errorf("one left, which makes room: writes %v, error %v", changes, err)
 	}
 	data["cluster.a"], data["cluster.b"] = "{}", "{}"
 	s, err := Decode(data)

@@ -19,6 +19,7 @@ const MaxClusters = 1024
 const (
 	selfKey       = "self"
 	termKey       = "term"
+	leftKey       = "left"
 	clusterPrefix = "cluster." // no cluster ID has a dot
 )
 

@@ -62,7 +62,7 @@ func (k *Keeper) see(cm *corev1.ConfigMap) {
 }
 
 // rewrite writes those keys that change returns for what the ConfigMap says, if any, and reports whether it
-// did. When somebody else wrote meanwhile it starts again, until ctx ends.
+// did. A key with an empty value is removed. When somebody else wrote meanwhile it starts again, until ctx ends.
 func (k *Keeper) rewrite(ctx context.Context, change func(data map[string]string) map[string]string) (bool, error) {
 	pause := wait.Backoff{Duration: 10 * time.Millisecond, Factor: 2, Jitter: 1, Steps: math.MaxInt, Cap: time.Second}
 	for {
@@ -118,9 +118,15 @@ func (k *Keeper) send(ctx context.Context, cm *corev1.ConfigMap, changes map[str
 
 // patch returns the merge patch that writes changes into cm, for its version and no other.
 func patch(cm *corev1.ConfigMap, changes map[string]string) []byte {
+	data := map[string]any{}
+	for key, value := range changes {
+		if data[key] = value; value == "" {
+			data[key] = nil
+		}
+	}
 	body := map[string]any{
 		"metadata": map[string]any{"resourceVersion": cm.ResourceVersion},
-		"data":     changes,
+		"data":     data,
 	}
 	binary := map[string]any{}
 	for key := range changes {
