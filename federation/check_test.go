@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -68,6 +69,14 @@ func TestEveryLimitHoldsAndIsTheLimit(t *testing.T) {
 			e.Subsets = []Subset{{Endpoints: endpoints(n / 2)}, {Endpoints: endpoints(n - n/2)}}
 		}},
 		{"subsets", MaxSubsets, func(e *Export, n int) { e.Subsets = make([]Subset, n) }},
+		{"consumers", MaxConsumers, func(e *Export, n int) { e.Consumers = slices.Repeat([]string{"west"}, n) }},
+		{"length of a consumer", maxLabel, func(e *Export, n int) { e.Consumers = []string{text(n)} }},
+		{"seconds until it is demoted", int(MaxDelay / time.Second), func(e *Export, n int) {
+			e.Quiet.Demote = Delay{Given: true, After: time.Duration(n) * time.Second}
+		}},
+		{"seconds until it is withdrawn", int(MaxDelay / time.Second), func(e *Export, n int) {
+			e.Quiet.Withdraw = Delay{Given: true, After: time.Duration(n) * time.Second}
+		}},
 		{"labels", MaxPairs, func(e *Export, n int) { e.Labels = pairs(n, 1000) }},
 		{"annotations", MaxPairs, func(e *Export, n int) { e.Annotations = pairs(n, 1000) }},
 		{"bytes of labels", MaxPairBytes, func(e *Export, n int) { e.Labels = pairs(60, n) }},

@@ -94,6 +94,9 @@ func (s *Store) Apply(u *Update) (refused []error, err error) {
 		return refused, nil
 	case err == nil:
 		s.begin(o, u.To, func() { s.carryOut(o, p, u.cause()) })
+		if o.left && !u.Left {
+			s.joined.broadcast()
+		}
 		o.left = u.Left
 		if u.Meant {
 			o.meant++
