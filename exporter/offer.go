@@ -2,7 +2,6 @@ package exporter
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -18,13 +17,13 @@ type audience struct {
 
 // audienceOf counts, of the clusters that are known, those that may see what e says.
 func audienceOf(e *federation.Export, policy federation.Namespaces, known []federation.ClusterID) audience {
-	a := audience{who: who(e, policy)}
+	a, may := audience{who: who(e, policy)}, policy.Audience(e)
 	for _, id := range known {
 		if id == e.Cluster {
 			continue
 		}
 		a.all++
-		if e.VisibleTo(id) && policy.Admits(id, e.Name.Namespace) {
+		if may.Has(id) {
 			a.members++
 		}
 	}
@@ -37,23 +36,13 @@ func who(e *federation.Export, policy federation.Namespaces) string {
 	if len(e.Consumers) > 0 {
 		by = append(by, fmt.Sprintf("%q names", clip(strings.Join(e.Consumers, ","), maxKeys)))
 	}
-	if parts(policy, e.Name.Namespace) {
+	if policy.Parts(e.Name.Namespace) {
 		by = append(by, "the export policy admits")
 	}
 	if len(by) == 0 {
 		return ""
 	}
 	return "those that " + strings.Join(by, " and ")
-}
-
-// parts reports whether a policy tells clusters apart in a namespace that it does not close: one that a rule is about
-// from one that none is.
-func parts(policy federation.Namespaces, namespace string) bool {
-	other := policy.Admits("", namespace)
-	return !other || slices.ContainsFunc(slices.Concat(policy.Allow, policy.Deny), func(r federation.NamespaceRule) bool {
-		example := federation.ClusterID(strings.ReplaceAll(r.Cluster, "*", ""))
-		return policy.Admits(example, namespace) != other
-	})
 }
 
 // String is the first part of the message of Ready=True.

@@ -137,7 +137,7 @@ func TestWhoIsCountedAsTheAudience(t *testing.T) {
 		{"denied to one who is not known", "", "mars=shop", nil, 4, admitted},
 		{"denied to some", "", "eu-*=sh*", nil, 2, admitted},
 		{"allowed to one", "west=shop", "", nil, 1, admitted},
-		{"allowed to one, and to all by another rule", "west=shop *=shop", "", nil, 4, ""},
+		{"allowed to one, and to all by another rule", "west=shop *=shop", "", nil, 4, admitted},
 		{"allowed to one, and denied to it", "west=shop", "west=*", nil, 0, admitted},
 		{"named, and denied to one of them", "", "eu-2=shop", []string{"eu-*", "west"}, 2, named + " and the export policy admits"},
 	} {

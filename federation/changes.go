@@ -26,7 +26,7 @@ type change struct {
 	name    ServiceName
 	base    Hash          // of the record before, 0 if there was none
 	existed bool          // there was a record before
-	seers   *audience     // of the record before
+	seers   *Audience     // of the record before
 	touched []endpointKey // the endpoints that differ
 	whole   bool          // no base, or too many differ: only the whole record will do
 }

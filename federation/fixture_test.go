@@ -168,7 +168,9 @@ func said(s *Store, cluster ClusterID) map[ServiceName]*Export {
 // visible returns those of the exports that said returns which a viewer may see.
 func visible(s *Store, cluster, viewer ClusterID) map[ServiceName]*Export {
 	exports := said(s, cluster)
-	maps.DeleteFunc(exports, func(_ ServiceName, e *Export) bool { return viewer != s.self && !e.VisibleTo(viewer) })
+	maps.DeleteFunc(exports, func(_ ServiceName, e *Export) bool {
+		return viewer != s.self && !(&Namespaces{}).Audience(e).Has(viewer)
+	})
 	return exports
 }
 

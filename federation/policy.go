@@ -64,10 +64,35 @@ func (n Namespaces) Closed(namespace string) string {
 	return ""
 }
 
-// parts reports whether the policy tells clusters apart.
-func (n Namespaces) parts() bool {
-	tells := func(r NamespaceRule) bool { return r.Cluster != "*" }
+// Parts reports whether the policy has a rule on a namespace that is not for every cluster.
+func (n Namespaces) Parts(namespace string) bool {
+	tells := func(r NamespaceRule) bool { return r.Cluster != "*" && matches(r.Namespace, namespace) }
 	return slices.ContainsFunc(n.Allow, tells) || slices.ContainsFunc(n.Deny, tells)
+}
+
+// Audience is who may see what an export says: whom it names as consumers, as far as its owner's policy admits them.
+type Audience struct {
+	owner     ClusterID
+	namespace string
+	consumers []string
+	policy    *Namespaces
+	nobody    bool
+}
+
+// Audience returns who may see what e says, where n is the policy of its owner.
+func (n *Namespaces) Audience(e *Export) *Audience {
+	return &Audience{owner: e.Cluster, namespace: e.Name.Namespace, consumers: e.Consumers, policy: n}
+}
+
+// Has reports whether a cluster is of the audience; every one is of none.
+func (a *Audience) Has(viewer ClusterID) bool {
+	switch {
+	case a == nil, a.owner == viewer && !a.nobody:
+		return true
+	case a.nobody, !a.policy.Admits(viewer, a.namespace):
+		return false
+	}
+	return len(a.consumers) == 0 || slices.ContainsFunc(a.consumers, func(glob string) bool { return matches(glob, string(viewer)) })
 }
 
 // isGlob reports whether s is a label in which * stands for any characters.

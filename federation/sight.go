@@ -21,40 +21,17 @@ func (s *Store) Withhold(policy Namespaces) { s.policy = policy }
 // SeenBy returns what a cluster may see, now and later.
 func (s *Store) SeenBy(viewer ClusterID) Sight { return Sight{s, viewer} }
 
-// VisibleTo reports whether e lets a cluster see what it says.
-func (e *Export) VisibleTo(viewer ClusterID) bool {
-	return consumes(e.Cluster, e.Consumers, viewer)
-}
-
-func consumes(owner ClusterID, consumers []string, viewer ClusterID) bool {
-	return owner == viewer || len(consumers) == 0 ||
-		slices.ContainsFunc(consumers, func(glob string) bool { return matches(glob, string(viewer)) })
-}
-
-// audience is who may see one record, nil for everybody.
-type audience struct {
-	owner     ClusterID
-	namespace string
-	consumers []string
-	policy    *Namespaces
-	nobody    bool
-}
-
-// audience returns who may see a record. Of one that could not be read nobody knows.
-func (s *Store) audience(h held) *audience {
+// audience returns who may see a record, nil for everybody. Of one that could not be read nobody knows.
+func (s *Store) audience(h held) *Audience {
 	switch {
 	case h.unread:
-		return &audience{nobody: true}
+		return &Audience{nobody: true}
 	case h.export == nil || h.export.Cluster != s.self:
 		return nil // of another cluster only this one is told, see Sight
-	case len(h.export.Consumers) == 0 && !s.policy.parts() && s.policy.Closed(h.export.Name.Namespace) == "":
+	case len(h.export.Consumers) == 0 && !s.policy.Parts(h.export.Name.Namespace) && s.policy.Closed(h.export.Name.Namespace) == "":
 		return nil
 	}
-	return &audience{owner: h.export.Cluster, namespace: h.export.Name.Namespace, consumers: h.export.Consumers, policy: &s.policy}
-}
-
-func (a *audience) has(viewer ClusterID) bool {
-	return a == nil || !a.nobody && consumes(a.owner, a.consumers, viewer) && a.policy.Admits(viewer, a.namespace)
+	return s.policy.Audience(h.export)
 }
 
 // sights keeps, of one owner, how much each viewer does not see, so that a change costs one addition for each and
@@ -66,7 +43,7 @@ type sights struct {
 }
 
 type hidden struct {
-	audience *audience
+	audience *Audience
 	hash     Hash
 }
 
@@ -92,10 +69,10 @@ func (s *sights) swap(name ServiceName, was, now hidden) {
 		s.hidden, s.of = map[ServiceName]hidden{}, map[ClusterID]*blind{}
 	}
 	for viewer, b := range s.of {
-		if !was.audience.has(viewer) {
+		if !was.audience.Has(viewer) {
 			b.add(was, -1)
 		}
-		if !now.audience.has(viewer) {
+		if !now.audience.Has(viewer) {
 			b.add(now, 1)
 		}
 	}
@@ -117,7 +94,7 @@ func (s *sights) blind(viewer ClusterID) blind {
 	if b == nil {
 		b = &blind{}
 		for _, h := range s.hidden {
-			if !h.audience.has(viewer) {
+			if !h.audience.Has(viewer) {
 				b.add(h, 1)
 			}
 		}
@@ -158,7 +135,7 @@ func (v Sight) head(o *owner) Head {
 // all reports whether nothing is hidden from the viewer.
 func (v Sight) all() bool { return v.viewer == v.store.self }
 
-func (v Sight) sees(a *audience) bool { return v.all() || a.has(v.viewer) }
+func (v Sight) sees(a *Audience) bool { return v.all() || a.Has(v.viewer) }
 
 // Since returns what the viewer lacks of a cluster who has that much of it; nil when it lacks nothing, has something
 // newer, or nothing is known here. If that cannot be told by versions alone, ask is true: with the hashes of what
