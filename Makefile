@@ -72,7 +72,7 @@ sim: ## Play SEEDS clustersets in a simulator, in which everything goes wrong. S
 
 .PHONY: sim-mutants
 sim-mutants: ## Build the simulator with each mistake that it must catch, and fail unless it does.
-	@for mutant in older_term lost_withdrawal ignored_digest; do \
+	@for mutant in older_term lost_withdrawal ignored_digest deaf_blames hidden_seen; do \
 		echo "mutant_$$mutant:"; \
 		go run -tags "mutant_$$mutant" ./integration/sim/cmd/sim -seeds $(SEEDS) -broken || exit 1; \
 	done

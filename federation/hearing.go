@@ -10,7 +10,7 @@ func (s *Store) Heard(cluster ClusterID, t time.Time) {
 	o := s.owner(cluster)
 	before := o.pulse
 	o.pulse = before.Hear(t)
-	if t.Sub(before.heard) >= Silence {
+	if s.clock().Sub(before.heard) >= Silence { // it may have been judged silent, whatever t is
 		s.revived.broadcast()
 	}
 }
@@ -38,16 +38,24 @@ func (s *Store) Revived() <-chan struct{} {
 func (s *Store) Awake(now time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.leading { // who follows hears through its leader alone
+	if s.direct {
 		s.listen(now)
 	}
+}
+
+// HearThroughLeader says that this agent hears the other clusters through its leader alone. Who has announced hears
+// them itself, also while it may not write, until then.
+func (s *Store) HearThroughLeader() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.direct = false
 }
 
 // HearingUntil returns the time up to which silence counts: now, or less for one who follows and whose leader is silent.
 func (s *Store) HearingUntil(now time.Time) time.Time {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	if s.listened.IsZero() || now.Sub(s.listened) < Silence {
+	if deafBlames || s.listened.IsZero() || now.Sub(s.listened) < Silence {
 		return now
 	}
 	return s.listened

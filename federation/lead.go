@@ -17,7 +17,7 @@ func (s *Store) Announce(term uint64, exports []*Export) bool {
 		return false
 	}
 	s.listen(s.clock())
-	s.leading, s.owner(s.self).left = true, false
+	s.leading, s.direct, s.owner(s.self).left = true, true, false
 	return true
 }
 

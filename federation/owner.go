@@ -122,7 +122,7 @@ func (s *Store) hold(o *owner, name ServiceName, before, after held, why cause) 
 	o.usage = o.usage.plus(after.export).minus(before.export)
 	o.makeRoom(before, after)
 	seers := s.audience(before)
-	o.sights.swap(name, hidden{seers, before.hash}, hidden{s.audience(after), after.hash})
+	o.sights.swap(name, hidden{audience: seers, hash: before.hash}, hidden{audience: s.audience(after), hash: after.hash})
 	if after == (held{}) {
 		delete(o.records, name)
 		delete(o.parted, name)

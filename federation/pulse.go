@@ -39,20 +39,24 @@ func (p Patience) With(q Quiet) Patience {
 	if q.Demote.Given {
 		p.Demote = q.Demote.After
 	}
-	if q.Withdraw.Given {
+	switch {
+	case q.Withdraw.Given:
 		p.Withdraw = q.Withdraw.After
+	case p.Withdraw > 0: // whoever wants it in use for that long does not want it to go before
+		p.Withdraw = max(p.Withdraw, p.Demote)
 	}
 	return p
 }
 
 // Pulse is when a cluster was heard, and how often it fell silent. It is a value; time comes in.
 type Pulse struct {
-	met     time.Time     // when it became known here: from then on it might have been heard
-	heard   time.Time     // last; zero for never
-	excused time.Duration // of the silence since then, in which nobody could be heard
-	since   time.Time     // from when on it was heard without falling silent
-	turns   [flaps]time.Time
-	damped  bool // it changes too often: what is heard counts only once it was steady
+	met       time.Time     // when it became known here: from then on it might have been heard
+	heard     time.Time     // last; zero for never
+	excused   time.Duration // of the silence since then, in which nobody could be heard
+	deafUntil time.Time     // when that ended
+	since     time.Time     // from when on it was heard without falling silent
+	turns     [flaps]time.Time
+	damped    bool // it changes too often: what is heard counts only once it was steady
 }
 
 // Overdue returns what becomes of the endpoints of a cluster that was heard like that, and when that may change by
@@ -102,7 +106,7 @@ func (p Pulse) Hear(t time.Time) Pulse {
 	case p.damped && t.Sub(p.since) >= steady:
 		p.damped = false
 	}
-	p.heard, p.excused = t, 0
+	p.heard, p.excused = t, min(p.excused, max(0, p.deafUntil.Sub(t)))
 	return p
 }
 
@@ -111,11 +115,12 @@ func (p Pulse) Heard() time.Time { return p.heard }
 
 // Alive reports whether the cluster was heard lately, as far as anybody could be heard.
 func (p Pulse) Alive(now time.Time) bool {
-	return !p.heard.IsZero() && now.Sub(p.heard)-p.excused < Silence
+	return !p.heard.IsZero() && now.Sub(p.last())-p.excused < Silence
 }
 
 // Excuse returns the pulse as if a time until now in which nobody could be heard had not been.
 func (p Pulse) Excuse(deaf time.Duration, now time.Time) Pulse {
+	p.deafUntil = now
 	p.excused = min(p.excused+deaf, max(0, now.Sub(p.last())))
 	if p.since.Before(now) && !p.since.IsZero() {
 		p.since = p.since.Add(min(deaf, now.Sub(p.since)))

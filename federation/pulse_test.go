@@ -85,6 +85,27 @@ func TestOverdueNamesEveryChange(t *testing.T) {
 	}
 }
 
+// Who cannot renew its Lease hears its streams all the same, and who asks for more time before demotion gets it.
+func TestAFrozenLeaderHears(t *testing.T) {
+	now := time.Unix(1_000_000, 0)
+	s := NewStore("own")
+	s.KeepTime(func() time.Time { return now })
+	s.Announce(1, nil)
+	s.Heard("east", now)
+	s.Follow()
+	for range 60 {
+		now = now.Add(time.Second)
+		s.Awake(now)
+	}
+	if fate, _ := Overdue(s.Pulse("east"), s.HearingUntil(now), DefaultPatience); fate != Demoted {
+		t.Errorf("east was silent for a minute and is %s", fate)
+	}
+	patient := DefaultPatience.With(Quiet{Demote: Delay{Given: true, After: time.Hour}})
+	if patient != (Patience{time.Hour, time.Hour}) {
+		t.Errorf("%+v", patient)
+	}
+}
+
 // Who could not listen blames nobody.
 func TestADeafTimeDoesNotCount(t *testing.T) {
 	start := time.Unix(1_000_000, 0)

@@ -45,6 +45,7 @@ type sights struct {
 type hidden struct {
 	audience *Audience
 	hash     Hash
+	former   Hash // of the record before its audience became this one
 }
 
 // blind is what a viewer does not see.
@@ -79,6 +80,9 @@ func (s *sights) swap(name ServiceName, was, now hidden) {
 	if now.audience == nil {
 		delete(s.hidden, name)
 	} else {
+		if now.former = was.hash; was.audience != nil && slices.Equal(was.audience.consumers, now.audience.consumers) {
+			now.former = s.hidden[name].former
+		}
 		s.hidden[name] = now
 	}
 }
@@ -133,7 +137,7 @@ func (v Sight) head(o *owner) Head {
 }
 
 // all reports whether nothing is hidden from the viewer.
-func (v Sight) all() bool { return v.viewer == v.store.self }
+func (v Sight) all() bool { return hiddenSeen || v.viewer == v.store.self }
 
 func (v Sight) sees(a *Audience) bool { return v.all() || a.Has(v.viewer) }
 
@@ -173,6 +177,7 @@ func (v Sight) Since(cluster ClusterID, has Head, proven bool) (u *Update, ask b
 // increment returns the changes after a version as an update.
 func (v Sight) increment(o *owner, from Version, list []change) *Update {
 	u := &Update{Owner: o.id, From: from, To: o.version, Digest: v.head(o).Digest, Left: o.left, Meant: o.left}
+	meant := 0
 	for _, c := range list {
 		h, known := o.records[c.name]
 		now := v.store.audience(h)
@@ -181,14 +186,15 @@ func (v Sight) increment(o *owner, from Version, list []change) *Update {
 		if !saw && !sees {
 			continue
 		}
-		u.Meant = u.Meant || c.meant
 		if !c.at.IsZero() && (u.At.IsZero() || c.at.Before(u.At)) {
 			u.At = c.at
 		}
 		switch {
 		case !sees:
-			u.Meant = u.Meant || known // the owner took it from this viewer
 			u.Withdrawn = append(u.Withdrawn, c.name)
+			if known || c.meant { // the owner took it from this viewer, or from all
+				meant++
+			}
 		case h.unread:
 			u.Unread = append(u.Unread, Unread{Name: c.name, Hash: h.hash, Former: h.export})
 		default:
@@ -200,6 +206,7 @@ func (v Sight) increment(o *owner, from Version, list []change) *Update {
 			}
 		}
 	}
+	u.Meant = u.Meant || meant > 0 && meant == len(u.Withdrawn)
 	return u
 }
 
@@ -224,9 +231,13 @@ func (v Sight) against(o *owner, hashes []Hash) *Update {
 		delete(there, h)
 	}
 	u := &Update{Owner: o.id, To: o.version, Digest: v.head(o).Digest, Left: o.left, Meant: o.left, Tailored: true}
+	taken := 0
 	for name, h := range o.records {
 		switch {
 		case !v.sees(v.store.audience(h)):
+			if there[h.hash] || there[o.sights.hidden[name].former] {
+				taken++ // the viewer has it, and is not to any more
+			}
 		case there[h.hash]:
 			delete(there, h.hash)
 		case h.unread:
@@ -237,5 +248,6 @@ func (v Sight) against(o *owner, hashes []Hash) *Update {
 	}
 	slices.SortFunc(u.Put, func(a, b Record) int { return a.Name.Compare(b.Name) })
 	u.Stale = slices.Sorted(maps.Keys(there))
+	u.Meant = u.Meant || taken > 0 && taken == len(there)
 	return u
 }

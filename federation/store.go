@@ -25,6 +25,7 @@ type Store struct {
 	joined   signal
 	revived  signal    // a cluster was heard after a silence
 	listened time.Time // when this agent could last hear
+	direct   bool      // it hears the other clusters itself
 
 	leading   bool    // this agent speaks for its cluster
 	rival     Version // the greatest that a peer holds of us
@@ -93,12 +94,13 @@ func (s *Store) Apply(u *Update) (refused []error, err error) {
 		s.carryOutPart(o, u, p)
 		return refused, nil
 	case err == nil:
+		remembered := o.restored
 		s.begin(o, u.To, func() { s.carryOut(o, p, u.cause()) })
 		if o.left && !u.Left {
 			s.joined.broadcast()
 		}
 		o.left = u.Left
-		if u.Meant {
+		if u.Meant || remembered {
 			o.meant++
 		}
 	}
@@ -166,8 +168,11 @@ func (s *Store) Export(cluster ClusterID, name ServiceName) *Export {
 type Capacity struct {
 	Endpoints int
 	Services  int // that have endpoints
-	// Meant grows whenever the cluster said that it means to withdraw.
+	// Meant grows whenever the cluster said that it means to withdraw what it withdraws, and when its first word took
+	// the place of what was remembered: who knows when that changed.
 	Meant uint64
+	// Left means that it has left the clusterset.
+	Left bool
 }
 
 // Capacity returns how much a cluster serves.
@@ -178,7 +183,7 @@ func (s *Store) Capacity(cluster ClusterID) Capacity {
 	if o == nil {
 		return Capacity{}
 	}
-	return Capacity{o.usage.endpoints, o.usage.serving, o.meant}
+	return Capacity{o.usage.endpoints, o.usage.serving, o.meant, o.left}
 }
 
 // Owners returns what is known of each cluster, by cluster ID.

@@ -20,7 +20,7 @@ type Update struct {
 	// More means that other Updates to the same version follow: the records count at once, the version and
 	// what is missing only with the last one.
 	More bool
-	// Meant means that the owner means to withdraw what it withdraws, however much it is.
+	// Meant means that the owner means to withdraw all that it withdraws, however much it is.
 	Meant bool
 	// Left means that the owner leaves the clusterset with this: nothing more is expected of it.
 	Left bool

@@ -40,16 +40,19 @@ type losses struct {
 	former  map[federation.ServiceName]*federation.Export // from before they lost endpoints
 	order   []loss                                        // of former, the oldest first
 	until   time.Time                                     // it is held; zero if not
+	peak    federation.Capacity                           // from which it fell when it began to be held
 	meant   uint64                                        // changes that the owner meant, as last seen
+	both    map[federation.ServiceName]both               // what is served of what is held
 }
 
 func newLosses(meant uint64) *losses {
-	return &losses{former: map[federation.ServiceName]*federation.Export{}, meant: meant}
+	return &losses{former: map[federation.ServiceName]*federation.Export{}, both: map[federation.ServiceName]both{}, meant: meant}
 }
 
+// sample is how much a cluster served in one sampleTime from at on: the most, and in the end.
 type sample struct {
-	at time.Time
-	federation.Capacity
+	at         time.Time
+	most, last federation.Capacity
 }
 
 // loss is that a service lost endpoints.
@@ -57,6 +60,9 @@ type loss struct {
 	at   time.Time
 	name federation.ServiceName
 }
+
+// both is an Export that was made of the former and the present one, either of which may be nil.
+type both struct{ was, now, served *federation.Export }
 
 func newHolds() *holds {
 	return &holds{of: map[federation.ClusterID]*losses{}, on: map[federation.ClusterID]*losses{}}
@@ -92,54 +98,63 @@ func (h *holds) losses(cluster federation.ClusterID) *losses {
 }
 
 // weigh takes how much a cluster serves now, and returns the services to conclude anew: as it is held from now on, or
-// no more.
+// no more. A hold ends with its time, when the cluster has most of what it had again, and when it leaves.
 func (h *holds) weigh(cluster federation.ClusterID, serving federation.Capacity, now time.Time) (dirty []federation.ServiceName) {
 	l := h.losses(cluster)
 	held := !l.until.IsZero()
 	switch {
-	case serving.Meant != l.meant, held && !now.Before(l.until):
-		if held {
-			dirty = l.names()
-		}
+	case held && now.Before(l.until) && fallen(l.peak, serving) && !serving.Left:
+		return nil
+	case held, serving.Meant != l.meant:
+		dirty = h.names(cluster)
 		h.of[cluster] = newLosses(serving.Meant)
 		h.of[cluster].sample(serving, now)
 		delete(h.on, cluster)
 		return dirty
-	case held:
-		return nil
 	}
 	l.sample(serving, now)
 	l.forget(now)
-	if !l.collapsed(serving) {
+	peak, found := l.collapsed(serving, now)
+	if !found {
 		return nil
 	}
-	l.until = now.Add(holdTime)
+	l.until, l.peak = now.Add(holdTime), peak
 	h.on[cluster] = l
 	return l.names()
 }
 
-// sample keeps how much was served in the last holdWindow, and just before: of each sampleTime the most.
+// sample keeps how much was served in the last holdWindow, and just before.
 func (l *losses) sample(serving federation.Capacity, now time.Time) {
 	for len(l.samples) > 1 && now.Sub(l.samples[1].at) >= holdWindow {
 		l.samples = l.samples[1:]
 	}
 	n := len(l.samples)
 	if n == 0 || now.Sub(l.samples[n-1].at) >= sampleTime {
-		l.samples = append(l.samples, sample{now, serving})
+		l.samples = append(l.samples, sample{now, serving, serving})
 		return
 	}
 	last := &l.samples[n-1]
-	last.Endpoints, last.Services = max(last.Endpoints, serving.Endpoints), max(last.Services, serving.Services)
+	last.most.Endpoints, last.most.Services = max(last.most.Endpoints, serving.Endpoints), max(last.most.Services, serving.Services)
+	last.last = serving
 }
 
-// collapsed reports whether more than half went.
-func (l *losses) collapsed(now federation.Capacity) bool {
+// collapsed returns how much the cluster had within holdWindow that has fallen by more than half.
+func (l *losses) collapsed(serving federation.Capacity, now time.Time) (peak federation.Capacity, found bool) {
 	for _, s := range l.samples {
-		if s.Endpoints >= holdEndpoints && s.Services >= holdServices && 2*now.Endpoints < s.Endpoints && 2*now.Services < s.Services {
-			return true
+		had := s.most
+		if now.Sub(s.at) >= holdWindow {
+			had = s.last // what it was when the window began
+		}
+		if had.Endpoints >= holdEndpoints && had.Services >= holdServices && fallen(had, serving) {
+			return had, true
 		}
 	}
-	return false
+	return peak, false
+}
+
+// fallen reports whether more than half went, of endpoints and of services.
+func fallen(had, has federation.Capacity) bool {
+	return 2*has.Endpoints < had.Endpoints && 2*has.Services < had.Services
 }
 
 // forget drops what was lost too long ago to be held.
@@ -165,15 +180,35 @@ func (h *holds) names(cluster federation.ClusterID) []federation.ServiceName {
 	return nil
 }
 
-// serve returns the exports of one service as they are served: of a cluster that is held the former one, while it has
-// fewer endpoints now.
+// serve returns the exports of one service as they are served: of a cluster that is held the former endpoints too,
+// while it has fewer now.
 func (h *holds) serve(name federation.ServiceName, exports []*federation.Export) []*federation.Export {
 	for cluster, l := range h.on {
-		if was := l.former[name]; endpointsOf(was) > endpointsOf(find(exports, cluster)) {
-			exports = with(exports, was)
+		if was, is := l.former[name], find(exports, cluster); endpointsOf(was) > endpointsOf(is) {
+			exports = with(exports, l.beside(was, is))
 		}
 	}
 	return exports
+}
+
+// beside returns what was said of a service where it is said no more, else what is said with the former endpoints
+// beside the present ones; the same pointer for the same two.
+func (l *losses) beside(was, is *federation.Export) *federation.Export {
+	b := l.both[was.Name]
+	if b.served == nil || b.was != was || b.now != is {
+		b = both{was, is, was}
+		if is != nil {
+			served := *is
+			served.Subsets = nil
+			for _, s := range slices.Concat(is.Subsets, was.Subsets) { // of two of one address the first stays
+				served.Subsets = append(served.Subsets, federation.Subset{Ports: slices.Clone(s.Ports), Endpoints: slices.Clone(s.Endpoints)})
+			}
+			served.Normalize()
+			b.served = &served
+		}
+		l.both[was.Name] = b
+	}
+	return b.served
 }
 
 // due reports whether a hold has ended.

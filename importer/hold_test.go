@@ -56,7 +56,8 @@ func TestMassWithdrawalIsHeld(t *testing.T) {
 		{"little by little, within ten seconds", many, [][]*federation.Export{crowd("east", 14, 10), crowd("east", 8, 10)}, 9 * time.Second, true, 20, 8},
 		{"little by little, in more", many, [][]*federation.Export{crowd("east", 14, 10), crowd("east", 8, 10)}, 11 * time.Second, false, 8, 8},
 		{"more while it is held", many, [][]*federation.Export{crowd("east", 5, 10), nil}, time.Second, true, 20, 0},
-		{"back while it is held", many, [][]*federation.Export{nil, crowd("east", 20, 11)}, time.Second, true, 20, 20},
+		{"as much, an hour after a little went within the same moment", many, [][]*federation.Export{crowd("east", 14, 10), crowd("east", 8, 10)}, time.Hour, false, 8, 8},
+		{"back while it is held", many, [][]*federation.Export{nil, crowd("east", 20, 11)}, time.Second, false, 20, 20},
 	} {
 		t.Run(c.about, func(t *testing.T) {
 			inWorld(t, func(t *testing.T, w *world) {
@@ -111,6 +112,105 @@ func TestWhatIsMeantIsNotHeld(t *testing.T) {
 		east.Leave()
 		pass()
 		if n, _ := served(w.View()); n != 0 || len(w.holds.on) > 0 {
+			t.Errorf("%d services are served, held %v", n, w.holds.list())
+		}
+	})
+}
+
+// follow lets the importer have what one cluster says, as a stream does; proven means that the stream has told it before.
+func (w *world) follow(t *testing.T, from *federation.Store, proven bool) {
+	t.Helper()
+	owner := from.Self()
+	u, ask := from.SeenBy("own").Since(owner, w.store.Head(owner), proven)
+	if ask {
+		u = from.SeenBy("own").Against(owner, w.store.Hashes(owner))
+	}
+	if _, err := w.store.Apply(u); err != nil {
+		t.Fatal(err)
+	}
+	w.settle()
+}
+
+// What an owner takes from a consumer goes at once, also if the stream was down meanwhile; a hold of something else
+// stays.
+func TestWhatANarrowingTakesIsNotHeld(t *testing.T) {
+	for _, proven := range []bool{true, false} {
+		inWorld(t, func(t *testing.T, w *world) {
+			east := federation.NewStore("east")
+			east.Announce(1, crowd("east", 20, 10))
+			w.follow(t, east, proven)
+			for _, e := range crowd("east", 20, 10) {
+				e.Consumers = []string{"other"}
+				east.Set(e)
+			}
+			w.follow(t, east, proven)
+			if n, _ := served(w.View()); n != 0 {
+				t.Errorf("proven %t: %d services are served, held %v", proven, n, w.holds.list())
+			}
+		})
+	}
+	inWorld(t, func(t *testing.T, w *world) {
+		east := federation.NewStore("east")
+		east.Announce(1, crowd("east", 20, 10))
+		w.follow(t, east, true)
+		for _, e := range crowd("east", 18, 0) {
+			east.Set(e)
+		}
+		w.follow(t, east, true)
+		one := crowd("east", 20, 10)[19]
+		one.Consumers = []string{"other"}
+		east.Set(one)
+		w.follow(t, east, true)
+		if n, _ := served(w.View()); n < 18 || len(w.holds.on) == 0 {
+			t.Errorf("%d services are served, held %v", n, w.holds.list())
+		}
+	})
+}
+
+// A hold hides nothing that is there, and the next collapse has its own.
+func TestAHoldEndsWithWhatItWasFor(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		beat := func(n int) {
+			for range n {
+				w.store.Heard("east", time.Now())
+				time.Sleep(time.Second)
+			}
+		}
+		w.say(t, "east", crowd("east", 20, 10)...)
+		beat(60)
+		w.say(t, "east", crowd("east", 20, 0)...)
+		fresh := crowd("east", 20, 0)
+		*fresh[0] = *web("east", fresh[0].Name, "10.200.0.1")
+		s := w.say(t, "east", fresh...).Service(fresh[0].Name)
+		if n := endpointsOf(s.Exports[0]); n != 11 {
+			t.Errorf("%d endpoints are served, want the new one beside the ten", n)
+		}
+		if same := w.say(t, "east", fresh...).Service(fresh[0].Name); same != s {
+			t.Error("what is the same is another Service")
+		}
+		w.say(t, "east", crowd("east", 20, 10)...)
+		beat(24)
+		w.say(t, "east") // 24 s after the first
+		beat(28)
+		if n, _ := served(w.settle()); n != 20 {
+			t.Errorf("half a minute after a mass withdrawal is not over, and %d of 20 services are served", n)
+		}
+		beat(3)
+		if n, _ := served(w.settle()); n != 0 {
+			t.Errorf("%d services are served after half a minute", n)
+		}
+	})
+}
+
+// What was remembered from before a start says nothing of when it was lost.
+func TestWhatWasRememberedIsNotHeld(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.store.Restore("east", crowd("east", 20, 10))
+		w.settle()
+		time.Sleep(time.Second)
+		w.store.Heard("east", time.Now())
+		w.say(t, "east", crowd("east", 8, 10)...)
+		if n, _ := served(w.View()); n != 8 {
 			t.Errorf("%d services are served, held %v", n, w.holds.list())
 		}
 	})

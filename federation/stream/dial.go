@@ -25,6 +25,9 @@ var errNotLeading = errors.New("this agent does not lead its cluster")
 func (x *Exchange) keepStanding(ctx context.Context) {
 	for ctx.Err() == nil {
 		standing, changed := x.config.Standing()
+		if !standing.Leads {
+			x.config.Store.HearThroughLeader()
+		}
 		during, cancel := context.WithCancel(ctx)
 		done := make(chan struct{})
 		go func() {

@@ -283,6 +283,10 @@ func (s *Session) resume(has *wire.Head, now time.Time) (refused, err error) {
 
 // heads notes how far the other side is, and finds what went astray on the way.
 func (s *Session) heads(beat *wire.Heartbeat, now time.Time) error {
+	own := func(h *wire.Head) bool { return h.GetOwner() == string(s.peer) && h.GetHeardAgo() > 0 }
+	if s.role == Leader && slices.ContainsFunc(beat.GetHeads(), own) {
+		s.store.Heard(s.peer, now) // before all others: what it says of them counts from when it could be heard
+	}
 	for _, h := range beat.GetHeads() {
 		owner := federation.ClusterID(h.GetOwner())
 		if err := s.maySpeakFor(owner); err != nil {

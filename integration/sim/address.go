@@ -109,5 +109,5 @@ func (c *cluster) release(name federation.ServiceName, k *keeping) {
 // shows reports whether a viewer may see that name in the set.
 func (s set) shows(name federation.ServiceName, viewer federation.ClusterID) bool {
 	x, there := s[name]
-	return there && maySee(x.export, viewer)
+	return there && x.owner.maySee(x.export, viewer)
 }

@@ -29,15 +29,21 @@ type agent struct {
 	waking bool
 
 	leads     bool
+	hears     bool // the other clusters itself: it has announced, and leads
 	speaks    bool // was announced, and may change what it says
 	said      set
 	renewing  bool
 	announced int // by which hold of the Lease
 
+	left bool // it said that its cluster left
+
 	heads    []federation.Head // of each cluster, as last seen
 	view     map[federation.ServiceName]seen
 	revision uint64
 	resync   bool // a first complete set came
+
+	ears  hearing
+	fates fates
 }
 
 // clock returns what the agent's clock says.
@@ -76,30 +82,39 @@ func (a *agent) startIn(d time.Duration) {
 
 // start begins a life with what the slices remember.
 func (a *agent) start(again bool) {
-	if a.up {
+	if a.up || a.cluster.gone {
 		return
 	}
 	w := a.w
-	n := len(w.clusters)
-	*a = agent{
-		w: w, cluster: a.cluster, n: a.n, name: a.name, life: a.life + 1, up: true, store: federation.NewStore(a.cluster.id), said: set{},
-		active: make([]*end, n), dials: make([]dialer, n), heads: make([]federation.Head, n), view: map[federation.ServiceName]seen{},
-	}
-	if w.scene.Skew > 0 {
-		a.skew = time.Duration(w.r.Int64N(int64(2*w.scene.Skew))) - w.scene.Skew
-	}
-	a.store.KeepTime(a.clock)
+	a.begins()
 	if again {
 		w.stats["restarts"]++
 	}
 	w.note(started, a, nil, 0, 0)
 	a.recall()
-	a.later(w.upTo(time.Second), a.tick)
 	if a.cluster.lease == nil {
 		a.later(w.upTo(time.Second), a.cluster.elect)
 	} else {
 		a.standBy()
 	}
+}
+
+// begins makes an agent one that knows nothing but what hansa-state remembers.
+func (a *agent) begins() {
+	w := a.w
+	n := len(w.clusters)
+	*a = agent{
+		w: w, cluster: a.cluster, n: a.n, name: a.name, life: a.life + 1, up: true, store: federation.NewStore(a.cluster.id), said: set{},
+		active: make([]*end, n+1), dials: make([]dialer, n+1), heads: make([]federation.Head, n), view: map[federation.ServiceName]seen{},
+		ears: newHearing(n, w.now), fates: newFates(),
+	}
+	if w.scene.Skew > 0 {
+		a.skew = time.Duration(w.r.Int64N(int64(2*w.scene.Skew))) - w.scene.Skew
+	}
+	a.store.KeepTime(a.clock)
+	a.store.Withhold(a.cluster.policy)
+	a.expect()
+	a.later(w.upTo(time.Second), a.tick)
 }
 
 // recall rebuilds the Store from the slices.
@@ -131,7 +146,7 @@ func (a *agent) crash(loud bool) {
 			e.post(parcel{})
 		}
 	}
-	a.up, a.hangs, a.leads, a.speaks, a.ends, a.backlog = false, false, false, false, nil, nil
+	a.up, a.hangs, a.leads, a.hears, a.speaks, a.ends, a.backlog = false, false, false, false, false, nil, nil
 	a.life++
 }
 
@@ -142,6 +157,7 @@ func (a *agent) tick() {
 			e.tick()
 		}
 	}
+	a.awake()
 	a.later(time.Second, a.tick)
 }
 

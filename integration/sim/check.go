@@ -18,6 +18,8 @@ import (
 type seen struct {
 	exports []*federation.Export
 	hashes  []federation.Hash
+
+	patience federation.Patience
 }
 
 // took checks an agent after it handled a frame.
@@ -27,11 +29,12 @@ func (a *agent) took(e *end, f *wire.Frame) {
 	} else if isHashes(c) {
 		a.w.stats["messages of hashes"]++
 	}
-	if e.role == stream.Leader {
+	switch {
+	case e.role == stream.Leader:
 		for _, c := range a.w.clusters {
 			a.checkHead(c)
 		}
-	} else {
+	case !e.peer.agent.isNamesake(): // of which nothing is taken, as its first is looked at
 		a.checkHead(e.peer.agent.cluster)
 	}
 	a.look()
@@ -60,6 +63,9 @@ func (a *agent) checkHead(c *cluster) {
 	if v.Compare(before.Version) < 0 {
 		w.fail("the versions of an owner never go back", "%s held %s at %s, and now at %s", a.name, c.id, before.Version, v)
 		return
+	}
+	if c != a.cluster && a.leads {
+		a.cluster.knows[c.i] = !w.said.owners[c.i].gone(v)
 	}
 	if before.Version.IsZero() && !v.IsZero() {
 		a.resync = true // what is kept of it may go now
@@ -116,9 +122,13 @@ func (a *agent) lookAt(name federation.ServiceName) {
 		}
 	}
 	if len(exports) == 0 {
+		a.regroup(before, -1)
 		delete(a.view, name)
 		return
 	}
+	now.patience = a.cluster.patienceFor(exports)
+	a.regroup(now, 1)
+	a.regroup(before, -1)
 	a.view[name] = now
 	a.conclude(name, now)
 }
@@ -130,7 +140,7 @@ func (a *agent) checkRecord(e *federation.Export, hash federation.Hash) {
 	if !o.words[hash] {
 		w.fail("no record that its owner's leader did not write", "%s holds of %s: %+v", a.name, e.Cluster, *e)
 	}
-	if !maySee(e, a.cluster.id) {
+	if !c.maySee(e, a.cluster.id) {
 		w.fail("nothing visible that is not exported to the viewer", "%s holds %s of %s", a.name, e.Name, e.Cluster)
 	}
 	if v := a.store.Version(e.Cluster); !v.IsZero() && !slices.ContainsFunc(o.at[v], func(s set) bool { return s[e.Name].hash == hash }) {
@@ -144,7 +154,7 @@ func (a *agent) checkGone(e *federation.Export) {
 	v := a.store.Version(e.Cluster)
 	lacks := func(s set) bool {
 		x, there := s[e.Name]
-		return !there || !maySee(x.export, a.cluster.id)
+		return !there || !c.maySee(x.export, a.cluster.id)
 	}
 	if !slices.ContainsFunc(w.said.owners[c.i].at[v], lacks) {
 		w.fail("a record goes by its owner's word alone", "%s holds %s of %s no more, and at %s it is there", a.name, e.Name, e.Cluster, v)

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"maps"
+	"slices"
 	"time"
 
 	"github.com/hansa-mcs/hansa/federation"
@@ -20,6 +21,14 @@ type cluster struct {
 	addresses int // that were ever allocated: none twice
 	backup    backup
 
+	patience federation.Patience   // of its agents
+	policy   federation.Namespaces // of its exports
+	uid      string                // of kube-system
+	knows    []bool                // the other clusters that have not left, in hansa-state
+	away     bool                  // it has left the clusterset
+	gone     bool                  // none of its agents starts
+	namesake *agent                // of another cluster with the same ID; nil for none
+
 	out   bool   // the API server is
 	lease *agent // who holds it
 	hold  int    // counts who held it
@@ -32,10 +41,11 @@ type backup struct {
 	truth map[federation.ServiceName]*federation.Export
 	term  uint64
 	kept  keepings
+	knows []bool
 }
 
 func (c *cluster) takeBackup() {
-	c.backup = backup{maps.Clone(c.truth), c.term, c.kept.clone()}
+	c.backup = backup{maps.Clone(c.truth), c.term, c.kept.clone(), slices.Clone(c.knows)}
 }
 
 // restore makes the API server what it was, and its agents start again.
@@ -45,6 +55,8 @@ func (c *cluster) restore(b backup) {
 		a.crash(true)
 	}
 	c.truth, c.term, c.kept = maps.Clone(b.truth), b.term, b.kept.clone()
+	clear(c.knows)
+	copy(c.knows, b.knows)
 	if c.truth == nil {
 		c.truth = map[federation.ServiceName]*federation.Export{}
 	}
@@ -129,7 +141,7 @@ func (c *cluster) say() {
 	} else {
 		c.truth[name] = e
 	}
-	if a := c.leader(); a != nil && a.speaks {
+	if a := c.leader(); a != nil && a.speaks && !a.left {
 		a.follow(name)
 	}
 }

@@ -6,6 +6,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"github.com/hansa-mcs/hansa/federation"
 	"github.com/hansa-mcs/hansa/federation/stream"
 	"github.com/hansa-mcs/hansa/federation/stream/wire"
 )
@@ -40,6 +41,8 @@ type end struct {
 type parcel struct {
 	frame *wire.Frame
 	data  []byte
+	// silent is for how long a leader has not heard each cluster, where it tells a standby.
+	silent []time.Duration
 }
 
 // connect makes the stream that from dialed, and both sides say hello.
@@ -100,6 +103,7 @@ func (e *end) tick() {
 		e.agent.w.stats["streams given up as silent"]++
 		e.close()
 	case e.onWay < e.agent.w.scene.Window:
+		e.checkAges(f)
 		e.send(f)
 	}
 }
@@ -107,6 +111,9 @@ func (e *end) tick() {
 func (e *end) send(f *wire.Frame) {
 	w := e.agent.w
 	p := parcel{frame: f}
+	if e.role == stream.Standby && f.GetHeartbeat() != nil {
+		p.silent = e.agent.ears.silences(w.now)
+	}
 	w.stats["frames"]++
 	if w.scene.Encoded {
 		var err error
@@ -202,9 +209,11 @@ func (e *end) handle(p parcel) {
 	e.heard = w.now
 	greeted := e.session.Greeted()
 	refused, err := e.session.Handle(f, e.agent.clock())
+	e.hear(f, greeted, p.silent)
 	w.noteFrame(e, f)
 	e.agent.took(e, f)
 	e.agent.contested()
+	e.agent.revive()
 	switch {
 	case len(refused) > 0:
 		w.fail("no record of a member that means well is refused", "%s of %s: %v", e.agent.name, e.peer.agent.name, refused[0])
@@ -223,6 +232,9 @@ func (e *end) ended(err error) {
 	w := e.agent.w
 	if errors.Is(err, stream.ErrNotItsOwn) {
 		w.fail("nobody speaks for others", "%s of %s: %v", e.agent.name, e.peer.agent.name, err)
+	}
+	if errors.Is(err, federation.ErrTaken) {
+		w.stats["namesakes refused"]++
 	}
 	w.stats["streams ended by a session"]++
 	if w.trace.out != nil {

@@ -39,7 +39,7 @@ func (a *agent) dial(to int) {
 func (a *agent) reach(to int) {
 	w, own := a.w, to == a.cluster.i
 	target := w.clusters[to].serving(a)
-	if target == nil || own == a.leads || !w.net.open(a.cluster.i, to) || !w.net.open(to, a.cluster.i) {
+	if target == nil || own == a.leads || !a.mayTry(target) || !w.net.open(a.cluster.i, to) || !w.net.open(to, a.cluster.i) {
 		a.dials[to].ended(a, to, 0)
 		return
 	}

@@ -27,6 +27,7 @@ func (w *world) anyExport(cluster federation.ClusterID, name federation.ServiceN
 		InternalTrafficPolicy: pick(r, "", "", "Local"),
 		Labels:                w.mark(),
 		Consumers:             w.anyConsumers(),
+		Quiet:                 w.anyQuiet(),
 	}
 	var targets []federation.TargetPort
 	for i := range 1 + r.IntN(3) {

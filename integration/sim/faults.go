@@ -1,6 +1,9 @@
 package sim
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // fault is one way in which things go wrong.
 type fault struct {
@@ -26,6 +29,7 @@ var faults = []fault{
 	{"an API server that is out", 3, (*world).outage},
 	{"a backup", 6, func(w *world) { w.anyCluster().takeBackup() }},
 	{"a restored backup", 3, func(w *world) { c := w.anyCluster(); c.restore(c.backup) }},
+	{"a cluster that leaves", 3, (*world).leave},
 	{"a changed export", 60, (*world).change},
 	{"a burst of changes", 5, func(w *world) {
 		for range 2 + w.r.IntN(20) {
@@ -161,7 +165,7 @@ func (w *world) restart(loud bool) {
 // coldStart lets a cluster begin with an API server that remembers nothing, or with all agents at once.
 func (w *world) coldStart() {
 	c := w.anyCluster()
-	b := backup{c.truth, c.term, c.kept}
+	b := backup{c.truth, c.term, c.kept, slices.Clone(c.knows)}
 	if w.chance(50) {
 		b = backup{truth: c.truth}
 	}

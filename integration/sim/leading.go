@@ -43,22 +43,53 @@ func (a *agent) announce(hold int) {
 		a.later(time.Second, func() { a.announce(hold) })
 		return
 	}
+	a.speaks, a.announced = true, hold
+	a.begin()
+	a.contested()
+}
+
+// begin begins a term with all that the cluster exports. Who is outside of the clusterset says nothing and that it left.
+func (a *agent) begin() {
+	c := a.cluster
 	c.term = max(a.store.LeastTerm(), federation.NextTerm(c.term, a.clock()))
-	a.said, a.speaks, a.announced = setOf(c.truth), true, hold
-	exports := make([]*federation.Export, 0, len(c.truth))
-	for _, name := range names(c.truth) {
-		exports = append(exports, c.truth[name])
+	a.said, a.left = c.exported(), false
+	exports := make([]*federation.Export, 0, len(a.said))
+	for _, name := range names(a.said) {
+		exports = append(exports, a.said[name].export)
 	}
+	a.ears.listen(a.w.now)
 	a.store.Announce(c.term, exports)
+	a.hears = true
 	a.w.stats["announcements"]++
 	a.spoke()
-	a.contested()
+	a.heed()
+}
+
+// heed makes the agent say that its cluster leaves, or is back, if it has not yet.
+func (a *agent) heed() {
+	c := a.cluster
+	switch {
+	case !a.speaks || a.left == c.away:
+	case c.away:
+		a.w.note(departed, a, nil, 0, 0)
+		a.said, a.left = set{}, true
+		a.store.Leave()
+		a.spoke()
+	case c.out: // the term cannot be written
+		a.later(time.Second, a.heed)
+	default:
+		a.begin()
+	}
 }
 
 // spoke notes what the agent says now, and lets it be told.
 func (a *agent) spoke() {
 	v := a.store.Version(a.cluster.id)
-	a.w.said.owners[a.cluster.i].note(v, a.said)
+	o := &a.w.said.owners[a.cluster.i]
+	o.note(v, a.said)
+	if a.left {
+		o.left[v] = true
+	}
 	a.w.note(announced, a, nil, v.Term, v.Seq)
 	a.checkHead(a.cluster)
 	a.changed()
@@ -69,13 +100,13 @@ func (a *agent) follow(name federation.ServiceName) {
 	e := a.cluster.truth[name]
 	if e == nil {
 		a.w.stats["records withdrawn"]++
-		a.said = a.said.with(name, nil)
+		a.said = a.said.with(a.cluster, name, nil)
 		a.store.Withdraw(name)
 	} else {
 		if a.said[name].export != nil {
 			a.w.stats["records patched"]++
 		}
-		a.said = a.said.with(name, e)
+		a.said = a.said.with(a.cluster, name, e)
 		a.store.Set(e)
 	}
 	a.spoke()
@@ -88,6 +119,14 @@ func (a *agent) freeze() {
 	}
 	a.w.note(froze, a, nil, 0, 0)
 	a.speaks = false
+	a.follows()
+}
+
+// follows tells the Store that the agent does not speak for its cluster; up to now it could hear.
+func (a *agent) follows() {
+	if a.store.Leading() {
+		a.ears.listen(a.w.now)
+	}
 	a.store.Follow()
 }
 
@@ -106,6 +145,10 @@ func (a *agent) leadOn() {
 		a.speaks = true
 		a.store.Resume()
 	}
+	a.heed()
+	if c.away {
+		return
+	}
 	list := append(names(c.truth), names(a.said)...)
 	slices.SortFunc(list, federation.ServiceName.Compare)
 	for _, name := range slices.Compact(list) {
@@ -122,8 +165,9 @@ func (a *agent) stepDown() {
 		return
 	}
 	a.w.note(follows, a, nil, 0, 0)
-	a.leads, a.speaks = false, false
-	a.store.Follow()
+	a.leads, a.speaks, a.hears = false, false, false
+	a.store.HearThroughLeader()
+	a.follows()
 	a.closeAll()
 }
 

@@ -11,6 +11,7 @@ type network struct {
 	heals int // counts what made the network whole
 }
 
+// newNetwork returns that of n clusters.
 func newNetwork(n int) network { return network{n: n, cuts: make([]uint16, n*n)} }
 
 func (n *network) open(from, to int) bool { return n.cuts[from*n.n+to] == 0 }

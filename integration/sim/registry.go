@@ -2,7 +2,6 @@ package sim
 
 import (
 	"maps"
-	"path"
 	"slices"
 
 	"github.com/hansa-mcs/hansa/federation"
@@ -14,6 +13,7 @@ type set map[federation.ServiceName]word
 
 // word is one record of a set.
 type word struct {
+	owner  *cluster
 	export *federation.Export
 	hash   federation.Hash
 }
@@ -28,12 +28,14 @@ type owner struct {
 	words map[federation.Hash]bool
 	// at holds what was said at a version: mostly one set. A restored backup can let two leaders share a term.
 	at map[federation.Version][]set
+	// left holds the versions at which it had left.
+	left map[federation.Version]bool
 }
 
 func newRegistry(members int) registry {
 	r := registry{owners: make([]owner, members), concluded: map[federation.Digest]*importer.Service{}}
 	for i := range r.owners {
-		r.owners[i] = owner{words: map[federation.Hash]bool{}, at: map[federation.Version][]set{}}
+		r.owners[i] = owner{words: map[federation.Hash]bool{}, at: map[federation.Version][]set{}, left: map[federation.Version]bool{}}
 	}
 	return r
 }
@@ -51,10 +53,13 @@ func (o *owner) note(v federation.Version, s set) {
 	o.at[v] = append(o.at[v], s)
 }
 
+// gone reports whether the owner had left at a version, whoever of two leaders with one term said it.
+func (o *owner) gone(v federation.Version) bool { return o.left[v] && len(o.at[v]) == 1 }
+
 // digest returns that of what a viewer may see of a set.
 func (s set) digest(viewer federation.ClusterID) (d federation.Digest, records int) {
 	for _, x := range s {
-		if maySee(x.export, viewer) {
+		if x.owner.maySee(x.export, viewer) {
 			d += federation.Digest(x.hash)
 			records++
 		}
@@ -63,20 +68,24 @@ func (s set) digest(viewer federation.ClusterID) (d federation.Digest, records i
 }
 
 // with returns a copy in which one name says something else, or nothing if e is nil.
-func (s set) with(name federation.ServiceName, e *federation.Export) set {
+func (s set) with(owner *cluster, name federation.ServiceName, e *federation.Export) set {
 	c := maps.Clone(s)
 	if e == nil {
 		delete(c, name)
 	} else {
-		c[name] = word{e, federation.Sealed(e).Hash}
+		c[name] = word{owner, e, federation.Sealed(e).Hash}
 	}
 	return c
 }
 
-func setOf(exports map[federation.ServiceName]*federation.Export) set {
-	s := make(set, len(exports))
-	for name, e := range exports {
-		s[name] = word{e, federation.Sealed(e).Hash}
+// exported returns what a cluster exports: nothing while it has left.
+func (c *cluster) exported() set {
+	if c.away {
+		return set{}
+	}
+	s := make(set, len(c.truth))
+	for name, e := range c.truth {
+		s[name] = word{c, e, federation.Sealed(e).Hash}
 	}
 	return s
 }
@@ -84,13 +93,4 @@ func setOf(exports map[federation.ServiceName]*federation.Export) set {
 // names returns those of a map in their order: whatever decides walks maps like this.
 func names[T any](m map[federation.ServiceName]T) []federation.ServiceName {
 	return slices.SortedFunc(maps.Keys(m), federation.ServiceName.Compare)
-}
-
-// maySee reports whether what an Export says may be told to a cluster, by a reading of Consumers that is not the
-// Store's own.
-func maySee(e *federation.Export, viewer federation.ClusterID) bool {
-	return e.Cluster == viewer || len(e.Consumers) == 0 || slices.ContainsFunc(e.Consumers, func(glob string) bool {
-		matched, err := path.Match(glob, string(viewer))
-		return err == nil && matched
-	})
 }

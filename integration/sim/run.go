@@ -29,9 +29,11 @@ func Run(seed uint64, out io.Writer) (result Result) {
 	w.after(w.upTo(5*time.Second), w.storm)
 	w.run(w.scene.Storm)
 	var took time.Duration
+	w.vanish()
 	if w.failure == nil {
 		took = w.settle()
 	}
+	w.steady()
 	return w.result(took)
 }
 

@@ -36,11 +36,14 @@ func (w *world) settle() time.Duration {
 }
 
 func (w *world) endFaults() {
-	w.calm = true
+	w.calm, w.calmed = true, w.now
 	w.note(calmed, nil, nil, 0, 0)
 	w.healAll()
 	for _, c := range w.clusters {
 		c.back(0)
+		if w.chance(50) {
+			c.comeBack()
+		}
 		for _, a := range c.agents {
 			if a.hangs {
 				a.goOn()
@@ -57,9 +60,12 @@ func (w *world) disagreement() string {
 		if a == nil || !a.speaks {
 			return fmt.Sprintf("nobody leads %s", c.id)
 		}
-		if len(a.said) != len(c.truth) {
-			return fmt.Sprintf("%s says %d of %d exports", a.name, len(a.said), len(c.truth))
+		if want := len(c.exported()); len(a.said) != want {
+			return fmt.Sprintf("%s says %d of %d exports", a.name, len(a.said), want)
 		}
+	}
+	if why := w.misled(); why != "" {
+		return why
 	}
 	for _, a := range w.agents {
 		if why := a.lacks(); why != "" {
@@ -78,6 +84,9 @@ func (w *world) disagreement() string {
 func (a *agent) lacks() string {
 	if !a.up {
 		return a.name + " is not up"
+	}
+	if !a.store.Complete() {
+		return a.name + " expects somebody still"
 	}
 	for _, c := range a.w.clusters {
 		leader, head := c.leader(), a.store.Head(c.id)
@@ -104,7 +113,7 @@ func (a *agent) differs() string {
 		for i, e := range x.exports {
 			c := a.w.clusters[a.w.index[e.Cluster]]
 			truth := c.truth[name]
-			if truth == nil || !maySee(truth, a.cluster.id) || c.leader().said[name].hash != x.hashes[i] || !e.Equal(truth) {
+			if truth == nil || c.away || !c.maySee(truth, a.cluster.id) || c.leader().said[name].hash != x.hashes[i] || !e.Equal(truth) {
 				return fmt.Sprintf("%s holds %+v, want %+v", a.name, *e, truth)
 			}
 		}

@@ -2,14 +2,17 @@ package sim
 
 import (
 	"bytes"
+	"runtime/debug"
 	"testing"
 
 	"github.com/hansa-mcs/hansa/integration/rule"
 )
 
-// Promises 3 to 6 of the design, in as many clustersets as fit into a test; make sim plays many more.
+// Promises 3 to 6 of the design, and what becomes of clusters that are not heard, in as many clustersets as fit into a
+// test; make sim plays many more.
 func TestInvariantsHoldWhateverGoesWrong(t *testing.T) {
 	rule.Covers(t, "E1")
+	defer debug.SetGCPercent(debug.SetGCPercent(400)) // a play makes much garbage and holds little
 	const seeds = 300
 	total := RunMany(0, seeds, func(total *Total) bool { return len(total.Failures) < 3 })
 	for _, f := range total.Failures {
@@ -23,7 +26,7 @@ func TestInvariantsHoldWhateverGoesWrong(t *testing.T) {
 
 // A seed that failed must fail again, and in the same way.
 func TestASeedAlwaysPlaysTheSame(t *testing.T) {
-	for seed := range uint64(20) {
+	for seed := range uint64(6) {
 		var one, another bytes.Buffer
 		a, b, quiet := Run(seed, &one), Run(seed, &another), Run(seed, nil)
 		if a.Sum != b.Sum || a.Sum != quiet.Sum || !bytes.Equal(one.Bytes(), another.Bytes()) {

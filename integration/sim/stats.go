@@ -33,8 +33,9 @@ func (s Stats) Missing() (list []string) {
 		}
 	}
 	for _, what := range []string{
-		"addresses given back", "announcements", "bytes of frames that were encoded", "contested terms", "frames overtaken", "frames repeated",
-		"half-open streams", "messages of hashes", "parcels held by partitions", "parcels lost on half-open streams", "records patched",
+		"addresses given back", "announcements", "bytes of frames that were encoded", "clusters gone for long", "clusters that left", "contested terms", "fates that became demoted", "fates that became demoted, as the cluster changed too often",
+		"fates that became served", "fates that became withdrawn", "frames overtaken", "frames repeated",
+		"half-open streams", "messages of hashes", "namesakes refused", "parcels held by partitions", "parcels lost on half-open streams", "records patched",
 		"records withdrawn", "restored exports", "streams ended by a session", "streams given up as silent", "streams replaced by a better one",
 		"takeovers",
 	} {

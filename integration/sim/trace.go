@@ -35,12 +35,16 @@ const (
 	wrong
 	calmed
 	settled
+	departed
+	returned
+	judged
+	vanished
 )
 
 var kinds = [...]string{
 	"starts", "ends", "takes the Lease", "announced", "follows", "freezes", "leads on", "begins another term", "says", "withdraws", "dials",
 	"has a stream with", "closes the stream with", "is sent", "holds of", "a partition heals", "hangs", "is restored from a backup",
-	"gets an address", "gives an address back", "fault", "nothing goes wrong any more", "all hold the same",
+	"gets an address", "gives an address back", "fault", "nothing goes wrong any more", "all hold the same", "says that its cluster leaves", "joins again", "judges", "is gone for long",
 }
 
 // trace is the hash of all that happened, and tells it where somebody listens.

@@ -26,7 +26,8 @@ type world struct {
 	exports  int // that were made: each differs from all others
 	trace    trace
 	stats    Stats
-	calm     bool // nothing goes wrong any more
+	calm     bool          // nothing goes wrong any more
+	calmed   time.Duration // since when
 	failure  *Failure
 }
 
@@ -83,11 +84,12 @@ func pick[T any](r *rand.Rand, from ...T) T { return from[r.IntN(len(from))] }
 func newWorld(seed uint64, t trace) *world {
 	r := rand.New(rand.NewPCG(seed, 0x68616e7361))
 	w := &world{seed: seed, r: r, scene: draw(seed, r), index: map[federation.ClusterID]int{}, trace: t, stats: Stats{}}
-	w.net = newNetwork(w.scene.Members)
+	w.net = newNetwork(w.scene.Members + 1) // with a namesake of one
 	w.said = newRegistry(w.scene.Members)
 	for i := range w.scene.Members {
 		w.addCluster(i)
 	}
+	w.addNamesake()
 	for _, a := range w.agents {
 		w.after(w.upTo(3*time.Second), func() { a.start(false) })
 	}
@@ -96,6 +98,7 @@ func newWorld(seed uint64, t trace) *world {
 
 func (w *world) addCluster(i int) {
 	c := &cluster{w: w, i: i, id: federation.ClusterID(fmt.Sprintf("c-%03d", i)), truth: map[federation.ServiceName]*federation.Export{}, kept: keepings{}}
+	c.uid, c.knows, c.policy, c.patience = "uid of "+string(c.id), make([]bool, w.scene.Members), w.anyPolicy(), w.anyPatience()
 	w.clusters = append(w.clusters, c)
 	w.index[c.id] = i
 	for range w.r.IntN(w.scene.Services + 1) {
