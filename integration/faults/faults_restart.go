@@ -99,7 +99,7 @@ func failover() fault {
 		steps: []step{
 			exports("east", "web", "10.1.0.1"), hasNamespace("west"), uses("west", "web", "10.1.0.1"),
 			agree("east", "west"), witnesses("west"),
-			during(comes("east", "web", "10.1.7", 120), all(
+			during(comes("east", "web", 120), all(
 				lasts(2*time.Second), timed("another agent leads the exporter after", patience, killsLeader("east")),
 				timed("and the importer after", patience, killsLeader("west")),
 			)),
@@ -111,11 +111,11 @@ func failover() fault {
 	}
 }
 
-// comes adds endpoints one after the other, ten a second.
-func comes(cluster, service, prefix string, n int) step {
+// comes adds endpoints from 10.1.7.1 on one after the other, ten a second.
+func comes(cluster, service string, n int) step {
 	return func(ctx context.Context, r *run) error {
 		for i := range n {
-			if err := adds(cluster, service, fmt.Sprintf("%s.%d", prefix, i+1))(ctx, r); err != nil {
+			if err := adds(cluster, service, fmt.Sprintf("10.1.%d.%d", 7+i/250, i%250+1))(ctx, r); err != nil {
 				return err
 			}
 			if !sleep(ctx, 100*time.Millisecond) {
