@@ -88,7 +88,14 @@ func (r *run) asStandby(ctx context.Context, cluster string, has func(*federatio
 		return err
 	}
 	defer s.close()
+	uid, err := r.uid(ctx, cluster)
+	if err != nil {
+		return err
+	}
 	store := federation.NewStore(id.Cluster())
+	if err := store.Meet(id.Cluster(), uid); err != nil {
+		return err
+	}
 	store.Follow()
 	session := stream.NewSession(store, id.Cluster(), stream.Leader, time.Now())
 	if err := s.Send(session.Hello()); err != nil {

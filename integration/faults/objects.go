@@ -237,3 +237,12 @@ func difference(got, want []string) string {
 	}
 	return "none"
 }
+
+// uid returns that of kube-system, by which members tell clusters of one ID apart.
+func (r *run) uid(ctx context.Context, cluster string) (string, error) {
+	var system corev1.Namespace
+	if err := r.pairs[cluster][0].Client.Get(ctx, client.ObjectKey{Name: metav1.NamespaceSystem}, &system); err != nil {
+		return "", fmt.Errorf("reading the UID of kube-system in %s: %w", cluster, err)
+	}
+	return string(system.UID), nil
+}

@@ -13,7 +13,7 @@ import (
 // A resolver waits so long for one agent before it asks the next, and asks at least so often, as resolv.conf has it by
 // default, but for the patience, which is 5 s there.
 const (
-	dnsPatience = time.Second
+	dnsPatience = 2 * time.Second
 	dnsAttempts = 2
 )
 
