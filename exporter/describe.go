@@ -25,11 +25,16 @@ type Status struct {
 // Describe returns what cluster says about a service, nil when it exports none, and the status of its
 // ServiceExport, in which LastTransitionTime is left open, and so is the first part of the message of
 // Ready=True, which is of other clusters. service is nil when there is none of that name (E5); endpoints are the
-// EndpointSlices that belong to it, of which imported ones are skipped. The Export is normalized and passes
-// Check: one that other members would refuse is none. What is wrong with it leaves the Service valid, and makes
-// Ready=False, and so does a namespace that the policy closes, and an annotation that cannot be read. A ServiceExport
+// EndpointSlices that belong to it, of which imported ones are skipped; former is what was said last, nil for nothing.
+// The Export is normalized and passes Check: one that other members would refuse is none. A ServiceExport
 // that is being deleted exports nothing, whatever a finalizer keeps of it (E4).
-func Describe(cluster federation.ClusterID, policy federation.Namespaces, export *mcsv1beta1.ServiceExport, service *corev1.Service, endpoints []*discoveryv1.EndpointSlice) (*federation.Export, Status) {
+//
+// What is wrong with the ServiceExport leaves the Service valid, and makes Ready=False, and so does a namespace that
+// the policy closes; nothing else is lost by a mistake. For an annotation that cannot be read stands what former says,
+// while endpoints and all the rest follow; without former, nobody sees a service of which it cannot be read who may
+// (E1). Where members would refuse the whole, former stands, but for the annotations: a list of consumers takes effect
+// whatever else is wrong.
+func Describe(cluster federation.ClusterID, policy federation.Namespaces, export *mcsv1beta1.ServiceExport, service *corev1.Service, endpoints []*discoveryv1.EndpointSlice, former *federation.Export) (*federation.Export, Status) {
 	valid := validity(export, service)
 	switch {
 	case export.DeletionTimestamp != nil:
@@ -38,22 +43,40 @@ func Describe(cluster federation.ClusterID, policy federation.Namespaces, export
 		return nil, Status{Valid: valid, Ready: pending(export, "waits for the export to be valid")}
 	}
 	if err := closed(policy, export.Namespace); err != nil {
-		return nil, Status{Valid: valid, Ready: failed(export, err)}
+		return nil, Status{Valid: valid, Ready: failed(export, err.Error(), nothing)}
 	}
-	wishes, err := wishesOf(export)
-	if err != nil {
-		return nil, Status{Valid: valid, Ready: failed(export, err)}
+	wishes := wishesOf(export, former)
+	if former == nil && wishes.kept[consumersAnnotation] {
+		return nil, Status{Valid: valid, Ready: failed(export, append(wishes.mistakes, nothing)...)}
 	}
 	e := exportOf(cluster, export, service, endpoints)
 	e.Consumers, e.Quiet = wishes.consumers, wishes.quiet
 	e.Normalize()
 	if err := e.Check(); err != nil {
-		return nil, Status{Valid: valid, Ready: failed(export, err)}
+		e, ready := instead(export, former, wishes, err)
+		return e, Status{Valid: valid, Ready: ready}
+	}
+	if len(wishes.mistakes) > 0 {
+		return e, Status{Valid: valid, Ready: failed(export, append(wishes.mistakes, wishes.meanwhile())...)}
 	}
 	return e, Status{
 		Valid: valid,
 		Ready: condition(export, mcsv1beta1.ServiceExportConditionReady, metav1.ConditionTrue, mcsv1beta1.ServiceExportReasonExported, leftOut(e)),
 	}
+}
+
+// nothing ends the message of a ServiceExport that failed while nothing was said of its service before.
+const nothing = "nothing is exported"
+
+// instead returns what is said of a service of which members would refuse what is to be said.
+func instead(export *mcsv1beta1.ServiceExport, former *federation.Export, w wishes, refusal error) (*federation.Export, metav1.Condition) {
+	parts := append(w.mistakes, refusal.Error())
+	if former == nil {
+		return nil, failed(export, append(parts, nothing)...)
+	}
+	e := *former
+	e.Consumers, e.Quiet = w.consumers, w.quiet
+	return &e, failed(export, append(parts, "what was exported before stands")...)
 }
 
 // exportOf returns what the objects say of a service that can be exported.
@@ -112,8 +135,9 @@ func pending(export *mcsv1beta1.ServiceExport, message string) metav1.Condition 
 	return condition(export, mcsv1beta1.ServiceExportConditionReady, metav1.ConditionFalse, mcsv1beta1.ServiceExportReasonPending, message)
 }
 
-func failed(export *mcsv1beta1.ServiceExport, err error) metav1.Condition {
-	return condition(export, mcsv1beta1.ServiceExportConditionReady, metav1.ConditionFalse, mcsv1beta1.ServiceExportReasonFailed, strings.ReplaceAll(err.Error(), "\n", "; "))
+func failed(export *mcsv1beta1.ServiceExport, parts ...string) metav1.Condition {
+	message := strings.ReplaceAll(strings.Join(parts, "; "), "\n", "; ")
+	return condition(export, mcsv1beta1.ServiceExportConditionReady, metav1.ConditionFalse, mcsv1beta1.ServiceExportReasonFailed, message)
 }
 
 func condition(export *mcsv1beta1.ServiceExport, kind mcsv1beta1.ServiceExportConditionType, status metav1.ConditionStatus, reason mcsv1beta1.ServiceExportConditionReason, message string) metav1.Condition {

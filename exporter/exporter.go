@@ -245,20 +245,8 @@ func (x *exporter) describe(ctx context.Context, export *mcsv1beta1.ServiceExpor
 	for i := range list.Items {
 		endpoints[i] = &list.Items[i]
 	}
-	e, status := Describe(x.Store.Self(), x.Policy, export, service, endpoints)
-	if status.Ready.Reason == string(mcsv1beta1.ServiceExportReasonFailed) {
-		e, status.Ready.Message = x.instead(nameOf(export), status.Ready.Message)
-	}
+	e, status := Describe(x.Store.Self(), x.Policy, export, service, endpoints, x.said(nameOf(export)))
 	return e, status, nil
-}
-
-// instead returns what is said of a service of which nothing new can be said, and the message that tells so. Nothing
-// is lost by a mistake: what was said last stays; but nothing is said that the policy forbids.
-func (x *exporter) instead(name federation.ServiceName, message string) (*federation.Export, string) {
-	if e := x.said(name); e != nil && x.Policy.Closed(name.Namespace) == "" {
-		return e, message + "; what was exported before stands"
-	}
-	return nil, message + "; nothing is exported"
 }
 
 // unwritten reads what the exporter never writes, so that no write of another has to be waited for.

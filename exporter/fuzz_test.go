@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/tools/txtar"
 	corev1 "k8s.io/api/core/v1"
@@ -75,31 +77,67 @@ func TestWhatDescribeReturnsIsTakenByEveryMember(t *testing.T) {
 	}
 }
 
-// check proves of one input: Describe does not panic; what it returns is normalized and passes Check; it
-// returns nothing exactly if Ready is not True; its messages are short, and of one line.
+// said is what was said before in some tries: to some, with times of its own.
+func said() *federation.Export {
+	return &federation.Export{
+		Cluster: "west", Name: webName, Created: time.Unix(1, 0), Type: federation.Headless, SessionAffinity: "None",
+		Consumers: []string{"former-1", "former-2"},
+		Quiet: federation.Quiet{
+			Demote: federation.Delay{Given: true, After: time.Minute}, Withdraw: federation.Delay{Given: true, After: 10 * time.Minute},
+		},
+	}
+}
+
+// check proves of one input, of which nothing was said before, and then something: Describe does not panic, and leaves
+// what was said alone; what it returns is normalized and passes Check; it returns something if Ready is True, and
+// whatever failed if something was said; who may see it is what the annotation says if that can be read, and else as
+// before; its messages are short, and of one line. It returns the first.
 func check(t *testing.T, export *mcsv1beta1.ServiceExport, service *corev1.Service, endpoints []*discoveryv1.EndpointSlice) *federation.Export {
 	t.Helper()
-	e, status := Describe("west", federation.Namespaces{}, export, service, endpoints)
-	if (e == nil) == (status.Ready.Status == metav1.ConditionTrue) {
-		t.Errorf("export %v with Ready=%s/%s", e, status.Ready.Status, status.Ready.Reason)
-	}
-	for _, c := range []metav1.Condition{status.Valid, status.Ready} {
-		if strings.Contains(c.Message, "\n") || len(c.Message) > 2000 {
-			t.Errorf("%s: message of %d bytes: %.3000q", c.Type, len(c.Message), c.Message)
+	for _, former := range []*federation.Export{said(), nil} {
+		e, status := Describe("west", federation.Namespaces{}, export, service, endpoints, former)
+		if former != nil && !former.Equal(said()) {
+			t.Errorf("what was said before is %+v now", former)
+		}
+		ready, failed := status.Ready.Status == metav1.ConditionTrue, status.Ready.Reason == string(mcsv1beta1.ServiceExportReasonFailed)
+		if e == nil && (ready || failed && former != nil) || e != nil && !ready && !failed {
+			t.Errorf("export %v with Ready=%s/%s", e, status.Ready.Status, status.Ready.Reason)
+		}
+		for _, c := range []metav1.Condition{status.Valid, status.Ready} {
+			if strings.Contains(c.Message, "\n") || len(c.Message) > 4000 {
+				t.Errorf("%s: message of %d bytes: %.5000q", c.Type, len(c.Message), c.Message)
+			}
+		}
+		if e == nil {
+			continue
+		}
+		if err := e.Check(); err != nil {
+			t.Errorf("exported is what other members refuse: %v", err)
+		}
+		again := *e
+		again.Normalize()
+		if !e.Equal(&again) {
+			t.Error("the Export is not normalized")
+		}
+		if want := maySee(export, former); !slices.Equal(e.Consumers, want) {
+			t.Errorf("%q may see it, want %q", e.Consumers, want)
 		}
 	}
-	if e == nil {
+	e, _ := Describe("west", federation.Namespaces{}, export, service, endpoints, nil)
+	return e
+}
+
+// maySee returns who may see what a ServiceExport exports.
+func maySee(export *mcsv1beta1.ServiceExport, former *federation.Export) []string {
+	text, given := export.Annotations[consumersAnnotation]
+	if !given {
 		return nil
 	}
-	if err := e.Check(); err != nil {
-		t.Errorf("exported is what other members refuse: %v", err)
+	list, err := consumers(text)
+	if err != nil && former != nil {
+		return former.Consumers
 	}
-	again := *e
-	again.Normalize()
-	if !e.Equal(&again) {
-		t.Error("the Export is not normalized")
-	}
-	return e
+	return list
 }
 
 // TestTheOrderOfSlicesDoesNotMatter: the cache lists them in any order, and an Export that differs only by
@@ -109,9 +147,9 @@ func TestTheOrderOfSlicesDoesNotMatter(t *testing.T) {
 	for seed := range uint64(500) {
 		r := rand.New(rand.NewPCG(seed, 2))
 		service, endpoints := randomService(r), randomSlices(r)
-		before, _ := Describe("west", federation.Namespaces{}, export, service, endpoints)
+		before, _ := Describe("west", federation.Namespaces{}, export, service, endpoints, nil)
 		r.Shuffle(len(endpoints), func(i, j int) { endpoints[i], endpoints[j] = endpoints[j], endpoints[i] })
-		after, _ := Describe("west", federation.Namespaces{}, export, service, endpoints)
+		after, _ := Describe("west", federation.Namespaces{}, export, service, endpoints, nil)
 		if (before == nil) != (after == nil) || before != nil && !before.Equal(after) {
 			t.Fatalf("seed %d: %+v, in another order %+v", seed, before, after)
 		}

@@ -43,7 +43,7 @@ func TestDescribe(t *testing.T) {
 func golden(t *testing.T, file string, archive *txtar.Archive) {
 	t.Helper()
 	export, service, endpoints := parse(t, archive)
-	got := show(Describe("west", policyOf(t, archive), export, service, endpoints))
+	got := show(Describe("west", policyOf(t, archive), export, service, endpoints, formerOf(t, archive)))
 	last := &archive.Files[len(archive.Files)-1]
 	if last.Name != "want" {
 		t.Fatalf("the last section is %q: want \"want\"", last.Name)
@@ -58,6 +58,28 @@ func golden(t *testing.T, file string, archive *txtar.Archive) {
 	if err := os.WriteFile(file, txtar.Format(archive), 0o600); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// formerOf returns what Describe says of the ServiceExport in the section "former", with the Service and without
+// endpoints, as what was said before; nil if there is none.
+func formerOf(t *testing.T, archive *txtar.Archive) *federation.Export {
+	t.Helper()
+	for _, f := range archive.Files {
+		if f.Name != "former" {
+			continue
+		}
+		before := &mcsv1beta1.ServiceExport{}
+		if err := yaml.UnmarshalStrict(f.Data, before); err != nil {
+			t.Fatalf("section former: %v", err)
+		}
+		_, service, _ := parse(t, archive)
+		e, status := Describe("west", policyOf(t, archive), before, service, nil, nil)
+		if e == nil {
+			t.Fatalf("section former: %s", status.Ready.Message)
+		}
+		return e
+	}
+	return nil
 }
 
 // policyOf reads the section "policy" of a case, whose lines are "allow RULE" or "deny RULE".

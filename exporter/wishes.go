@@ -3,6 +3,7 @@ package exporter
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -22,26 +23,89 @@ const (
 // wishes are what the annotations say. What is not given is zero: all may see the service, and importers have times
 // of their own.
 type wishes struct {
-	consumers []string
+	consumers []string // sorted, each once
 	quiet     federation.Quiet
+
+	mistakes []string        // what is wrong with each annotation that cannot be read
+	kept     map[string]bool // the annotations for which the former word stands
 }
 
-// wishesOf reads the annotations. The error names the one that cannot be read, its value and what is expected.
-func wishesOf(export *mcsv1beta1.ServiceExport) (w wishes, err error) {
-	read := func(annotation string, into func(text string) error) {
-		text, found := export.Annotations[annotation]
-		if !found || err != nil {
-			return
-		}
-		if mistake := into(text); mistake != nil {
-			err = fmt.Errorf("annotation %s %q: %w", annotation, clip(text, maxKeys), mistake)
+// wishesOf reads each annotation on its own: one that cannot be read keeps none of the others from taking effect, and
+// for it stands what former says.
+func wishesOf(export *mcsv1beta1.ServiceExport, former *federation.Export) wishes {
+	if former == nil {
+		former = &federation.Export{}
+	}
+	w := wishes{kept: map[string]bool{}}
+	w.consumers = word(&w, export, consumersAnnotation, consumers, slices.Clone(former.Consumers))
+	w.quiet.Demote = word(&w, export, demoteAnnotation, delay(""), former.Quiet.Demote)
+	w.quiet.Withdraw = word(&w, export, withdrawAnnotation, delay(", or 0 for never"), former.Quiet.Withdraw)
+	w.order(export, former.Quiet)
+	return w
+}
+
+// word returns what an annotation says, the zero value if it is not given, and former if it cannot be read.
+func word[T any](w *wishes, export *mcsv1beta1.ServiceExport, annotation string, read func(text string) (T, error), former T) (said T) {
+	text, found := export.Annotations[annotation]
+	if !found {
+		return said
+	}
+	said, err := read(text)
+	if err != nil {
+		w.mistake(export, annotation, err)
+		return former
+	}
+	return said
+}
+
+// mistake notes why an annotation cannot be read, with its value and what is expected.
+func (w *wishes) mistake(export *mcsv1beta1.ServiceExport, annotation string, why error) {
+	w.kept[annotation] = true
+	w.mistakes = append(w.mistakes, fmt.Sprintf("annotation %s %q: %s", annotation, clip(export.Annotations[annotation], maxKeys), why))
+}
+
+// order refuses endpoints that are to go before they would be demoted: the former time of the second stands, and if
+// that is too short for the first one too, both do.
+func (w *wishes) order(export *mcsv1beta1.ServiceExport, former federation.Quiet) {
+	if !disordered(w.quiet) {
+		return
+	}
+	if !w.kept[withdrawAnnotation] {
+		w.mistake(export, withdrawAnnotation, errors.New("want at least the "+w.quiet.Demote.After.String()+" of "+demoteAnnotation+", or 0 for never"))
+		w.quiet.Withdraw = former.Withdraw
+	}
+	if disordered(w.quiet) {
+		w.kept[demoteAnnotation] = true
+		w.quiet.Demote = former.Demote
+	}
+}
+
+func disordered(q federation.Quiet) bool {
+	return q.Withdraw.After != 0 && q.Withdraw.After < q.Demote.After
+}
+
+// meanwhile says what goes on for each annotation of which the former word stands.
+func (w *wishes) meanwhile() string {
+	var list []string
+	if w.kept[consumersAnnotation] {
+		if len(w.consumers) > 0 {
+			list = append(list, fmt.Sprintf("the former list %q", clip(strings.Join(w.consumers, ","), maxKeys)))
+		} else {
+			list = append(list, "the former list of all clusters")
 		}
 	}
-	read(consumersAnnotation, func(text string) (err error) { w.consumers, err = consumers(text); return err })
-	read(demoteAnnotation, func(text string) (err error) { w.quiet.Demote, err = delay(text, ""); return err })
-	read(withdrawAnnotation, func(text string) (err error) { w.quiet.Withdraw, err = delay(text, ", or 0 for never"); return err })
-	read(withdrawAnnotation, func(string) error { return ordered(w.quiet) })
-	return w, err
+	for _, time := range []struct {
+		annotation, flag string
+		federation.Delay
+	}{{demoteAnnotation, "--demote-after", w.quiet.Demote}, {withdrawAnnotation, "--withdraw-after", w.quiet.Withdraw}} {
+		switch {
+		case w.kept[time.annotation] && time.Given:
+			list = append(list, fmt.Sprintf("the former %s of %s", time.After, time.annotation))
+		case w.kept[time.annotation]:
+			list = append(list, "each importer's own "+time.flag)
+		}
+	}
+	return "meanwhile " + strings.Join(list, " and ") + " holds, and endpoints follow"
 }
 
 // consumers reads a list of clusters. One that is empty, or has an empty place, is more likely a slip than meant: who
@@ -55,21 +119,20 @@ func consumers(text string) ([]string, error) {
 		}
 		list = append(list, item)
 	}
+	slices.Sort(list)
+	if list = slices.Compact(list); len(list) > federation.MaxConsumers {
+		return nil, fmt.Errorf("want at most %d cluster IDs or globs; these are %d", federation.MaxConsumers, len(list))
+	}
 	return list, nil
 }
 
-func delay(text, more string) (federation.Delay, error) {
-	after, err := time.ParseDuration(strings.TrimSpace(text))
-	if err != nil || after < 0 || after > federation.MaxDelay || after%time.Second != 0 {
-		return federation.Delay{}, fmt.Errorf("want a duration in whole seconds such as 30s or 10m, at most %.0fh%s", federation.MaxDelay.Hours(), more)
+// delay returns what reads a time; more is what else than a duration is expected.
+func delay(more string) func(text string) (federation.Delay, error) {
+	return func(text string) (federation.Delay, error) {
+		after, err := time.ParseDuration(strings.TrimSpace(text))
+		if err != nil || after < 0 || after > federation.MaxDelay || after%time.Second != 0 {
+			return federation.Delay{}, fmt.Errorf("want a duration in whole seconds such as 30s or 10m, at most %.0fh%s", federation.MaxDelay.Hours(), more)
+		}
+		return federation.Delay{Given: true, After: after}, nil
 	}
-	return federation.Delay{Given: true, After: after}, nil
-}
-
-// ordered refuses endpoints that are to go before they would be demoted.
-func ordered(q federation.Quiet) error {
-	if q.Withdraw.After != 0 && q.Withdraw.After < q.Demote.After {
-		return errors.New("want at least the " + q.Demote.After.String() + " of " + demoteAnnotation + ", or 0 for never")
-	}
-	return nil
 }

@@ -5,7 +5,10 @@ import (
 	"testing"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/hansa-mcs/hansa/integration/rule"
 )
@@ -36,8 +39,8 @@ func (c *cluster) ready() string {
 	return meta.FindStatusCondition(c.export().Status.Conditions, "Ready").Message
 }
 
-// Who may see a service changes with the annotation and is told; a list that cannot be read changes nothing, and lets
-// nobody see what nobody saw.
+// Who may see a service changes with the annotation and is told; a list that cannot be read leaves the former
+// one, and lets nobody see what nobody saw.
 func TestTheAnnotationsAreObeyedAsTheyChange(t *testing.T) {
 	rule.Covers(t, "E1", "#31")
 	const bad = `annotation hansa.dev/consumers "west,,": want cluster IDs, or globs such as eu-*, separated by commas; "" is neither; `
@@ -48,7 +51,7 @@ func TestTheAnnotationsAreObeyedAsTheyChange(t *testing.T) {
 	for _, step := range []struct{ value, sees, ready string }{
 		{"west,,", "nobody", bad + "nothing is exported"},
 		{"west", "west", `offered to 1 of 3 other clusters of the clusterset: those that "west" names`},
-		{"west,,", "west", bad + "what was exported before stands"},
+		{"west,,", "west", bad + `meanwhile the former list "west" holds, and endpoints follow`},
 		{"west, eu-*", "eu-*", `offered to 2 of 3 other clusters of the clusterset: those that "eu-*,west" names`},
 		{"mars", "mars", `offered to 0 of 3 other clusters of the clusterset: those that "mars" names`},
 		{"-", "", "offered to 3 other clusters of the clusterset"},
@@ -72,6 +75,60 @@ func TestTheAnnotationsAreObeyedAsTheyChange(t *testing.T) {
 	if q := c.exporter.said(webName).Quiet; !q.Withdraw.Given || q.Withdraw.After != 0 {
 		t.Errorf("it says %+v", q)
 	}
+}
+
+// While an annotation cannot be read, endpoints come and go, and a list of consumers that can be read takes effect; and
+// that is said once.
+func TestEndpointsFollowWhileAnAnnotationCannotBeRead(t *testing.T) {
+	rule.Covers(t, "E1", "#31")
+	c := newCluster(t, webService())
+	slice := &discoveryv1.EndpointSlice{
+		ObjectMeta:  metav1.ObjectMeta{Namespace: "shop", Name: "web-1", Labels: map[string]string{discoveryv1.LabelServiceName: "web"}},
+		AddressType: discoveryv1.AddressTypeIPv4, Ports: []discoveryv1.EndpointPort{{Name: new("http"), Protocol: new(corev1.ProtocolTCP), Port: new(int32(8080))}},
+		Endpoints: []discoveryv1.Endpoint{{Addresses: []string{"10.1.0.1"}}},
+	}
+	c.must(c.client.Create(t.Context(), slice))
+	c.annotate(demoteAnnotation, "1m")
+	c.annotate(consumersAnnotation, "west, eu-*")
+	c.annotate(demoteAnnotation, "soon")
+	writes := c.writes
+	for _, address := range []string{"10.1.0.2", "10.1.0.3"} {
+		slice.Endpoints[0].Addresses[0] = address
+		c.must(c.client.Update(t.Context(), slice))
+		c.reconcile()
+		e := c.exporter.said(webName)
+		if len(e.Subsets) != 1 || len(e.Subsets[0].Endpoints) != 1 || e.Subsets[0].Endpoints[0].Address.String() != address || e.Quiet.Demote.After != time.Minute {
+			t.Errorf("%s: it says %+v", address, e)
+		}
+	}
+	if c.writes != writes {
+		t.Errorf("%d writes of the same status", c.writes-writes)
+	}
+	c.annotate(consumersAnnotation, "west")
+	if got := c.consumers(); !slices.Equal(got, []string{"west"}) {
+		t.Errorf("%q see it beside a time that cannot be read", got)
+	}
+	const want = `annotation hansa.dev/demote-after "soon": want a duration in whole seconds such as 30s or 10m, at most 8760h; ` +
+		"meanwhile the former 1m0s of hansa.dev/demote-after holds, and endpoints follow"
+	c.expect("in the end", true, []string{"Valid=True/Valid@1", "Ready=False/Failed@1"}, "Warning Failed "+want)
+	c.annotate(demoteAnnotation, "2m")
+	c.expect("repaired", true, []string{"Valid=True/Valid@1", "Ready=True/Exported@1"}, `Normal Exported announced for those that "west" names; no other cluster has joined yet`)
+}
+
+// A list takes effect though members would refuse the rest.
+func TestAListIsObeyedWhateverElseIsWrong(t *testing.T) {
+	rule.Covers(t, "E1", "E8")
+	c := newCluster(t, webService())
+	c.annotate(consumersAnnotation, "west, eu-*")
+	export := c.export()
+	export.Spec.ExportedLabels = map[string]string{"team": "-"}
+	c.must(c.client.Update(t.Context(), export))
+	c.annotate(consumersAnnotation, "west")
+	if got := c.consumers(); !slices.Equal(got, []string{"west"}) {
+		t.Errorf("%q see it", got)
+	}
+	c.expect("refused", true, []string{"Valid=True/Valid@1", "Ready=False/Failed@1"},
+		`Warning Failed exportedLabels "team": value "-": `+labelGrammar+"; what was exported before stands")
 }
 
 // After a restart a list that cannot be read leaves who was named before, of what is remembered.

@@ -50,13 +50,23 @@ func (p Patience) With(q Quiet) Patience {
 
 // Pulse is when a cluster was heard, and how often it fell silent. It is a value; time comes in.
 type Pulse struct {
-	met       time.Time     // when it became known here: from then on it might have been heard
-	heard     time.Time     // last; zero for never
-	excused   time.Duration // of the silence since then, in which nobody could be heard
-	deafUntil time.Time     // when that ended
-	since     time.Time     // from when on it was heard without falling silent
-	turns     [flaps]time.Time
-	damped    bool // it changes too often: what is heard counts only once it was steady
+	met    time.Time // when it became known here: from then on it might have been heard
+	heard  time.Time // last; zero for never
+	deaf   [2]span   // in which nobody could be heard, the newest last
+	since  time.Time // from when on it was heard without falling silent
+	turns  [flaps]time.Time
+	damped bool // it changes too often: what is heard counts only once it was steady
+}
+
+// span is a time from one moment to another; empty if that is zero.
+type span struct{ from, to time.Time }
+
+// after returns how much of the span comes after t.
+func (s span) after(t time.Time) time.Duration {
+	if s.from.After(t) {
+		t = s.from
+	}
+	return max(0, s.to.Sub(t))
 }
 
 // Overdue returns what becomes of the endpoints of a cluster that was heard like that, and when that may change by
@@ -106,7 +116,7 @@ func (p Pulse) Hear(t time.Time) Pulse {
 	case p.damped && t.Sub(p.since) >= steady:
 		p.damped = false
 	}
-	p.heard, p.excused = t, min(p.excused, max(0, p.deafUntil.Sub(t)))
+	p.heard = t
 	return p
 }
 
@@ -115,13 +125,15 @@ func (p Pulse) Heard() time.Time { return p.heard }
 
 // Alive reports whether the cluster was heard lately, as far as anybody could be heard.
 func (p Pulse) Alive(now time.Time) bool {
-	return !p.heard.IsZero() && now.Sub(p.last())-p.excused < Silence
+	return !p.heard.IsZero() && now.Sub(p.last())-p.excused() < Silence
 }
 
 // Excuse returns the pulse as if a time until now in which nobody could be heard had not been.
 func (p Pulse) Excuse(deaf time.Duration, now time.Time) Pulse {
-	p.deafUntil = now
-	p.excused = min(p.excused+deaf, max(0, now.Sub(p.last())))
+	if old := p.deaf[0].after(p.last()); old > 0 { // of three the older two are as one
+		p.deaf[1].from = p.deaf[1].from.Add(-old)
+	}
+	p.deaf = [2]span{p.deaf[1], {now.Add(-deaf), now}}
 	if p.since.Before(now) && !p.since.IsZero() {
 		p.since = p.since.Add(min(deaf, now.Sub(p.since)))
 	}
@@ -136,9 +148,14 @@ func (p Pulse) last() time.Time {
 	return p.met
 }
 
+// excused returns how much of the silence does not count.
+func (p Pulse) excused() time.Duration {
+	return p.deaf[0].after(p.last()) + p.deaf[1].after(p.last())
+}
+
 // silentFor returns when the cluster will have been silent for d, or for Silence if that is longer.
 func (p Pulse) silentFor(d time.Duration) time.Time {
-	return p.last().Add(p.excused + max(d, Silence))
+	return p.last().Add(p.excused() + max(d, Silence))
 }
 
 // turn notes a change between alive and unreachable.

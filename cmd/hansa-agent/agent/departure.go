@@ -20,6 +20,8 @@ import (
 type departure struct {
 	log      *slog.Logger
 	follower *follower
+	lost     func(last map[string]string) // is told what the ConfigMap said when it is deleted; nil for nobody
+	last     *corev1.ConfigMap            // as the follower saw it, which alone may touch it
 
 	mu      sync.Mutex
 	is      state.Departure
@@ -57,6 +59,10 @@ func (d *departure) Settled() <-chan struct{} { return d.follower.settled }
 func (d *departure) see(obj any) {
 	cm, _ := obj.(*corev1.ConfigMap)
 	d.set(state.DepartureOf(cm))
+	if cm == nil && d.last != nil && d.lost != nil {
+		d.lost(d.last.Data)
+	}
+	d.last = cm
 }
 
 func (d *departure) set(is state.Departure) {

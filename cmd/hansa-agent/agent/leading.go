@@ -59,6 +59,7 @@ func (m *member) newKeeper() error {
 			return lead, done, err
 		},
 	})
+	m.departure.lost = m.keeper.Lost
 	return nil
 }
 

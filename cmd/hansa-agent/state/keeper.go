@@ -47,6 +47,7 @@ type Keeper struct {
 	data  map[string]string // of the ConfigMap as it was last seen; nobody writes to it
 	uid   types.UID         // of the ConfigMap as it was last seen, "" if there was none
 	made  chan struct{}     // closes once there was one
+	lost  *loss             // what is to be written of a ConfigMap that was deleted, nil for nothing
 	// What was logged last of what is noted and cannot be remembered.
 	invalid, surplus string
 }
@@ -138,10 +139,7 @@ func (k *Keeper) Note(clusters []Cluster) {
 	k.noted = noted
 	k.mu.Unlock()
 	k.lament(&k.invalid, wrong.join())
-	select {
-	case k.woken <- struct{}{}:
-	default:
-	}
+	k.wake()
 }
 
 // lament logs what cannot be remembered, once for as long as it stays what was logged last.

@@ -39,6 +39,7 @@ func TestOnAnAPIServer(t *testing.T) {
 		"what is broken by hand is repaired":    repair,
 		"what cannot be written is told":        tellWhatCannotBe,
 		"a write is for one version of it only": writeOneVersion,
+		"what is deleted is written anew":       writeAnew,
 	} {
 		t.Run(name, func(t *testing.T) {
 			maps := namespaceOf(t, config)

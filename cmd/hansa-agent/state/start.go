@@ -22,7 +22,7 @@ const (
 )
 
 // Start writes what was noted until ctx ends: within a second when a cluster came, or changed its UID or
-// addresses, and every HeardEvery when it was heard. It tries again for as long as it cannot. At the end of ctx
+// addresses, or the ConfigMap was lost, and every HeardEvery when it was heard. It tries again for as long as it cannot. At the end of ctx
 // it returns nil at once: what changed in the last second is noted by whoever leads next.
 func (k *Keeper) Start(ctx context.Context) error {
 	p := newPace(time.Now())
@@ -72,7 +72,7 @@ func (k *Keeper) await(ctx context.Context, p *pace) bool {
 // plan compares what was noted by now with what the ConfigMap says.
 func (k *Keeper) plan(data map[string]string) (changes map[string]string, urgent bool, err error) {
 	k.mu.Lock()
-	term, noted := k.term, k.noted
+	term, noted := k.term, k.lost.with(k.noted)
 	k.mu.Unlock()
 	changes, urgent, err = plan(data, term, noted)
 	if own := string(k.config.Self); own != "" && term > 0 && data[selfKey] != own {
@@ -85,13 +85,18 @@ func (k *Keeper) plan(data map[string]string) (changes map[string]string, urgent
 func (k *Keeper) remember(ctx context.Context, p *pace) (wrote bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, attempt)
 	defer cancel()
-	return k.rewrite(ctx, func(data map[string]string) map[string]string {
+	lost := k.losing()
+	wrote, err = k.rewrite(ctx, func(data map[string]string) map[string]string {
 		changes, urgent, _ := k.plan(data)
 		if time.Now().Before(p.due(urgent)) {
 			return nil
 		}
 		return changes
 	})
+	if err == nil { // what was lost is urgent, so it is there
+		k.regained(lost)
+	}
+	return wrote, err
 }
 
 // failed logs an error that the end of ctx does not explain, and waits longer before the next attempt.
