@@ -131,6 +131,11 @@ func check(t *testing.T, export *mcsv1beta1.ServiceExport, service *corev1.Servi
 func maySee(export *mcsv1beta1.ServiceExport, former *federation.Export) []string {
 	text, given := export.Annotations[consumersAnnotation]
 	if !given {
+		for key := range export.Annotations {
+			if former != nil && strings.HasPrefix(key, "hansa.dev/") && key != demoteAnnotation && key != withdrawAnnotation {
+				return former.Consumers
+			}
+		}
 		return nil
 	}
 	list, err := consumers(text)

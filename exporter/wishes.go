@@ -3,6 +3,7 @@ package exporter
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -41,7 +42,23 @@ func wishesOf(export *mcsv1beta1.ServiceExport, former *federation.Export) wishe
 	w.quiet.Demote = word(&w, export, demoteAnnotation, delay(""), former.Quiet.Demote)
 	w.quiet.Withdraw = word(&w, export, withdrawAnnotation, delay(", or 0 for never"), former.Quiet.Withdraw)
 	w.order(export, former.Quiet)
+	w.strangers(export, former.Consumers)
 	return w
+}
+
+// strangers refuses annotations of ours that do not exist: who mistypes one wants to keep a service from somebody, so
+// without a list it is offered to nobody new.
+func (w *wishes) strangers(export *mcsv1beta1.ServiceExport, former []string) {
+	known := []string{consumersAnnotation, demoteAnnotation, withdrawAnnotation}
+	for _, key := range slices.Sorted(maps.Keys(export.Annotations)) {
+		if !strings.HasPrefix(key, "hansa.dev/") || slices.Contains(known, key) {
+			continue
+		}
+		w.mistakes = append(w.mistakes, fmt.Sprintf("annotation %s is not known: want %s", clip(key, maxKeys), strings.Join(known, ", ")))
+		if _, given := export.Annotations[consumersAnnotation]; !given {
+			w.kept[consumersAnnotation], w.consumers = true, slices.Clone(former)
+		}
+	}
 }
 
 // word returns what an annotation says, the zero value if it is not given, and former if it cannot be read.

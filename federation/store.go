@@ -43,6 +43,8 @@ type Owner struct {
 	Restored bool
 	// Left means that the cluster has said that it leaves the clusterset: nothing is expected of it.
 	Left bool
+	// UID is that by which the cluster was met, "" if none.
+	UID string
 }
 
 // NewStore returns an empty Store of the cluster self, with the default Limits.
@@ -98,6 +100,9 @@ func (s *Store) Apply(u *Update) (refused []error, err error) {
 		s.begin(o, u.To, func() { s.carryOut(o, p, u.cause()) })
 		if o.left && !u.Left {
 			s.joined.broadcast()
+		}
+		if u.Left { // it fell silent, and comes back, because it means to
+			o.pulse = Pulse{met: s.clock()}
 		}
 		o.left = u.Left
 		if u.Meant || remembered {
@@ -193,7 +198,7 @@ func (s *Store) Owners() []Owner {
 	list := make([]Owner, 0, len(s.owners))
 	for _, id := range slices.Sorted(maps.Keys(s.owners)) {
 		o := s.owners[id]
-		list = append(list, Owner{Cluster: id, Version: o.version, Heard: o.pulse.heard, Exports: o.usage.services, Endpoints: o.usage.endpoints, Restored: o.restored, Left: o.left})
+		list = append(list, Owner{Cluster: id, Version: o.version, Heard: o.pulse.heard, Exports: o.usage.services, Endpoints: o.usage.endpoints, Restored: o.restored, Left: o.left, UID: o.uid})
 	}
 	return list
 }

@@ -183,6 +183,9 @@ func (x *Exchange) move(ctx context.Context, l *link) (up bool, err error) {
 		log.Log(ctx, level, "stream up", "dialer", l.dialer)
 		return nil
 	})
+	if errors.Is(err, federation.ErrTaken) {
+		log.Warn("a cluster is refused", "error", err)
+	}
 	if up && (l.role != Peer || x.links.remove(l)) {
 		log.Log(ctx, x.downLevel(), "stream down", "reason", reason(err))
 	}

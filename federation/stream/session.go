@@ -243,6 +243,7 @@ func (s *Session) greet(hello *wire.Hello, now time.Time) (refused []error, err 
 		return nil, fmt.Errorf("peer says that the UID of its kube-system has %d bytes: want at most %d", len(hello.GetUid()), maxUID)
 	}
 	if err := s.store.Meet(s.peer, hello.GetUid()); err != nil {
+		s.counted(false, tally{foreign: 1})
 		return nil, err
 	}
 	s.greeted, s.speaks = true, decodeVersion(hello.GetSpeaks())

@@ -58,6 +58,13 @@ func (d *departure) Settled() <-chan struct{} { return d.follower.settled }
 
 func (d *departure) see(obj any) {
 	cm, _ := obj.(*corev1.ConfigMap)
+	if cm != nil {
+		switch asked := cm.Annotations[state.LeaveAnnotation]; asked {
+		case "", "true", "false":
+		default:
+			d.log.Warn("an annotation is not understood, and this cluster does not leave", "configmap", cm.Namespace+"/"+cm.Name, "annotation", state.LeaveAnnotation, "value", asked, "want", "true, or none to stay")
+		}
+	}
 	d.set(state.DepartureOf(cm))
 	if cm == nil && d.last != nil && d.lost != nil {
 		d.lost(d.last.Data)

@@ -102,7 +102,7 @@ var refusals = [...]struct {
 	{"limit", "beyond --max-services, --max-endpoints or --max-bytes", func(r stream.Refused) uint64 { return r.Limit }},
 	{"invalid", "against a rule, as of names, sizes or addresses", func(r stream.Refused) uint64 { return r.Invalid }},
 	{"term", "of a term that nobody can have yet, as the clock of that cluster or of this one is wrong", func(r stream.Refused) uint64 { return r.Term }},
-	{"foreign", "of a cluster that it may not speak for, which ended the stream", func(r stream.Refused) uint64 { return r.Foreign }},
+	{"foreign", "of a cluster that it may not speak for, or as a second cluster of that ID, which ended the stream", func(r stream.Refused) uint64 { return r.Foreign }},
 }
 
 // next returns the tale once the Events are written that a scene at now asks for, and when there may be more to

@@ -181,7 +181,7 @@ func TestWhichEventsAreWritten(t *testing.T) {
 			{at: 23, stint: 1, peers: one(west(23, true)), count: stream.Refused{Limit: 7, Term: 1, Invalid: 1}, due: 26},
 			{at: 79, stint: 1, peers: one(west(79, true)), count: stream.Refused{Limit: 7, Term: 1, Invalid: 1}, due: 81},
 			{at: 81, stint: 1, peers: one(west(81, true)), count: stream.Refused{Limit: 7, Term: 1, Invalid: 1, Foreign: 1}, want: refuses + "refused 4 records of cluster west (limit): beyond --max-services, --max-endpoints or --max-bytes" + left + "\n" +
-				refuses + "refused 1 record of cluster west (foreign): of a cluster that it may not speak for, which ended the stream" + left, due: 84},
+				refuses + "refused 1 record of cluster west (foreign): of a cluster that it may not speak for, or as a second cluster of that ID, which ended the stream" + left, due: 84},
 			{at: 141, stint: 1, peers: one(west(141, true)), count: stream.Refused{Limit: 7, Term: 1, Invalid: 1, Foreign: 1}, due: 144},
 		},
 		"what was before another leader's time is told by nobody twice": {

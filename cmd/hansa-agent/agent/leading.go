@@ -184,7 +184,7 @@ func clustersOf(self federation.ClusterID, owners []federation.Owner, members []
 	}
 	for _, o := range owners {
 		if o.Cluster != self && !o.Version.IsZero() {
-			list = append(list, state.Cluster{ID: o.Cluster, Addresses: addresses[o.Cluster], Heard: o.Heard, Left: o.Left})
+			list = append(list, state.Cluster{ID: o.Cluster, UID: o.UID, Addresses: addresses[o.Cluster], Heard: o.Heard, Left: o.Left})
 		}
 	}
 	return list

@@ -61,10 +61,10 @@ func TestWhatAnAgentIsToItsClusterset(t *testing.T) {
 // What has left is noted so, and forgotten; what this cluster forgot as it left itself is not noted, and stays.
 func TestWhatIsRememberedOfTheClusters(t *testing.T) {
 	owners := []federation.Owner{
-		{Cluster: "east", Version: seq(1), Heard: noon}, {Cluster: "forgotten", Left: true}, {Cluster: "left", Version: seq(1), Heard: noon, Left: true}, {Cluster: "own", Version: seq(1)},
+		{Cluster: "east", Version: seq(1), Heard: noon, UID: "uid-of-east"}, {Cluster: "forgotten", Left: true}, {Cluster: "left", Version: seq(1), Heard: noon, Left: true}, {Cluster: "own", Version: seq(1)},
 	}
 	members := []stream.Member{{Cluster: "east", Address: "e:1"}, {Cluster: "east", Address: "e:2"}, {Cluster: "new", Address: "n:1"}}
-	want := []state.Cluster{{ID: "east", Addresses: []string{"e:1", "e:2"}, Heard: noon}, {ID: "left", Heard: noon, Left: true}}
+	want := []state.Cluster{{ID: "east", UID: "uid-of-east", Addresses: []string{"e:1", "e:2"}, Heard: noon}, {ID: "left", Heard: noon, Left: true}}
 	if got := clustersOf("own", owners, members); !reflect.DeepEqual(got, want) {
 		t.Errorf("%+v, want %+v", got, want)
 	}

@@ -117,7 +117,7 @@ var (
 	receivedWithdrawals = counter("hansa_cluster_received_withdrawals_total", "Ends of exports that came on the stream by name; what is found to be gone by hashes is not among them.", "", ofCluster...)
 	streamsBegun        = counter("hansa_cluster_streams_total", "Streams that came up where there was none.", "more than a few in an hour: connections are cut on the way", ofCluster...)
 	refusedRecords      = counter("hansa_cluster_refused_records_total",
-		"Exports that came on the stream and were not taken, while others of the same update were; reason is limit, invalid, term for one that nobody can have, or foreign for what the peer may not speak for, which ends the stream.",
+		"Exports that came on the stream and were not taken, while others of the same update were; reason is limit, invalid, term for one that nobody can have, or foreign for what the peer may not speak for, and for a second cluster of one ID, which ends the stream.",
 		"any increase: the log says which and why. What was held of them before is still served", "cluster", "reason")
 	changeSeconds = &metric{"hansa_cluster_change_seconds", aHistogram, ofCluster,
 		"Time from when a cluster made a change to when it was held here, by the two clusters' clocks: what they differ by is in it.",

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
 )
@@ -21,7 +22,9 @@ func (m *member) meetOwn(ctx context.Context) error {
 		if err == nil {
 			return m.store.Meet(m.store.Self(), string(system.UID))
 		}
-		m.log.WarnContext(ctx, "the UID of kube-system, by which peers know this cluster, cannot be read (docs/roles.yaml has the role that is needed)", "error", err, "again_in", wait)
+		if apierrors.IsForbidden(err) {
+			m.log.WarnContext(ctx, "the UID of kube-system, by which peers know this cluster, may not be read (docs/roles.yaml has the role that is needed)", "error", err, "again_in", wait)
+		} // of an API server that cannot be reached others tell
 		select {
 		case <-time.After(wait):
 		case <-ctx.Done():
