@@ -41,6 +41,7 @@ type losses struct {
 	order   []loss                                        // of former, the oldest first
 	until   time.Time                                     // it is held; zero if not
 	peak    federation.Capacity                           // from which it fell when it began to be held
+	rose    bool                                          // it has most of that again
 	meant   uint64                                        // changes that the owner meant, as last seen
 	both    map[federation.ServiceName]both               // what is served of what is held
 }
@@ -98,12 +99,14 @@ func (h *holds) losses(cluster federation.ClusterID) *losses {
 }
 
 // weigh takes how much a cluster serves now, and returns the services to conclude anew: as it is held from now on, or
-// no more. A hold ends with its time, when the cluster has most of what it had again, and when it leaves.
+// no more. A hold ends with its time, when the cluster has all that it had again, and when it leaves; what it loses anew
+// is held anew.
 func (h *holds) weigh(cluster federation.ClusterID, serving federation.Capacity, now time.Time) (dirty []federation.ServiceName) {
 	l := h.losses(cluster)
 	held := !l.until.IsZero()
 	switch {
-	case held && now.Before(l.until) && fallen(l.peak, serving) && !serving.Left:
+	case held && now.Before(l.until) && !serving.Left && (serving.Endpoints < l.peak.Endpoints || serving.Services < l.peak.Services):
+		l.again(fallen(l.peak, serving), now)
 		return nil
 	case held, serving.Meant != l.meant:
 		dirty = h.names(cluster)
@@ -121,6 +124,14 @@ func (h *holds) weigh(cluster federation.ClusterID, serving federation.Capacity,
 	l.until, l.peak = now.Add(holdTime), peak
 	h.on[cluster] = l
 	return l.names()
+}
+
+// again begins the time of a hold anew when a cluster that had most of what it had falls once more.
+func (l *losses) again(fallen bool, now time.Time) {
+	if fallen && l.rose {
+		l.until = now.Add(holdTime)
+	}
+	l.rose = !fallen
 }
 
 // sample keeps how much was served in the last holdWindow, and just before.

@@ -202,6 +202,36 @@ func TestAHoldEndsWithWhatItWasFor(t *testing.T) {
 	})
 }
 
+// Those that come back first take nothing from those that come back later, and who falls again is held anew.
+func TestAHoldOutlastsAPartOfItsReturn(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		pass := func(seconds int) {
+			for range seconds {
+				w.store.Heard("east", time.Now())
+				time.Sleep(time.Second)
+			}
+		}
+		w.say(t, "east", crowd("east", 20, 10)...)
+		pass(60)
+		w.say(t, "east")
+		for n := range 20 {
+			if got, _ := served(w.say(t, "east", crowd("east", n, 10)...)); got != 20 {
+				t.Fatalf("with %d of 20 services back, %d are served", n, got)
+			}
+		}
+		pass(25)
+		w.say(t, "east", crowd("east", 2, 10)...)
+		pass(28)
+		if got, _ := served(w.settle()); got != 20 {
+			t.Errorf("28 s after it fell again %d of 20 services are served", got)
+		}
+		pass(3)
+		if got, _ := served(w.settle()); got != 2 {
+			t.Errorf("%d services are served in the end, want 2", got)
+		}
+	})
+}
+
 // What was remembered from before a start says nothing of when it was lost.
 func TestWhatWasRememberedIsNotHeld(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
