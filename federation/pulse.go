@@ -158,6 +158,12 @@ func (p Pulse) silentFor(d time.Duration) time.Time {
 	return p.last().Add(p.excused() + max(d, Silence))
 }
 
+// calm returns the pulse as if the cluster had never changed its state.
+func (p Pulse) calm() Pulse {
+	p.turns, p.damped = [flaps]time.Time{}, false
+	return p
+}
+
 // turn notes a change between alive and unreachable.
 func (p Pulse) turn(at time.Time) Pulse {
 	oldest := p.turns[1] // of three, with the one that comes

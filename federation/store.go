@@ -101,8 +101,8 @@ func (s *Store) Apply(u *Update) (refused []error, err error) {
 		if o.left && !u.Left {
 			s.joined.broadcast()
 		}
-		if u.Left { // it fell silent, and comes back, because it means to
-			o.pulse = Pulse{met: s.clock()}
+		if o.left != u.Left { // it falls silent, and comes back, because it means to
+			o.pulse = o.pulse.calm()
 		}
 		o.left = u.Left
 		if u.Meant || remembered {
