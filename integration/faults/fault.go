@@ -61,7 +61,7 @@ func fullTimers() timers {
 	}
 }
 
-// shortTimers are those of CI.
+// shortTimers are for who has minutes.
 func shortTimers() timers {
 	return timers{
 		demote: 4 * time.Second, withdraw: 15 * time.Second, long: 15 * time.Second, idle: 5 * time.Second,

@@ -17,7 +17,7 @@ import (
 
 func main() {
 	selected := flag.String("run", "", "the faults to run, such as 1,14,26; without it all")
-	short := flag.Bool("short", false, "run with short timers, as CI does: agents get small --demote-after and --withdraw-after")
+	short := flag.Bool("short", false, "run with short timers: agents get small --demote-after and --withdraw-after")
 	write := flag.String("write", "", "the file to write the table of results to, docs/faults.md; only if all faults ran and held")
 	list := flag.Bool("list", false, "list the faults and run none")
 	keep := flag.Bool("logs", false, "keep the agents' logs of every fault, not only of those that fail")
