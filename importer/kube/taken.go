@@ -15,7 +15,8 @@ import (
 )
 
 // takenAfter is how long an address must be refused before it counts as another's: an API server gives back the
-// address of a Service that was deleted a moment after it.
+// address of a Service that was deleted a moment after it. It is not asked for longer, though the ServiceImport lives on
+// (I7): one that did not get it back by then (Kubernetes 1.33 was seen to lose one in some dozen) keeps it for hours.
 const takenAfter = 3 * time.Second
 
 // taken remembers since when former addresses of services are refused. Safe for use by several goroutines.
