@@ -10,8 +10,8 @@ import (
 	"github.com/hansa-mcs/hansa/integration/probe"
 )
 
-// A resolver waits so long for one agent before it asks the next, and asks at least so often, as resolv.conf has it by
-// default, but for the patience, which is 5 s there.
+// A resolver waits so long for one agent before it asks the next, and asks all of them so often, as resolv.conf has it
+// by default (attempts), but for the patience, which is 5 s there.
 const (
 	dnsPatience = 2 * time.Second
 	dnsAttempts = 2
@@ -52,7 +52,7 @@ func (u *user) askDNS(ctx context.Context) {
 // resolve returns the first answer of an agent; one that says that it cannot answer now is passed over, if there is
 // another.
 func (u *user) resolve(ctx context.Context) (answer probe.DNS, err error) {
-	for i := range max(dnsAttempts, len(u.agents)) {
+	for i := range dnsAttempts * len(u.agents) {
 		once, cancel := context.WithTimeout(ctx, dnsPatience)
 		answer, err = probe.Query(once, u.agents[i%len(u.agents)].DNS, u.host(), "A")
 		cancel()
