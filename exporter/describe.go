@@ -30,10 +30,11 @@ type Status struct {
 // that is being deleted exports nothing, whatever a finalizer keeps of it (E4).
 //
 // What is wrong with the ServiceExport leaves the Service valid, and makes Ready=False, and so does a namespace that
-// the policy closes; nothing else is lost by a mistake. For an annotation that cannot be read stands what former says,
-// while endpoints and all the rest follow; without former, nobody sees a service of which it cannot be read who may
-// (E1). Where members would refuse the whole, former stands, but for the annotations: a list of consumers takes effect
-// whatever else is wrong.
+// the policy closes; nothing else is lost by a mistake. For an annotation that cannot be read, and for what members would
+// refuse, such as exported labels (E8), stands what former says, while endpoints and all the rest follow; without former
+// it is left out, but nobody sees a service of which it cannot be read who may (E1). Where nothing that members take is
+// left, as without any port, former stands, but for the annotations: a list of consumers takes effect whatever else is
+// wrong.
 func Describe(cluster federation.ClusterID, policy federation.Namespaces, export *mcsv1beta1.ServiceExport, service *corev1.Service, endpoints []*discoveryv1.EndpointSlice, former *federation.Export) (*federation.Export, Status) {
 	valid := validity(export, service)
 	switch {
@@ -52,9 +53,12 @@ func Describe(cluster federation.ClusterID, policy federation.Namespaces, export
 	e := exportOf(cluster, export, service, endpoints)
 	e.Consumers, e.Quiet = wishes.consumers, wishes.quiet
 	e.Normalize()
-	if err := e.Check(); err != nil {
-		e, ready := instead(export, former, wishes, err)
-		return e, Status{Valid: valid, Ready: ready}
+	if e.Check() != nil {
+		wishes.heed(e.Mend(former))
+		if e.Check() != nil {
+			e, ready := instead(export, former, wishes)
+			return e, Status{Valid: valid, Ready: ready}
+		}
 	}
 	if len(wishes.mistakes) > 0 {
 		return e, Status{Valid: valid, Ready: failed(export, append(wishes.mistakes, wishes.meanwhile())...)}
@@ -68,15 +72,14 @@ func Describe(cluster federation.ClusterID, policy federation.Namespaces, export
 // nothing ends the message of a ServiceExport that failed while nothing was said of its service before.
 const nothing = "nothing is exported"
 
-// instead returns what is said of a service of which members would refuse what is to be said.
-func instead(export *mcsv1beta1.ServiceExport, former *federation.Export, w wishes, refusal error) (*federation.Export, metav1.Condition) {
-	parts := append(w.mistakes, refusal.Error())
+// instead returns what is said of a service of which members would refuse all that is to be said.
+func instead(export *mcsv1beta1.ServiceExport, former *federation.Export, w wishes) (*federation.Export, metav1.Condition) {
 	if former == nil {
-		return nil, failed(export, append(parts, nothing)...)
+		return nil, failed(export, append(w.mistakes, nothing)...)
 	}
 	e := *former
 	e.Consumers, e.Quiet = w.consumers, w.quiet
-	return &e, failed(export, append(parts, "what was exported before stands")...)
+	return &e, failed(export, append(w.mistakes, "what was exported before stands")...)
 }
 
 // exportOf returns what the objects say of a service that can be exported.
@@ -174,10 +177,18 @@ func ports(list []corev1.ServicePort) []federation.Port {
 			Name:        p.Name,
 			Protocol:    federation.Protocol(p.Protocol),
 			AppProtocol: ptr.Deref(p.AppProtocol, ""),
-			Number:      uint16(p.Port),
+			Number:      number(p.Port),
 		}
 	}
 	return out
+}
+
+// number returns that of a port, and 0 for what is none: that is refused, and told.
+func number(n int32) uint16 {
+	if n < 0 || n > math.MaxUint16 {
+		return 0
+	}
+	return uint16(n)
 }
 
 // subsets turns each slice into a Subset. A slice of FQDNs has no address to carry, and an imported one

@@ -27,8 +27,9 @@ type wishes struct {
 	consumers []string // sorted, each once
 	quiet     federation.Quiet
 
-	mistakes []string        // what is wrong with each annotation that cannot be read
+	mistakes []string        // what is wrong with each annotation that cannot be read, and what else members would refuse
 	kept     map[string]bool // the annotations for which the former word stands
+	instead  []string        // what is exported in the place of what members would refuse
 }
 
 // wishesOf reads each annotation on its own: one that cannot be read keeps none of the others from taking effect, and
@@ -101,8 +102,30 @@ func disordered(q federation.Quiet) bool {
 	return q.Withdraw.After != 0 && q.Withdraw.After < q.Demote.After
 }
 
-// meanwhile says what goes on for each annotation of which the former word stands.
+// heed takes note of what members would have refused beside the annotations.
+func (w *wishes) heed(faults []federation.Fault) {
+	for _, f := range faults {
+		w.mistakes, w.instead = append(w.mistakes, f.Err.Error()), append(w.instead, f.Instead)
+	}
+}
+
+// meanwhile says what goes on for each annotation of which the former word stands, and for what members would refuse.
 func (w *wishes) meanwhile() string {
+	var list []string
+	if holds := w.holds(); len(holds) > 0 {
+		list = append(list, strings.Join(holds, " and ")+" holds")
+	}
+	if len(w.instead) > 0 {
+		list = append(list, "it is exported "+strings.Join(w.instead, " and "))
+	}
+	if len(list) == 0 {
+		return "meanwhile endpoints follow"
+	}
+	return "meanwhile " + strings.Join(list, ", ") + ", and endpoints follow"
+}
+
+// holds returns what is obeyed in the place of each annotation that cannot be read.
+func (w *wishes) holds() []string {
 	var list []string
 	if w.kept[consumersAnnotation] {
 		if len(w.consumers) > 0 {
@@ -122,7 +145,7 @@ func (w *wishes) meanwhile() string {
 			list = append(list, "each importer's own "+time.flag)
 		}
 	}
-	return "meanwhile " + strings.Join(list, " and ") + " holds, and endpoints follow"
+	return list
 }
 
 // consumers reads a list of clusters. One that is empty, or has an empty place, is more likely a slip than meant: who

@@ -50,10 +50,10 @@ func TestTheAnnotationsAreObeyedAsTheyChange(t *testing.T) {
 	c.join("west", "eu-1", "north")
 	for _, step := range []struct{ value, sees, ready string }{
 		{"west,,", "nobody", bad + "nothing is exported"},
-		{"west", "west", `offered to 1 of 3 other clusters of the clusterset: those that "west" names`},
+		{"west", "west", `offered to 1 of 3 other clusters of the clusterset (west): those that "west" names`},
 		{"west,,", "west", bad + `meanwhile the former list "west" holds, and endpoints follow`},
-		{"west, eu-*", "eu-*", `offered to 2 of 3 other clusters of the clusterset: those that "eu-*,west" names`},
-		{"mars", "mars", `offered to 0 of 3 other clusters of the clusterset: those that "mars" names`},
+		{"west, eu-*", "eu-*", `offered to 2 of 3 other clusters of the clusterset (eu-1, west): those that "eu-*,west" names`},
+		{"mars", "mars", `offered to 0 of 3 other clusters of the clusterset: those that "mars" names; "mars" of annotation hansa.dev/consumers names none of them (eu-1, north, west)`},
 		{"-", "", "offered to 3 other clusters of the clusterset"},
 	} {
 		c.annotate(consumersAnnotation, step.value)
@@ -128,7 +128,15 @@ func TestAListIsObeyedWhateverElseIsWrong(t *testing.T) {
 		t.Errorf("%q see it", got)
 	}
 	c.expect("refused", true, []string{"Valid=True/Valid@1", "Ready=False/Failed@1"},
-		`Warning Failed exportedLabels "team": value "-": `+labelGrammar+"; what was exported before stands")
+		`Warning Failed exportedLabels "team": value "-": `+labelGrammar+"; meanwhile it is exported without exportedLabels, and endpoints follow")
+	service := webService()
+	service.Spec.Ports[0].Port = 70000
+	c.must(c.client.Update(t.Context(), service))
+	c.reconcile()
+	c.annotate(consumersAnnotation, "north")
+	if got := c.consumers(); !slices.Equal(got, []string{"north"}) {
+		t.Errorf("%q see it, of which no port can be announced", got)
+	}
 }
 
 // After a restart a list that cannot be read leaves who was named before, of what is remembered.
@@ -177,5 +185,5 @@ func TestAPolicyEndsWhatWasExportedBefore(t *testing.T) {
 	c.join("west", "east")
 	c.reconcile()
 	c.expect("allowed to one", true, []string{"Valid=True/Valid@1", "Ready=True/Exported@1"},
-		"Normal Exported offered to 1 of 2 other clusters of the clusterset: those that the export policy admits")
+		"Normal Exported offered to 1 of 2 other clusters of the clusterset (west): those that the export policy admits")
 }

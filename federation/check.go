@@ -34,33 +34,54 @@ func (e *Export) Check() error {
 	if err := e.Name.Check(); err != nil {
 		return err
 	}
-	return errors.Join(e.checkShape(), e.checkConsumers(), e.Quiet.check(), e.checkPorts(), e.checkSubsets(),
-		checkPairs("exportedLabels", e.Labels, checkLabelPair), checkPairs("exportedAnnotations", e.Annotations, checkAnnotation))
+	var faults []error
+	for _, p := range parts {
+		if err := p.check(e); err != nil {
+			faults = append(faults, err)
+		}
+	}
+	return errors.Join(faults...)
 }
 
-func (e *Export) checkShape() error {
+func (e *Export) checkType() error {
 	if e.Type != ClusterSetIP && e.Type != Headless {
 		return fmt.Errorf("type %q: want %s or %s", clip(string(e.Type)), ClusterSetIP, Headless)
 	}
+	return nil
+}
+
+func (e *Export) checkAffinity() error {
 	if e.SessionAffinity != "None" && e.SessionAffinity != "ClientIP" {
 		return fmt.Errorf("session affinity %q: want None or ClientIP", clip(e.SessionAffinity))
 	}
 	if s := e.SessionAffinitySeconds; s < 0 || s > 86400 {
 		return fmt.Errorf("session affinity timeout %d: want 0 to 86400 seconds", s)
 	}
+	return nil
+}
+
+func (e *Export) checkCreated() error {
 	if y := e.Created.UTC().Year(); y < 1970 || y > 9999 {
 		return fmt.Errorf("creation time %s: want a year from 1970 to 9999", e.Created.Format(time.RFC3339))
 	}
+	return nil
+}
+
+func (e *Export) checkFamilies() error {
 	if len(e.IPFamilies) > 2 || len(e.IPFamilies) == 2 && e.IPFamilies[0] == e.IPFamilies[1] {
 		return errors.New("IP families: want at most two, each once")
 	}
 	if i := slices.IndexFunc(e.IPFamilies, func(f IPFamily) bool { return f != IPv4 && f != IPv6 }); i >= 0 {
 		return fmt.Errorf("IP family %q: want %s or %s", clip(string(e.IPFamilies[i])), IPv4, IPv6)
 	}
+	return nil
+}
+
+func (e *Export) checkPolicy() error {
 	if p := e.InternalTrafficPolicy; p != "" && p != "Cluster" && p != "Local" {
 		return fmt.Errorf("internal traffic policy %q: want Cluster or Local", clip(p))
 	}
-	return errors.Join(checkText("traffic distribution", e.TrafficDistribution), checkText("network", e.Network))
+	return nil
 }
 
 func (e *Export) checkConsumers() error {
@@ -92,15 +113,22 @@ func (e *Export) checkPorts() error {
 		return fmt.Errorf("no port: want one of a service of type %s", ClusterSetIP)
 	}
 	for i, p := range e.Ports {
-		if err := checkPort(p.Name, p.Protocol, p.Number); err != nil {
+		if err := p.check(); err != nil {
 			return err
 		}
-		if p.AppProtocol != "" && !qualified(p.AppProtocol) {
-			return fmt.Errorf("application protocol %q of port %q: %w", clip(p.AppProtocol), p.Name, errQualified)
-		}
-		if slices.ContainsFunc(e.Ports[:i], func(o Port) bool { return o.Name == p.Name }) {
+		if indexPort(e.Ports[:i], p.Name) >= 0 {
 			return fmt.Errorf("port name %q: given twice", p.Name)
 		}
+	}
+	return nil
+}
+
+func (p Port) check() error {
+	if err := checkPort(p.Name, p.Protocol, p.Number); err != nil {
+		return err
+	}
+	if p.AppProtocol != "" && !qualified(p.AppProtocol) {
+		return fmt.Errorf("application protocol %q of port %q: %w", clip(p.AppProtocol), p.Name, errQualified)
 	}
 	return nil
 }
