@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 )
 
 // ErrLimit is why a record is refused that would take more than its cluster may.
@@ -77,6 +78,30 @@ func (l Limits) check(before, after usage) error {
 	}
 	return nil
 }
+
+// fitting returns those of an owner's records that fit, and why the others are refused. As where an owner says all anew, it
+// is in the order of the names that they take what there is.
+func (l Limits) fitting(records []Record) (fit []Record, refused []error) {
+	slices.SortFunc(records, func(a, b Record) int { return a.Name.Compare(b.Name) })
+	var use usage
+	for _, r := range records {
+		next := use.plus(r.Export)
+		if err := l.check(use, next); err != nil {
+			refused = append(refused, refusal(r.Name, r.Cluster, err))
+			continue
+		}
+		use, fit = next, append(fit, r)
+	}
+	return fit, refused
+}
+
+func refusal(name ServiceName, owner ClusterID, why error) error {
+	return fmt.Errorf("record %s of %s: %w", name, owner, why)
+}
+
+// bare bounds how many services of one owner may be known by name alone. A limit that is lower than what an owner
+// exports, however much, is to leave what is within it alone.
+func (l Limits) bare() int { return max(l.Services, DefaultLimits.Services) }
 
 const (
 	recordSize   = 512 // of an Export without what is counted below, with its places in maps

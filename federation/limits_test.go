@@ -1,6 +1,7 @@
 package federation
 
 import (
+	"errors"
 	"fmt"
 	"reflect"
 	"slices"
@@ -81,11 +82,10 @@ func TestARecordThatGrowsBeyondKeepsItsFormerState(t *testing.T) {
 			t.Errorf("error %v, refused %v", err, refused)
 		}
 	}
-	s.Restore("west", []*Export{big("west", "a", 40)})
-	mustApply(t, s, whole(s, "west", Version{1, 1}, big("west", "a", 39)))
-	mustApply(t, s, step(s, "west", Version{1, 1}, Version{1, 2}, []*Export{big("west", "a", 38)}))
-	if n := s.Export("west", named("a")).EndpointCount(); n != 38 {
-		t.Errorf("%d endpoints, want 38", n)
+	s.limits.Endpoints = 15
+	mustApply(t, s, step(s, "east", Version{1, 3}, Version{1, 4}, []*Export{big("east", "a", 9)}))
+	if n := s.owner("east").usage.endpoints; n != 19 {
+		t.Errorf("%d endpoints, want 19", n)
 	}
 }
 
@@ -135,42 +135,138 @@ func TestLimitsNotGivenAreTheDefaults(t *testing.T) {
 }
 
 // Nothing a peer sends may grow memory without bound, be it refused: of names without a record there are no more
-// than services.
+// than services by default, or as many as may be held if that is more; so whoever exports many times the limit is served
+// as much as is within it.
 func TestRefusedRecordsAreBounded(t *testing.T) {
 	const most = 3
+	bare := DefaultLimits.Services
 	s := NewStoreWithin("own", Limits{Services: most})
-	mustApply(t, s, whole(s, "east", Version{1, 1}, web("east", "a"), web("east", "b"), web("east", "c")))
-	for i := range most {
-		v := s.Version("east")
-		if refused, err := s.Apply(step(s, "east", v, Version{1, v.Seq + 1}, []*Export{web("east", fmt.Sprintf("s-%d", i))})); err != nil || len(refused) != 1 {
-			t.Fatalf("error %v, refused %v", err, refused)
-		}
+	var all []*Export
+	for i := range 5 * most {
+		all = append(all, web("east", fmt.Sprintf("s-%02d", i)))
 	}
-	v := s.Version("east")
-	next := Version{1, v.Seq + 1}
-	refuse(t, s, step(s, "east", v, next, []*Export{web("east", "one-more")}), errOther)
-	u := &Update{Owner: "east", From: v, To: next, Unread: []Unread{{Name: named("one-more"), Hash: 7}}}
-	leadsTo(s, u)
+	if refused, err := s.Apply(whole(s, "east", Version{1, 1}, all...)); err != nil || len(refused) != 4*most || len(said(s, "east")) != most {
+		t.Fatalf("error %v, refused %d, held %v", err, len(refused), said(s, "east"))
+	}
+	nameless := func(from, to int) *Update {
+		v := s.Version("east")
+		u := &Update{Owner: "east", From: v, To: Version{1, v.Seq + 1}}
+		for i := from; i < to; i++ {
+			u.Unread = append(u.Unread, Unread{Name: named(fmt.Sprintf("t-%d", i)), Hash: 7})
+		}
+		leadsTo(s, u)
+		return u
+	}
+	mustApply(t, s, nameless(4*most, bare))
+	u := nameless(bare, bare+1)
 	refuse(t, s, u, errOther)
 	u.More = true
 	refuse(t, s, u, errOther)
-	again := step(s, "east", v, next, []*Export{web("east", "s-0", "10.0.0.1"), web("east", "s-1", "10.0.0.1")})
+	refuse(t, s, step(s, "east", s.Version("east"), u.To, []*Export{web("east", "one-more")}), errOther)
+	again := step(s, "east", s.Version("east"), u.To, []*Export{web("east", "s-10", "10.0.0.1"), web("east", "s-11", "10.0.0.1")})
 	if refused, err := s.Apply(again); err != nil || len(refused) != 2 {
 		t.Errorf("error %v, refused %v: want names that are known to be refused alone", err, refused)
 	}
-	for i := range 50 { // what is refused and withdrawn in turn
-		u := &Update{Owner: "east", To: Version{2, 1}, More: true, Unread: []Unread{{Name: named(fmt.Sprintf("t-%d", i)), Hash: 7}}}
-		var bare []ServiceName
+	for i := range 3 { // what is refused and withdrawn in turn
+		var names []ServiceName
 		for name, h := range records(s, "east") {
 			if h.export == nil {
-				bare = append(bare, name)
+				names = append(names, name)
 			}
 		}
-		mustApply(t, s, &Update{Owner: "east", To: Version{2, 1}, More: true, Withdrawn: bare})
+		mustApply(t, s, &Update{Owner: "east", To: Version{2, 1}, More: true, Withdrawn: names})
+		u := nameless(bare+i*bare, bare+(i+1)*bare)
+		u.From, u.To, u.More = Version{}, Version{2, 1}, true
 		mustApply(t, s, u)
 	}
-	if o := s.owner("east"); len(o.records) > 2*most || len(o.parted) > 2*most {
+	if o := s.owner("east"); len(o.records) > most+bare || len(o.parted) > most+bare {
 		t.Errorf("%d records and %d names are held", len(o.records), len(o.parted))
+	}
+}
+
+// What is remembered is bounded as what is heard is: of each cluster as much as fits in the order of the names, which is
+// what is taken of one that says all anew. What is refused comes back by itself, once there is room.
+func TestTheLimitsHoldForWhatIsRemembered(t *testing.T) {
+	five := []*Export{web("east", "e"), web("east", "b"), web("east", "c"), web("east", "d"), web("east", "a")}
+	for what, c := range map[string]struct {
+		limits  Limits
+		said    []*Export
+		held    []string
+		refused string // the first
+	}{
+		"services": {Limits{Services: 2}, five, []string{"a", "b"}, "record shop/c of east: one service more: beyond a limit: want at most 2 in all of one cluster"},
+		"endpoints": {
+			Limits{Endpoints: 7}, []*Export{big("east", "b", 9), big("east", "c", 2), big("east", "a", 5)}, []string{"a", "c"},
+			"record shop/b of east: its endpoints: beyond a limit: want at most 7 in all of one cluster",
+		},
+	} {
+		s, fresh := NewStoreWithin("own", c.limits), NewStoreWithin("own", c.limits)
+		refused := s.Restore("east", c.said)
+		if len(refused) != len(c.said)-len(c.held) || refused[0].Error() != c.refused || !errors.Is(refused[0], ErrLimit) {
+			t.Errorf("%s: refused %v", what, refused)
+		}
+		if !slices.Equal(namesSaid(s), c.held) || s.Owners()[0].Exports != len(c.held) {
+			t.Errorf("%s: held %v", what, namesSaid(s))
+		}
+		for _, s := range []*Store{s, fresh} {
+			again, err := s.Apply(whole(s, "east", Version{1, 1}, c.said...))
+			if err != nil || fmt.Sprint(again) != fmt.Sprint(refused) || s.Head("east").Records != len(c.said) || !slices.Equal(namesSaid(s), c.held) {
+				t.Errorf("%s: error %v, refused %v, head %+v, held %v", what, err, again, s.Head("east"), namesSaid(s))
+			}
+		}
+	}
+	s := NewStoreWithin("own", Limits{Services: 2})
+	s.Restore("east", five)
+	if refused, err := s.Apply(whole(s, "east", Version{1, 1}, five...)); err != nil || len(refused) != 3 || s.Room("east") {
+		t.Errorf("error %v, refused %v", err, refused)
+	}
+	mustApply(t, s, step(s, "east", Version{1, 1}, Version{1, 2}, nil, named("a")))
+	if !s.Room("east") {
+		t.Error("no room is told")
+	}
+	if refused, err := s.Apply(whole(s, "east", Version{1, 2}, five[:4]...)); err != nil || len(refused) != 2 || !slices.Equal(namesSaid(s), []string{"b", "c"}) {
+		t.Errorf("error %v, refused %v, held %v", err, refused, namesSaid(s))
+	}
+}
+
+// namesSaid returns the services that s holds of east.
+func namesSaid(s *Store) (names []string) {
+	for name := range said(s, "east") {
+		names = append(names, name.Name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// What is remembered of this cluster has no limit, and of one that was heard nothing is taken from memory.
+func TestWhatIsRememberedOfOurselvesIsNotLimited(t *testing.T) {
+	s := NewStoreWithin("own", Limits{Services: 1})
+	if refused := s.Restore("own", []*Export{web("own", "a"), web("own", "b")}); len(refused) > 0 || len(said(s, "own")) != 2 {
+		t.Errorf("our own: refused %v", refused)
+	}
+	mustApply(t, s, whole(s, "west", Version{1, 1}, web("west", "z")))
+	if refused := s.Restore("west", []*Export{web("west", "a"), web("west", "b")}); len(refused) > 0 || s.Export("west", named("z")) == nil {
+		t.Errorf("of one that was heard: refused %v, held %v", refused, said(s, "west"))
+	}
+}
+
+// What a leader serves in the place of what it could not read is bounded at its standby, whose limits may be lower.
+func TestTheLimitsHoldForWhatStandsInstead(t *testing.T) {
+	leader, standby := NewStore("own"), NewStoreWithin("own", Limits{Services: 1})
+	mustApply(t, leader, whole(leader, "east", Version{1, 1}, web("east", "a"), web("east", "b"), web("east", "c")))
+	u := step(leader, "east", Version{1, 1}, Version{1, 2}, nil)
+	u.Unread = []Unread{{Name: named("a"), Hash: 7}, {Name: named("b"), Hash: 8}}
+	leadsTo(leader, u)
+	mustApply(t, leader, u)
+	refused, err := standby.Apply(leader.SeenBy("own").Against("east", nil))
+	if err != nil || len(refused) != 2 || len(said(standby, "east")) != 1 || standby.Head("east") != leader.Head("east") {
+		t.Errorf("error %v, refused %v, held %v", err, refused, said(standby, "east"))
+	}
+	for name := range said(standby, "east") {
+		mustApply(t, standby, step(standby, "east", Version{1, 2}, Version{1, 3}, nil, name))
+	}
+	if !standby.Room("east") {
+		t.Error("no room is told")
 	}
 }
 

@@ -3,7 +3,6 @@ package federation
 import (
 	"fmt"
 	"math"
-	"slices"
 )
 
 // owner is what one cluster says. The Store's lock guards it.
@@ -188,22 +187,33 @@ type plan struct {
 // plan returns what the update makes of what is held, without changing it. Nothing is taken of an update that
 // does not lead to its digest.
 func (o *owner) plan(u *Update, most Limits) (p plan, refused []error, err error) {
-	p.missed = u.Unread
 	use := o.usage
-	take := func(r Record) {
-		next := use.plus(r.Export).minus(o.records[r.Name].export)
+	fits := func(name ServiceName, e *Export) bool {
+		next := use.plus(e).minus(o.records[name].export)
 		if err := most.check(use, next); err != nil {
-			refused = append(refused, fmt.Errorf("record %s of %s: %w", r.Name, u.Owner, err))
-			p.missed = append(slices.Clip(p.missed), Unread{Name: r.Name, Hash: r.Hash, beyond: true})
-			return
+			refused = append(refused, refusal(name, u.Owner, err))
+			return false
 		}
 		use = next
-		p.put = append(p.put, r)
+		return true
+	}
+	take := func(r Record) {
+		if fits(r.Name, r.Export) {
+			p.put = append(p.put, r)
+		} else {
+			p.missed = append(p.missed, Unread{Name: r.Name, Hash: r.Hash, beyond: true})
+		}
 	}
 	p.drop = append(p.drop, u.Withdrawn...)
 	p.drop = append(p.drop, o.stale(u)...)
 	for _, name := range p.drop {
 		use = use.minus(o.records[name].export)
+	}
+	for _, m := range u.Unread {
+		if m.Former != nil && o.records[m.Name].hash != m.Hash && !fits(m.Name, m.Former) {
+			m.Former, m.beyond = nil, true
+		}
+		p.missed = append(p.missed, m)
 	}
 	for _, r := range u.Put {
 		take(r)
@@ -219,14 +229,14 @@ func (o *owner) plan(u *Update, most Limits) (p plan, refused []error, err error
 		}
 		after, err := patched.apply(before.export)
 		if err != nil {
-			refused = append(refused, fmt.Errorf("record %s of %s: %w", patched.Name, u.Owner, err))
-			p.missed = append(slices.Clip(p.missed), Unread{Name: patched.Name, Hash: patched.Hash})
+			refused = append(refused, refusal(patched.Name, u.Owner, err))
+			p.missed = append(p.missed, Unread{Name: patched.Name, Hash: patched.Hash})
 			continue
 		}
 		take(Record{after, patched.Hash})
 	}
-	if n := len(o.records) - o.usage.services + o.unknown(p.missed); n > most.Services {
-		return p, nil, fmt.Errorf("update of %s to %s: %d services of which no record can be taken: want at most %d", u.Owner, u.To, n, most.Services)
+	if n := len(o.records) - o.usage.services + o.unknown(p.missed); n > most.bare() {
+		return p, nil, fmt.Errorf("update of %s to %s: %d services of which no record can be taken: want at most %d", u.Owner, u.To, n, most.bare())
 	}
 	if !u.More && !digestIgnored && p.digest(o) != u.Digest {
 		p.drop = append(p.drop, o.unnamed(u)...)

@@ -86,11 +86,7 @@ func (s *Store) Apply(u *Update) (refused []error, err error) {
 	if err := u.check(o.version); err != nil {
 		return nil, err
 	}
-	most := s.limits
-	if u.Owner == s.self {
-		most = unlimited
-	}
-	p, refused, err := o.plan(u, most)
+	p, refused, err := o.plan(u, s.most(u.Owner))
 	switch {
 	case err == nil && u.More:
 		s.carryOutPart(o, u, p)
@@ -98,10 +94,8 @@ func (s *Store) Apply(u *Update) (refused []error, err error) {
 	case err == nil:
 		remembered := o.restored
 		s.begin(o, u.To, func() { s.carryOut(o, p, u.cause()) })
-		if o.left && !u.Left {
-			s.joined.broadcast()
-		}
 		if o.left != u.Left { // it falls silent, and comes back, because it means to
+			s.joined.broadcast()
 			o.pulse = o.pulse.calm()
 		}
 		o.left = u.Left
@@ -135,18 +129,32 @@ func (s *Store) carryOutPart(o *owner, u *Update, p plan) {
 	}
 }
 
+// most returns what a cluster may take.
+func (s *Store) most(cluster ClusterID) Limits {
+	if cluster == s.self {
+		return unlimited
+	}
+	return s.limits
+}
+
 // Restore fills in what is remembered of a cluster from before a restart, for a cluster that has not
-// been heard yet; it stays until the cluster's first complete set. The exports must be normalized.
-func (s *Store) Restore(cluster ClusterID, exports []*Export) {
+// been heard yet; it stays until the cluster's first complete set. The exports must be normalized. Those beyond the limits,
+// which may be others than when they were taken, are returned as refused and not held: the cluster's first complete set
+// brings them again, to be refused, and asked for once there is room, as any others.
+func (s *Store) Restore(cluster ClusterID, exports []*Export) (refused []error) {
 	records := sealed(exports)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if o := s.owner(cluster); o.version.IsZero() {
-		o.restored = true
-		s.replace(o, records, cause{})
-		o.changes.reset(0)
-		s.publish(o)
+	o := s.owner(cluster)
+	if !o.version.IsZero() {
+		return nil
 	}
+	records, refused = s.most(cluster).fitting(records)
+	o.restored = true
+	s.replace(o, records, cause{})
+	o.changes.reset(0)
+	s.publish(o)
+	return refused
 }
 
 // Version returns at which version a cluster is held.

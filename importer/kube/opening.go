@@ -131,8 +131,11 @@ func (o *opening) restore(ctx context.Context) error {
 		o.log.Warn("a slice remembers nothing", "error", err)
 	}
 	for cluster, list := range exports {
-		o.store.Restore(cluster, list)
-		o.log.Info("restored", "peer", cluster, "exports", len(list))
+		refused := o.store.Restore(cluster, list)
+		o.log.Info("restored", "peer", cluster, "exports", len(list)-len(refused))
+		if len(refused) > 0 {
+			o.log.Warn("what is remembered of a cluster is more than it may make this one hold", "peer", cluster, "refused", len(refused), "first", refused[0])
+		}
 	}
 	return nil
 }
