@@ -32,6 +32,7 @@ type Cluster struct {
 	Left bool
 
 	rest map[string]json.RawMessage // fields that later releases know, compact
+	lost bool                       // it is not noted, but of a ConfigMap that was deleted
 }
 
 // normal returns the cluster as it is remembered: without what is not valid, which the errors tell, and

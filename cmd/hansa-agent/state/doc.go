@@ -14,6 +14,7 @@
 //
 // Only keys that change are written, by a merge patch for the version that was read. So keys and fields that
 // this release does not know survive it, two writers cannot overwrite each other unseen, and what a person
-// breaks in one key costs no more than that key. Of a ConfigMap that says in self that it is another cluster's
+// breaks in one key costs no more than that key. Of more clusters than are remembered those stay that are noted, and then
+// those that were heard last. Of a ConfigMap that says in self that it is another cluster's
 // nothing is read or written.
 package state

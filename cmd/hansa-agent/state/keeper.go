@@ -48,8 +48,8 @@ type Keeper struct {
 	uid   types.UID         // of the ConfigMap as it was last seen, "" if there was none
 	made  chan struct{}     // closes once there was one
 	lost  *loss             // what is to be written of a ConfigMap that was deleted, nil for nothing
-	// What was logged last of what is noted and cannot be remembered.
-	invalid, surplus string
+	// What was logged last of what is noted and cannot be remembered, and of what cannot be read.
+	invalid, surplus, unread string
 }
 
 // New returns a Keeper. Start makes it write what is noted.
@@ -76,16 +76,16 @@ func (k *Keeper) UID() types.UID {
 	return k.uid
 }
 
-// Load reads what is remembered, a zero State if nothing is. What cannot be read is logged, and left out; the
-// error is the API server's, or an OtherClusterError.
+// Load reads what is remembered, a zero State if nothing is. What cannot be read is left out, and logged in one line, once
+// for as long as it stays the same; the error is the API server's, or an OtherClusterError.
 func (k *Keeper) Load(ctx context.Context) (State, error) {
 	cm, err := k.read(ctx)
 	if err != nil || cm == nil {
 		return State{}, err
 	}
 	s, err := Decode(cm.Data)
-	for _, fault := range lines(err) {
-		k.log.Error("left out of what was remembered what cannot be read; it is written anew once it is known again", "error", fault)
+	if n, first := count(err); k.anew(&k.unread, err) {
+		k.log.Error("left out of what was remembered what cannot be read; it is written anew once it is known again", "mistakes", n, "first", first)
 	}
 	return s, nil
 }
@@ -98,14 +98,17 @@ func (k *Keeper) Load(ctx context.Context) (State, error) {
 // writes are waited out until ctx ends.
 func (k *Keeper) TakeTerm(ctx context.Context, atLeast uint64, now time.Time) (uint64, error) {
 	var term uint64
-	var doubt error
+	var doubt, forgotten error
 	_, err := k.rewrite(ctx, func(data map[string]string) map[string]string {
 		term, doubt = nextTerm(data, atLeast, now)
-		return Encode(State{Self: k.config.Self, Term: term})
+		changes := Encode(State{Self: k.config.Self, Term: term})
+		forgotten = makeRoom(data, changes, k.known())
+		return changes
 	})
 	if err != nil {
 		return 0, fmt.Errorf("taking a term: %w", err)
 	}
+	k.tell(forgotten)
 	if doubt != nil {
 		k.log.Error("replaced a remembered term that cannot be; if this machine's clock is wrong, set it: until then peers may refuse what this cluster says",
 			"term", term, "error", doubt)
@@ -138,26 +141,38 @@ func (k *Keeper) Note(clusters []Cluster) {
 	k.mu.Lock()
 	k.noted = noted
 	k.mu.Unlock()
-	k.lament(&k.invalid, wrong.join())
+	k.lament(wrong.join())
 	k.wake()
 }
 
-// lament logs what cannot be remembered, once for as long as it stays what was logged last.
-func (k *Keeper) lament(last *string, err error) {
-	text := ""
-	if err != nil {
-		text = err.Error()
+// tell logs in one line which clusters are too many to be remembered, once for as long as it stays what was logged last.
+func (k *Keeper) tell(surplus error) {
+	if n, first := count(surplus); k.anew(&k.surplus, surplus) {
+		k.log.Error("cannot remember all clusters", "left_out", n, "first", first)
 	}
-	k.mu.Lock()
-	again := text == *last
-	*last = text
-	k.mu.Unlock()
-	if again {
+}
+
+// lament logs what is noted and not valid, once for as long as it stays what was logged last.
+func (k *Keeper) lament(err error) {
+	if !k.anew(&k.invalid, err) {
 		return
 	}
 	for _, fault := range lines(err) {
 		k.log.Error("cannot remember what is known of a cluster", "error", fault)
 	}
+}
+
+// anew reports whether there is something to log that is another than what was logged last, and notes it.
+func (k *Keeper) anew(last *string, err error) bool {
+	text := ""
+	if err != nil {
+		text = err.Error()
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	again := text == *last
+	*last = text
+	return !again && text != ""
 }
 
 // lines returns the errors that were joined.

@@ -3,6 +3,7 @@ package state
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"maps"
 	"strings"
@@ -60,11 +61,65 @@ func TestLoadReadsWhatItCanAndLogsTheRest(t *testing.T) {
 	if err != nil || s.Term != 0 || len(s.Clusters) != 2 || s.Clusters[1].UID != "u" {
 		t.Errorf("%+v, error %v", s, err)
 	}
-	for _, text := range []string{`config_map=hansa-state error="cluster \"east\": \"x\": want a JSON object"`, `error="term \"x\": want a whole number below 2^64"`} {
-		if j.count(text) != 1 {
-			t.Errorf("logged %s, want %s", j.text.String(), text)
+	const line = `config_map=hansa-state mistakes=2 first="term \"x\": want a whole number below 2^64"`
+	if _, err := k.Load(t.Context()); err != nil || j.count(line) != 1 || j.count("") != 1 {
+		t.Errorf("error %v, logged %s, want %s", err, j.text.String(), line)
+	}
+}
+
+// However much is wrong, it is told in one line, with the first key and what is wrong with it; and again when something
+// else is wrong.
+func TestAThousandMistakesAreOneLine(t *testing.T) {
+	data := map[string]string{"cluster.NONE": strings.Repeat("x", 1000)}
+	for i := range 999 {
+		data[fmt.Sprintf("cluster.c%04d", i)] = "x"
+	}
+	m := newConfigMaps(t, data)
+	k, j := newKeeper(m)
+	for range 5 {
+		if s, err := k.Load(t.Context()); err != nil || len(s.Clusters) != 999 {
+			t.Errorf("%d clusters, error %v", len(s.Clusters), err)
 		}
 	}
+	if j.count(`mistakes=1000 first="key \"cluster.NONE\": cluster ID \"NONE\": want`) != 1 || j.count("") != 1 {
+		t.Errorf("logged %s", j.text.String())
+	}
+	m.edit(func(o *corev1.ConfigMap) { delete(o.Data, "cluster.NONE") })
+	if _, err := k.Load(t.Context()); err != nil || j.count(`mistakes=999 first="cluster \"c0000\": \"x\": want a JSON object"`) != 1 || j.count("") != 2 {
+		t.Errorf("error %v, logged %s", err, j.text.String())
+	}
+}
+
+// Clusters that never were, and fill the ConfigMap, keep nobody from leading; those that are noted stay.
+func TestATermFindsRoomAmongClustersThatNeverWere(t *testing.T) {
+	data := stuffed(t)
+	m := newConfigMaps(t, data)
+	k, j := newKeeper(m)
+	k.Note([]Cluster{{ID: "f207"}})
+	if term, err := k.TakeTerm(t.Context(), 0, noon); err != nil || m.says()["term"] != fmt.Sprint(term) {
+		t.Fatalf("term %d, error %v", term, err)
+	}
+	if says := m.says(); says["cluster.f207"] == "" || says["cluster.f206"] != "" || says["cluster.f205"] == "" || says["notes"] != "mine" {
+		t.Errorf("of %d keys %d are left", len(data), len(says))
+	}
+	if j.count(`cluster \"f206\": one too many`) != 1 || j.count("") != 1 {
+		t.Errorf("logged %s", j.text.String())
+	}
+}
+
+// stuffed returns what fills a ConfigMap to the last byte with clusters that were never heard.
+func stuffed(t *testing.T) map[string]string {
+	t.Helper()
+	data := map[string]string{"notes": "mine"}
+	for i := range 208 {
+		data[fmt.Sprintf("cluster.f%03d", i)] = `{"x":"` + strings.Repeat("y", 5000) + `"}`
+	}
+	rest := maxBytes - sizeOf(data)
+	if rest < len("cluster.x")+len(`{"x":""}`) || rest > maxRest {
+		t.Fatalf("%d bytes are left", rest)
+	}
+	data["cluster.f000"] = `{"x":"` + strings.Repeat("y", 5000+rest) + `"}`
+	return data
 }
 
 func TestLoadTellsWhatTheAPIServerSays(t *testing.T) {

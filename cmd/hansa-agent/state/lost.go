@@ -33,6 +33,9 @@ func (l *loss) with(noted []Cluster) []Cluster {
 		return noted
 	}
 	all := slices.Clone(l.clusters)
+	for i := range all {
+		all[i].lost = true
+	}
 	for _, n := range noted {
 		i, found := slices.BinarySearchFunc(all, n, byID)
 		if !found {
@@ -40,7 +43,7 @@ func (l *loss) with(noted []Cluster) []Cluster {
 			continue
 		}
 		all[i] = merge(all[i], n)
-		all[i].Left = n.Left
+		all[i].Left, all[i].lost = n.Left, false
 	}
 	return all
 }

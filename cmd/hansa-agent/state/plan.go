@@ -2,6 +2,7 @@ package state
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"time"
@@ -33,25 +34,24 @@ func plan(data map[string]string, term uint64, noted []Cluster) (changes map[str
 	if last, _ := decodeTerm(data); last < term {
 		changes[termKey], urgent = strconv.FormatUint(term, 10), true
 	}
-	count := known(data)
 	var surplus problems
+	kept := 0
 	for _, n := range noted {
 		text, there := data[clusterKey(n.ID)]
 		if n.Left {
 			if there {
 				changes[clusterKey(n.ID)], urgent = "", true
-				count--
 			}
 			continue
 		}
-		if !there && count == MaxClusters {
-			surplus.add(tooMany(n.ID))
-			continue
+		if !n.lost {
+			if kept++; kept > MaxClusters {
+				surplus.add(tooMany(n.ID))
+				continue
+			}
 		}
 		before, faults := Cluster{ID: n.ID}, []error(nil)
-		if !there {
-			count++
-		} else {
+		if there {
 			before, faults = decodeCluster(n.ID, text)
 		}
 		after := merge(before, n)
@@ -61,20 +61,80 @@ func plan(data map[string]string, term uint64, noted []Cluster) (changes map[str
 			urgent = urgent || moved
 		}
 	}
+	surplus.add(lines(makeRoom(data, changes, noted))...)
 	return changes, urgent, surplus.join()
 }
 
-func tooMany(id federation.ClusterID) error {
-	return fmt.Errorf("cluster %q: %d clusters are remembered already: remove the keys of those that are gone for good", id, MaxClusters)
-}
-
-// known counts the clusters that data remembers.
-func known(data map[string]string) int {
-	count := 0
-	for key := range data {
-		if id, err := clusterOf(key); err == nil && id != "" {
-			count++
+// makeRoom takes out of what changes make of data as many clusters as it takes for the others to fit: none that is
+// noted, and first those that were heard longest ago. So whoever writes clusters into the ConfigMap that never were pushes
+// out none that is heard. Where that is not enough, nothing is taken out. The error tells which are forgotten.
+func makeRoom(data, changes map[string]string, noted []Cluster) error {
+	if len(changes) == 0 {
+		return nil
+	}
+	after := changed(data, changes)
+	clusters := known(after)
+	size, count := sizeOf(after), len(clusters)
+	for _, n := range noted {
+		if !n.lost {
+			delete(clusters, n.ID)
 		}
 	}
-	return count
+	var goes []string
+	var forgotten problems
+	for _, c := range slices.Backward(slices.SortedFunc(maps.Values(clusters), byHeard)) {
+		if size <= maxBytes && count <= MaxClusters {
+			break
+		}
+		key := clusterKey(c.ID)
+		size -= len(key) + len(after[key])
+		count--
+		goes = append(goes, key)
+		forgotten.add(tooMany(c.ID))
+	}
+	if size > maxBytes {
+		return nil // something else is too large, which is told where it is written
+	}
+	for _, key := range goes {
+		if changes[key] = ""; !has(data, key) {
+			delete(changes, key)
+		}
+	}
+	return forgotten.join()
+}
+
+// changed returns what data says once it is changed.
+func changed(data, changes map[string]string) map[string]string {
+	after := maps.Clone(changes)
+	maps.DeleteFunc(after, func(_, value string) bool { return value == "" })
+	for key, value := range data {
+		if !has(changes, key) {
+			after[key] = value
+		}
+	}
+	return after
+}
+
+func has(data map[string]string, key string) bool { _, there := data[key]; return there }
+
+func sizeOf(data map[string]string) (size int) {
+	for key, value := range data {
+		size += len(key) + len(value)
+	}
+	return size
+}
+
+// known returns the clusters that data remembers.
+func known(data map[string]string) map[federation.ClusterID]Cluster {
+	clusters := map[federation.ClusterID]Cluster{}
+	for key, text := range data {
+		if id, err := clusterOf(key); err == nil && id != "" {
+			clusters[id], _ = decodeCluster(id, text)
+		}
+	}
+	return clusters
+}
+
+func tooMany(id federation.ClusterID) error {
+	return fmt.Errorf("cluster %q: one too many: want at most %d clusters, and %d bytes; those stay that were heard last", id, MaxClusters, maxBytes)
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -89,29 +90,77 @@ func TestOnlyWhatChangedIsWritten(t *testing.T) {
 	}
 }
 
-func TestTooManyClustersAreToldAndTheOthersWritten(t *testing.T) {
-	data := map[string]string{"cluster.NONE": "counts for nothing"}
-	for i := range MaxClusters - 1 {
+// Whoever fills the ConfigMap pushes out none that is noted: of the others those go that were heard longest ago, and that
+// is told.
+func TestWhoIsNotedTakesTheRoomOfWhoIsNot(t *testing.T) {
+	data := map[string]string{"cluster.NONE": "counts for nothing", "cluster.heard": `{"heard":"2026-03-01T12:00:00Z"}`, "cluster.later": `{"heard":"2026-03-01T12:00:01Z"}`}
+	for i := range MaxClusters - 3 {
 		data[fmt.Sprintf("cluster.c%04d", i)] = "{}"
 	}
-	noted := []Cluster{{ID: "a"}, {ID: "b"}, {ID: "c0007", UID: "u"}}
+	noted := []Cluster{{ID: "a"}, {ID: "b"}, {ID: "c0007", UID: "u"}, {ID: "c1020"}}
 	changes, urgent, err := plan(data, 0, noted)
-	if want := map[string]string{"cluster.a": "{}", "cluster.c0007": `{"uid":"u"}`}; !maps.Equal(changes, want) || !urgent {
+	if want := map[string]string{"cluster.a": "{}", "cluster.b": "{}", "cluster.c0007": `{"uid":"u"}`, "cluster.c1019": ""}; !maps.Equal(changes, want) || !urgent {
 		t.Errorf("writes %v, want %v", changes, want)
 	}
-	if err == nil || !strings.Contains(err.Error(), `cluster "b": 1024 clusters are remembered already`) {
+	if want := `cluster "c1019": one too many: want at most 1024 clusters, and 1048576 bytes; those stay that were heard last`; err == nil || err.Error() != want {
 		t.Errorf("says %v", err)
 	}
-	noted[0] = Cluster{ID: "c0001", Left: true}
+	noted[2] = Cluster{ID: "c0001", Left: true}
 	if changes, _, err := plan(data, 0, noted); err != nil || changes["cluster.c0001"] != "" || changes["cluster.b"] != "{}" {
 		t.Errorf("one left, which makes room: writes %v, error %v", changes, err)
 	}
 	data["cluster.a"], data["cluster.b"] = "{}", "{}"
 	s, err := Decode(data)
-	if len(s.Clusters) != MaxClusters || err == nil || !strings.Contains(err.Error(), `cluster "c1022": 1024 clusters`) {
+	if len(s.Clusters) != MaxClusters || err == nil || !strings.Contains(err.Error(), `cluster "c1020": one too many`) {
 		t.Errorf("%d clusters read, error %v", len(s.Clusters), err)
+	}
+	for _, id := range []federation.ClusterID{"heard", "later", "a", "c0000"} {
+		if !slices.ContainsFunc(s.Clusters, func(c Cluster) bool { return c.ID == id }) {
+			t.Errorf("%s is not read", id)
+		}
 	}
 	if again := Encode(s); !maps.Equal(again, data) {
 		t.Error("what was too much is lost")
+	}
+	if changes, _, err := plan(data, 0, nil); len(changes) > 0 || err != nil {
+		t.Errorf("writes %v of what nobody noted, error %v", changes, err)
+	}
+}
+
+// More are noted than there is room for: they are told, and those that are there stay.
+func TestTooManyThatAreNotedAreTold(t *testing.T) {
+	var noted []Cluster
+	for i := range MaxClusters + 2 {
+		noted = append(noted, Cluster{ID: federation.ClusterID(fmt.Sprintf("c%04d", i))})
+	}
+	changes, _, err := plan(map[string]string{"cluster.x": "{}"}, 0, noted)
+	if err == nil || !strings.Contains(err.Error(), `cluster "c1025": one too many`) || len(changes) != MaxClusters+1 || changes["cluster.c1023"] != "{}" || !has(changes, "cluster.x") {
+		t.Errorf("%d changes, error %v", len(changes), err)
+	}
+}
+
+// Clusters are bounded in bytes as well; but what is too large without them costs none.
+func TestClustersAreBoundedInBytes(t *testing.T) {
+	data := stuffed(t)
+	changes, urgent, err := plan(data, 0, []Cluster{{ID: "west"}})
+	if want := map[string]string{"cluster.west": "{}", "cluster.f207": ""}; !maps.Equal(changes, want) || !urgent || err == nil {
+		t.Errorf("writes %.200v, error %v", changes, err)
+	}
+	data["notes"] = strings.Repeat("x", maxBytes)
+	changes, _, err = plan(data, 0, []Cluster{{ID: "west"}})
+	if want := map[string]string{"cluster.west": "{}"}; !maps.Equal(changes, want) || err != nil {
+		t.Errorf("writes %.200v, error %v", changes, err)
+	}
+}
+
+// What was lost with a ConfigMap takes no room from who is noted either.
+func TestWhatWasLostPushesOutNobody(t *testing.T) {
+	l := &loss{}
+	for i := range MaxClusters {
+		l.clusters = append(l.clusters, Cluster{ID: federation.ClusterID(fmt.Sprintf("c%04d", i)), Heard: noon.Add(time.Duration(i) * time.Second)})
+	}
+	changes, _, err := plan(nil, 0, l.with([]Cluster{{ID: "west"}}))
+	if err == nil || len(changes) != MaxClusters || changes["cluster.west"] != "{}" || has(changes, "cluster.c0000") || !has(changes, "cluster.c0001") {
+		t.Errorf("%d changes, error %v", len(changes), err)
 	}
 }

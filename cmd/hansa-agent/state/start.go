@@ -55,7 +55,7 @@ func (k *Keeper) await(ctx context.Context, p *pace) bool {
 		data := k.data
 		k.mu.Unlock()
 		changes, urgent, err := k.plan(data)
-		k.lament(&k.surplus, err)
+		k.tell(err)
 		if len(changes) > 0 {
 			timer = time.After(time.Until(p.due(urgent)))
 		}
@@ -72,13 +72,20 @@ func (k *Keeper) await(ctx context.Context, p *pace) bool {
 // plan compares what was noted by now with what the ConfigMap says.
 func (k *Keeper) plan(data map[string]string) (changes map[string]string, urgent bool, err error) {
 	k.mu.Lock()
-	term, noted := k.term, k.lost.with(k.noted)
+	term := k.term
 	k.mu.Unlock()
-	changes, urgent, err = plan(data, term, noted)
+	changes, urgent, err = plan(data, term, k.known())
 	if own := string(k.config.Self); own != "" && term > 0 && data[selfKey] != own {
 		changes[selfKey], urgent = own, true
 	}
 	return changes, urgent, err
+}
+
+// known returns what was noted by now, and what is to be remembered of a ConfigMap that was deleted.
+func (k *Keeper) known() []Cluster {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.lost.with(k.noted)
 }
 
 // remember writes what was noted by now, unless the ConfigMap turns out to need it later, or not at all.
@@ -86,13 +93,18 @@ func (k *Keeper) remember(ctx context.Context, p *pace) (wrote bool, err error) 
 	ctx, cancel := context.WithTimeout(ctx, attempt)
 	defer cancel()
 	lost := k.losing()
-	wrote, err = k.rewrite(ctx, func(data map[string]string) map[string]string {
-		changes, urgent, _ := k.plan(data)
+	var surplus error
+	wrote, err = k.rewrite(ctx, func(data map[string]string) (changes map[string]string) {
+		var urgent bool
+		changes, urgent, surplus = k.plan(data)
 		if time.Now().Before(p.due(urgent)) {
 			return nil
 		}
 		return changes
 	})
+	if wrote {
+		k.tell(surplus)
+	}
 	if err == nil { // what was lost is urgent, so it is there
 		k.regained(lost)
 	}

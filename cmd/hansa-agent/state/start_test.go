@@ -313,8 +313,8 @@ func TestTooManyClustersAreToldOnce(t *testing.T) {
 			d.Note([]Cluster{{ID: "north", Heard: noon.Add(time.Duration(i) * time.Second)}})
 			d.pass(time.Second)
 		}
-		d.wrote()
-		if d.count("1024 clusters are remembered already") != 1 || d.count("") != 1 || d.gets() != 1 {
+		d.wrote("cluster.c1023 cluster.north")
+		if d.count(`cluster \"c1023\": one too many`) != 1 || d.count("") != 1 || d.gets() != 1 {
 			t.Errorf("%d reads, logged %s", d.gets(), d.text.String())
 		}
 	})

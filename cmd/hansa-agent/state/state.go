@@ -35,7 +35,7 @@ type State struct {
 
 // Decode reads the data of a ConfigMap, which anybody may have edited. What cannot be read is left out and
 // named in the error, a line for each, and the rest stays: of a cluster whose document is broken at least the
-// ID. So the State is to be used whatever the error is.
+// ID. Of too many clusters those that were heard last are read. So the State is to be used whatever the error is.
 func Decode(data map[string]string) (State, error) {
 	var s State
 	var wrong problems
@@ -49,22 +49,32 @@ func Decode(data map[string]string) (State, error) {
 			continue
 		}
 		id, err := clusterOf(key)
-		if err == nil && id != "" && len(s.Clusters) == MaxClusters {
-			err = tooMany(id)
-		}
 		wrong.add(err)
 		if err != nil || id == "" {
-			if s.rest == nil {
-				s.rest = map[string]string{}
-			}
-			s.rest[key] = data[key]
+			s.leave(key, data[key])
 			continue
 		}
 		c, faults := decodeCluster(id, data[key])
 		s.Clusters = append(s.Clusters, c)
 		wrong.add(faults...)
 	}
+	slices.SortFunc(s.Clusters, byHeard)
+	for len(s.Clusters) > MaxClusters {
+		last := s.Clusters[len(s.Clusters)-1]
+		s.Clusters = s.Clusters[:len(s.Clusters)-1]
+		s.leave(clusterKey(last.ID), data[clusterKey(last.ID)])
+		wrong.add(tooMany(last.ID))
+	}
+	slices.SortFunc(s.Clusters, byID)
 	return s, wrong.join()
+}
+
+// leave keeps a key as it is.
+func (s *State) leave(key, value string) {
+	if s.rest == nil {
+		s.rest = map[string]string{}
+	}
+	s.rest[key] = value
 }
 
 // Encode returns the data that Decode reads as s. Clusters without a valid ID are left out, and so is of a
@@ -129,6 +139,9 @@ func clusterOf(key string) (federation.ClusterID, error) {
 
 func byID(a, b Cluster) int { return cmp.Compare(a.ID, b.ID) }
 
+// byHeard puts those first that were heard last.
+func byHeard(a, b Cluster) int { return cmp.Or(b.Heard.Compare(a.Heard), byID(a, b)) }
+
 // maxProblems is how many mistakes are told by name: a person repairs one after the other.
 const maxProblems = 10
 
@@ -152,9 +165,30 @@ func (p *problems) add(errs ...error) {
 
 func (p *problems) join() error {
 	if p.more > 0 {
-		return errors.Join(append(p.list, fmt.Errorf("and %d more", p.more))...)
+		return errors.Join(append(p.list, andMore(p.more))...)
 	}
 	return errors.Join(p.list...)
+}
+
+// andMore stands for so many mistakes that are not told by name.
+type andMore int
+
+// Error implements error.
+func (n andMore) Error() string { return fmt.Sprintf("and %d more", int(n)) }
+
+// count returns how many mistakes were joined, and the first.
+func count(err error) (n int, first error) {
+	list := lines(err)
+	for _, fault := range list {
+		if more, ok := errors.AsType[andMore](fault); ok {
+			n += int(more) - 1
+		}
+		n++
+	}
+	if n > 0 {
+		first = list[0]
+	}
+	return n, first
 }
 
 // clip keeps what somebody wrote from filling a message.
