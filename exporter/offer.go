@@ -2,6 +2,7 @@ package exporter
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -9,25 +10,42 @@ import (
 	"github.com/hansa-mcs/hansa/federation"
 )
 
-// audience is whom a service was offered to: so many of all other clusters that are known.
+// audience is whom a service was offered to, of all other clusters that are known.
 type audience struct {
-	members, all int
-	who          string // which ones those are; "" for each of them
+	members, all []federation.ClusterID // by cluster ID
+	who          string                 // which ones members are; "" for each of all
+	astray       []string               // of the consumers that the owner names, those that are none of the clusters
+	left         bool                   // clusters were known that have left
 }
 
-// audienceOf counts, of the clusters that are known, those that may see what e says.
-func audienceOf(e *federation.Export, policy federation.Namespaces, known []federation.ClusterID) audience {
+// audienceOf tells, of the clusters that are known, those that may see what e says. Who is remembered from before a
+// restart is known, and who has left is not: so the number is neither less after a restart nor too great after that.
+func audienceOf(e *federation.Export, policy federation.Namespaces, known []federation.Owner) audience {
 	a, may := audience{who: who(e, policy)}, policy.Audience(e)
-	for _, id := range known {
-		if id == e.Cluster {
-			continue
+	for _, o := range known {
+		switch {
+		case o.Cluster == e.Cluster:
+		case o.Left:
+			a.left = true
+		default:
+			a.all = append(a.all, o.Cluster)
+			if may.Has(o.Cluster) {
+				a.members = append(a.members, o.Cluster)
+			}
 		}
-		a.all++
-		if may.Has(id) {
-			a.members++
+	}
+	for _, glob := range e.Consumers {
+		if !namesAny(e, glob, a.all) {
+			a.astray = append(a.astray, glob)
 		}
 	}
 	return a
+}
+
+// namesAny reports whether a consumer of an export is one of the other clusters, whatever the policy says, or its own.
+func namesAny(e *federation.Export, glob string, all []federation.ClusterID) bool {
+	one := (&federation.Namespaces{}).Audience(&federation.Export{Name: e.Name, Consumers: []string{glob}})
+	return one.Has(e.Cluster) || slices.ContainsFunc(all, one.Has)
 }
 
 // who says which clusters may see what e says, whoever is known.
@@ -48,44 +66,68 @@ func who(e *federation.Export, policy federation.Namespaces) string {
 // String is the first part of the message of Ready=True.
 func (a audience) String() string {
 	clusters := "clusters"
-	if a.all == 1 {
+	if len(a.all) == 1 {
 		clusters = "cluster"
 	}
 	switch {
-	case a.all == 0 && a.who != "":
+	case len(a.all) == 0 && a.who != "":
 		return "announced for " + a.who + "; no other cluster has joined yet"
-	case a.all == 0:
+	case len(a.all) == 0:
 		return "announced; no other cluster has joined yet"
-	case a.who != "":
-		return fmt.Sprintf("offered to %d of %d other %s of the clusterset: %s", a.members, a.all, clusters, a.who)
+	case a.who == "":
+		return fmt.Sprintf("offered to %d other %s of the clusterset", len(a.all), clusters)
 	}
-	return fmt.Sprintf("offered to %d other %s of the clusterset", a.all, clusters)
+	text := fmt.Sprintf("offered to %d of %d other %s of the clusterset", len(a.members), len(a.all), clusters)
+	if len(a.members) > 0 {
+		text += " (" + first(a.members) + ")"
+	}
+	text += ": " + a.who
+	if len(a.astray) > 0 {
+		text += fmt.Sprintf("; %q of annotation %s names none of them (%s)", clip(strings.Join(a.astray, ","), maxNamed), consumersAnnotation, first(a.all))
+	}
+	return text
 }
 
-// read sets the numbers to those of a message, and reports whether it is one that String writes, with the same who
-// and rest.
-func (a *audience) read(message, rest string) bool {
-	if a.who != "" {
-		_, _ = fmt.Sscanf(message, "offered to %d of %d", &a.members, &a.all) // 0 where there is no number
-	} else {
-		_, _ = fmt.Sscanf(message, "offered to %d", &a.all)
-		a.members = a.all
+// maxNamed bounds how many bytes of a message name clusters.
+const maxNamed = 150
+
+// first names the first few clusters, at least one, and says how many more there are.
+func first(list []federation.ClusterID) string {
+	text := string(list[0])
+	for i, id := range list[1:] {
+		if len(text)+len(id) > maxNamed {
+			return fmt.Sprintf("%s and %d more", text, len(list)-1-i)
+		}
+		text += ", " + string(id)
 	}
-	return a.members <= a.all && a.String()+rest == message
+	return text
 }
 
-// offer puts before what Ready=True says whom the service was offered to. That it was stays true when fewer
-// are known, as after a restart: while the condition is otherwise what it was, its message changes only for a number
-// that grew, and never for what a cluster did with the offer.
+// offer puts before what Ready=True says whom the service was offered to. That it was stays true while nobody is known,
+// as when nothing is remembered after a restart: then the message stays as long as the rest of the condition. It never
+// changes for what a cluster did with the offer.
 func offer(old *metav1.Condition, ready metav1.Condition, now audience) metav1.Condition {
 	rest := ""
 	if ready.Message != "" {
 		rest = "; " + ready.Message
 	}
-	before := audience{who: now.who}
-	if old != nil && exported(*old) && old.ObservedGeneration == ready.ObservedGeneration && before.read(old.Message, rest) {
-		now.members, now.all = max(now.members, before.members), max(now.all, before.all)
-	}
 	ready.Message = now.String() + rest
+	if len(now.all) == 0 && !now.left && old != nil && exported(*old) && old.ObservedGeneration == ready.ObservedGeneration && now.before(old.Message, rest) {
+		ready.Message = old.Message
+	}
 	return ready
+}
+
+// before reports whether a message may be one of String, for the same who and with the same rest, of a time when
+// clusters were known.
+func (a audience) before(message, rest string) bool {
+	said, ends := strings.CutSuffix(message, rest)
+	if !ends || !strings.HasPrefix(said, "offered to ") {
+		return false
+	}
+	_, after, found := strings.Cut(said, " of the clusterset")
+	if a.who == "" {
+		return found && after == ""
+	}
+	return strings.Contains(after, ": "+a.who)
 }

@@ -10,7 +10,8 @@ import (
 	"github.com/hansa-mcs/hansa/federation/federationtest"
 )
 
-// All exports are looked at again when another cluster is heard, once, and for nothing else that changes.
+// All exports are looked at again when another cluster joins or leaves, once, and for nothing else that changes; when
+// many are known, of who joins what names it alone.
 func TestEachNewClusterHasExportsLookedAtAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := federation.NewStore("own")
@@ -58,6 +59,27 @@ func TestEachNewClusterHasExportsLookedAtAgain(t *testing.T) {
 		expect("north joined", "b")
 		hear("south", 1)
 		expect("south joined", "b")
+		u := &federation.Update{Owner: "west", From: federation.Version{Term: 2, Seq: 1}, To: federation.Version{Term: 2, Seq: 2}, Left: true}
+		if _, err := store.Apply(u); err != nil {
+			t.Fatal(err)
+		}
+		expect("west left", "b")
+		hear("west", 3)
+		expect("west is back", "b")
+		store.Depart()
+		expect("we left", "b")
+		store.Return()
+		expect("we are back", "b")
+
+		store.Set(&federation.Export{Cluster: "own", Name: federation.ServiceName{Namespace: "shop", Name: "c"}, Consumers: []string{"eu-*"}})
+		for _, id := range []federation.ClusterID{"n-5", "n-6", "n-7", "n-8"} {
+			hear(id, 1)
+			expect(string(id)+" joined", "b", "c")
+		}
+		hear("n-9", 1)
+		expect("a ninth joined")
+		hear("eu-1", 1)
+		expect("a tenth joined, that is named", "c")
 
 		hear("last", 1)
 		synctest.Wait() // it waits for somebody to take "b"

@@ -247,8 +247,8 @@ func TestTheLifeOfAServiceExport(t *testing.T) {
 	export.Generation, export.Spec.ExportedLabels = 2, map[string]string{"team": "-"}
 	c.must(c.client.Update(ctx, export))
 	c.reconcile()
-	c.expect("a bad label: what was said last stays", true, []string{"Valid=True/Valid@2", "Ready=False/Failed@2"},
-		`Warning Failed exportedLabels "team": value "-": `+labelGrammar+"; what was exported before stands")
+	c.expect("a bad label, and none before", true, []string{"Valid=True/Valid@2", "Ready=False/Failed@2"},
+		`Warning Failed exportedLabels "team": value "-": `+labelGrammar+"; meanwhile it is exported without exportedLabels, and endpoints follow")
 
 	c.must(c.client.Delete(ctx, webService()))
 	c.reconcile()
@@ -257,8 +257,8 @@ func TestTheLifeOfAServiceExport(t *testing.T) {
 
 	c.must(c.client.Create(ctx, webService()))
 	c.reconcile()
-	c.expect("it is back, and nothing stands", false, []string{"Valid=True/Valid@2", "Ready=False/Failed@2"},
-		`Warning Failed exportedLabels "team": value "-": `+labelGrammar+"; nothing is exported")
+	c.expect("it is back, without the label", true, []string{"Valid=True/Valid@2", "Ready=False/Failed@2"},
+		`Warning Failed exportedLabels "team": value "-": `+labelGrammar+"; meanwhile it is exported without exportedLabels, and endpoints follow")
 
 	c.must(c.client.Delete(ctx, webService()))
 	c.reconcile()
@@ -299,6 +299,9 @@ func TestARestartWritesNothing(t *testing.T) {
 
 	c.start()
 	c.reconcile()
+	c.expect("after a restart, nobody is remembered yet", true, yes)
+	c.exporter.Store.Expect("east")
+	c.exporter.Store.Expect("west")
 	for _, p := range []federation.ClusterID{"west", "east"} {
 		c.join(p)
 		c.reconcile()
@@ -315,6 +318,15 @@ func TestARestartWritesNothing(t *testing.T) {
 	was := meta.FindStatusCondition(before.Status.Conditions, "Ready")
 	if c.writes != 1 || ready.Message != "offered to 3 other clusters of the clusterset" || !ready.LastTransitionTime.Equal(&was.LastTransitionTime) {
 		t.Errorf("%d writes, Ready %+v: want the message alone to change of %+v", c.writes, ready, was)
+	}
+
+	u := &federation.Update{Owner: "west", From: federation.Version{Term: 1, Seq: 1}, To: federation.Version{Term: 1, Seq: 2}, Left: true}
+	if _, err := c.exporter.Store.Apply(u); err != nil {
+		t.Fatal(err)
+	}
+	c.reconcile()
+	if got := c.ready(); got != "offered to 2 other clusters of the clusterset" {
+		t.Errorf("west left, and Ready says %q", got)
 	}
 }
 

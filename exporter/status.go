@@ -24,7 +24,7 @@ const fieldManager = "hansa-exporter"
 func (x *exporter) writeStatus(ctx context.Context, export *mcsv1beta1.ServiceExport, e *federation.Export, status Status) error {
 	if exported(status.Ready) {
 		old := meta.FindStatusCondition(export.Status.Conditions, status.Ready.Type)
-		status.Ready = offer(old, status.Ready, audienceOf(e, x.Policy, x.Store.Synced()))
+		status.Ready = offer(old, status.Ready, audienceOf(e, x.Policy, x.Store.Owners()))
 	}
 	valid, a := settle(export, status.Valid)
 	ready, b := settle(export, status.Ready)

@@ -82,7 +82,8 @@ func (s *Store) Peers() int {
 	return n
 }
 
-// Joined returns a channel that closes when Peers next grows. Take it before reading.
+// Joined returns a channel that closes when a cluster next joins or leaves, so that Peers is another. Take it before
+// reading.
 func (s *Store) Joined() <-chan struct{} {
 	s.mu.RLock()
 	defer s.mu.RUnlock()

@@ -173,6 +173,7 @@ func (s *Store) Depart() {
 		s.replace(o, nil, cause{at: s.clock(), meant: true})
 		o.changes.reset(o.version.Seq)
 		s.publish(o)
+		s.joined.broadcast()
 	}
 }
 
@@ -184,6 +185,7 @@ func (s *Store) Return() {
 		if o.left && o.version.IsZero() {
 			o.left, o.pulse = false, Pulse{met: s.clock()}
 			s.publish(o)
+			s.joined.broadcast()
 		}
 	}
 }

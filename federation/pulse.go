@@ -79,7 +79,7 @@ func Overdue(pulse Pulse, now time.Time, patience Patience) (fate Fate, until ti
 	switch {
 	case !withdraw.IsZero() && !now.Before(withdraw):
 		return Withdrawn, time.Time{}
-	case !now.Before(demote) || pulse.flaps(now):
+	case !now.Before(demote) || pulse.Unsteady(now):
 		fate = Demoted
 	}
 	may := []time.Time{demote, withdraw}
@@ -175,8 +175,9 @@ func (p Pulse) turn(at time.Time) Pulse {
 	return p
 }
 
-// flaps reports whether the cluster changes too often, by now: a silence counts before it ends.
-func (p Pulse) flaps(now time.Time) bool {
+// Unsteady reports whether the cluster fell silent or came back so often, three times within five minutes, that its
+// endpoints are demoted until it was heard for a minute. A silence counts before it ends.
+func (p Pulse) Unsteady(now time.Time) bool {
 	if !p.heard.IsZero() && !p.Alive(now) {
 		p = p.turn(p.silentFor(0))
 	}

@@ -60,6 +60,31 @@ func TestFateOfACluster(t *testing.T) {
 }
 
 // Between two moments that Overdue names nothing changes by the time alone.
+// A cluster is unsteady from its third change within five minutes on, until it was heard for a minute; that it is silent
+// for long does not make it so.
+func TestWhoComesAndGoesTooOftenIsUnsteady(t *testing.T) {
+	start := time.Unix(1_000_000, 0)
+	twice := [][2]int{{0, 10}, {20, 30}}
+	for _, c := range []struct {
+		about string
+		pulse Pulse
+		at    int
+		want  bool
+	}{
+		{"heard", beats(start, [2]int{0, 10}), 10, false},
+		{"silent for an hour", beats(start, [2]int{0, 10}), 3610, false},
+		{"back once", beats(start, twice...), 30, false},
+		{"silent again", beats(start, twice...), 33, true},
+		{"back again", beats(start, append(twice, [2]int{40, 99})...), 99, true},
+		{"heard for a minute", beats(start, append(twice, [2]int{40, 100})...), 100, false},
+		{"silent again after five minutes", beats(start, [2]int{0, 10}, [2]int{20, 400}), 403, false},
+	} {
+		if got := c.pulse.Unsteady(start.Add(time.Duration(c.at) * time.Second)); got != c.want {
+			t.Errorf("%s: unsteady %t", c.about, got)
+		}
+	}
+}
+
 func TestOverdueNamesEveryChange(t *testing.T) {
 	r := random(t)
 	start := time.Unix(1_000_000, 0)

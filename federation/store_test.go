@@ -193,6 +193,13 @@ func TestPeersAreTheOthersThatWereHeard(t *testing.T) {
 	if n := s.Peers(); n != 3 || !woken(joined) {
 		t.Errorf("%d peers: want east, remembered and west", n)
 	}
+	joined = s.Joined()
+	gone := whole(s, "west", Version{2, 2})
+	gone.Left = true
+	mustApply(t, s, gone)
+	if n := s.Peers(); n != 2 || !woken(joined) {
+		t.Errorf("%d peers, woken %t: want east and remembered", n, woken(joined))
+	}
 }
 
 // Promise 4: what is held is complete when a complete set of every cluster that is known of came.

@@ -18,6 +18,7 @@ type fates struct {
 	store *federation.Store
 	of    map[class]*judged
 	due   time.Time // when one may change by the time alone; zero for never
+	news  bool      // one is another than when tellFated told last
 }
 
 type judged struct {
@@ -46,6 +47,7 @@ func (f *fates) count(s *Service, n int) {
 		}
 		if j.services += n; j.services == 0 {
 			delete(f.of, c)
+			f.news = f.news || j.fate != federation.Served
 		}
 	}
 }
@@ -71,7 +73,7 @@ func (f *fates) judge(c class, j *judged, now time.Time) bool {
 		f.due = until
 	}
 	changed := j.fate != fate
-	j.fate = fate
+	j.fate, f.news = fate, f.news || changed
 	return changed
 }
 

@@ -31,6 +31,9 @@ type Config struct {
 	// Holding is told of the clusters whose mass withdrawals are not believed yet, whenever they are others. It must not
 	// block; nil for nobody.
 	Holding func([]Held)
+	// Fated is told of the clusters whose endpoints are demoted or withdrawn, whenever one of them has another fate
+	// than before, after the View that says so is published. It must not block; nil for nobody.
+	Fated func([]Fated)
 }
 
 // New returns an Importer that has published an empty View. Its methods may be called from any
@@ -128,6 +131,7 @@ func (i *Importer) turn(revision *uint64, review bool, now time.Time) bool {
 	if i.publish(list, synced, now) && *revision != before {
 		i.told(time.Since(i.store.ChangedSince(before)))
 	}
+	i.tellFated()
 	return complete
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -185,7 +186,8 @@ func importStatus(want *importer.Service, unheard []federation.ClusterID, before
 	return status
 }
 
-// readyCondition says whether the service can be used here, wholly (I5).
+// readyCondition says whether the service can be used here, wholly (I5). With nobody who serves it at present it can:
+// name and address are there for who comes back.
 func readyCondition(want *importer.Service, refusal string) metav1.Condition {
 	c := metav1.Condition{
 		Type:    string(mcsv1beta1.ServiceImportConditionReady),
@@ -199,6 +201,47 @@ func readyCondition(want *importer.Service, refusal string) metav1.Condition {
 		c.Message = fmt.Sprintf("the service has %v alone, of which this cluster allocates no addresses", want.IPFamilies)
 	case refusal != "":
 		c.Status, c.Reason, c.Message = metav1.ConditionFalse, string(mcsv1beta1.ServiceImportReasonPending), refusal
+	default:
+		if gone := deserters(want); len(gone) > 0 {
+			c.Message = "no cluster serves an endpoint at present; not heard for too long, and withdrawn: " + enumerate(gone)
+		}
 	}
 	return c
+}
+
+// deserters returns the clusters whose endpoints were withdrawn, if nobody else serves one.
+func deserters(want *importer.Service) (clusters []string) {
+	for i, e := range want.Exports {
+		switch {
+		case want.Fate(i) == federation.Withdrawn:
+			clusters = append(clusters, string(e.Cluster))
+		case serves(e):
+			return nil
+		}
+	}
+	return clusters
+}
+
+// serves reports whether an endpoint takes traffic.
+func serves(e *federation.Export) bool {
+	for i := range e.Subsets {
+		if slices.ContainsFunc(e.Subsets[i].Endpoints, func(ep federation.Endpoint) bool {
+			return ep.Conditions.Has(federation.Ready) || ep.Conditions.Has(federation.Serving)
+		}) {
+			return true
+		}
+	}
+	return false
+}
+
+// enumerate names the first few of some things.
+func enumerate(list []string) string {
+	const most = 8
+	if more := len(list) - most; more > 0 {
+		list = append(slices.Clone(list[:most]), fmt.Sprintf("%d more", more))
+	}
+	if n := len(list) - 1; n > 0 {
+		return strings.Join(list[:n], ", ") + " and " + list[n]
+	}
+	return strings.Join(list, "")
 }

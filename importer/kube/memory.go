@@ -19,10 +19,6 @@ import (
 // so that an agent that starts knows every cluster's last word before it hears one.
 const exportAnnotation = "hansa.dev/export"
 
-// demotedAnnotation is on slices whose endpoints are ready by the last word of their cluster, and are written as
-// terminating because it is not heard.
-const demotedAnnotation = "hansa.dev/demoted"
-
 // memory is the JSON of exportAnnotation. Fields may be added, none may change its meaning.
 type memory struct {
 	Created                time.Time              `json:"created"`
@@ -40,6 +36,9 @@ type memory struct {
 	DemoteAfter            *int64                 `json:"demoteAfterSeconds,omitempty"`
 	WithdrawAfter          *int64                 `json:"withdrawAfterSeconds,omitempty"`
 	TargetPorts            []rememberedTargetPort `json:"targetPorts,omitempty"` // of this slice
+	// Demoted says that endpoints of this slice which are ready by the last word of their cluster are written as
+	// terminating, because it is not heard.
+	Demoted bool `json:"demoted,omitempty"`
 }
 
 type rememberedPort struct {
@@ -55,8 +54,8 @@ type rememberedTargetPort struct {
 	Number   uint16              `json:"port"`
 }
 
-// remember returns the annotation of a slice that holds endpoints of e which serve ports.
-func remember(e *federation.Export, ports []federation.TargetPort) string {
+// remember returns the annotation of a slice that holds endpoints of e which serve ports, demoted or as they are.
+func remember(e *federation.Export, ports []federation.TargetPort, demoted bool) string {
 	m := memory{
 		Created:                e.Created,
 		Type:                   e.Type,
@@ -71,6 +70,7 @@ func remember(e *federation.Export, ports []federation.TargetPort) string {
 		Consumers:              e.Consumers,
 		DemoteAfter:            rememberDelay(e.Quiet.Demote),
 		WithdrawAfter:          rememberDelay(e.Quiet.Withdraw),
+		Demoted:                demoted,
 	}
 	for _, p := range e.Ports {
 		m.Ports = append(m.Ports, rememberedPort(p))
@@ -148,7 +148,7 @@ func recallSlice(name federation.ServiceName, s *discoveryv1.EndpointSlice) (*fe
 	for _, p := range m.Ports {
 		e.Ports = append(e.Ports, federation.Port(p))
 	}
-	subset := federation.Subset{Endpoints: recallEndpoints(s)}
+	subset := federation.Subset{Endpoints: recallEndpoints(s, m.Demoted)}
 	for _, p := range m.TargetPorts {
 		subset.Ports = append(subset.Ports, federation.TargetPort(p))
 	}
@@ -171,9 +171,8 @@ func recallDelay(seconds *int64) federation.Delay {
 	return federation.Delay{Given: true, After: time.Duration(*seconds) * time.Second}
 }
 
-func recallEndpoints(s *discoveryv1.EndpointSlice) []federation.Endpoint {
+func recallEndpoints(s *discoveryv1.EndpointSlice, demoted bool) []federation.Endpoint {
 	var out []federation.Endpoint
-	demoted := s.Annotations[demotedAnnotation] != ""
 	for _, ep := range s.Endpoints {
 		if len(ep.Addresses) == 0 {
 			continue

@@ -105,7 +105,6 @@ func loses(now, want *discoveryv1.EndpointSlice) bool {
 
 func sameSlice(want, now *discoveryv1.EndpointSlice) bool {
 	return sameLabels(want.Labels, now.Labels) && sameLabels(want.Annotations, now.Annotations) &&
-		want.Annotations[demotedAnnotation] == now.Annotations[demotedAnnotation] &&
 		samePorts(want.Ports, now.Ports) && equality.Semantic.DeepEqual(want.Endpoints, now.Endpoints)
 }
 

@@ -1,6 +1,7 @@
 package kube
 
 import (
+	"encoding/json"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -100,7 +101,11 @@ func (w *world) compare() {
 	}
 	got := map[string]int{}
 	for _, s := range now.Slices {
-		for _, ep := range recallEndpoints(s) {
+		var m memory
+		if err := json.Unmarshal([]byte(s.Annotations[exportAnnotation]), &m); err != nil {
+			w.t.Fatal(err)
+		}
+		for _, ep := range recallEndpoints(s, m.Demoted) {
 			got[fmt.Sprint(sourceOf(s), ep.Address, ep.Hostname, ep.Zone, ep.Conditions, listed(s))]++
 		}
 	}

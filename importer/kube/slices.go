@@ -26,7 +26,6 @@ type group struct {
 	family    discoveryv1.AddressType
 	ports     []discoveryv1.EndpointPort
 	memory    string // the annotation that remembers the Export
-	demoted   bool
 	endpoints []discoveryv1.Endpoint
 }
 
@@ -117,8 +116,7 @@ func groups(want *importer.Service, n int, hinted bool) []group {
 			out = append(out, group{
 				family:    family,
 				ports:     slicePorts(want, e, subset),
-				memory:    remember(e, subset.Ports),
-				demoted:   fate == federation.Demoted,
+				memory:    remember(e, subset.Ports, fate == federation.Demoted),
 				endpoints: byFamily[family],
 			})
 		}
@@ -128,7 +126,7 @@ func groups(want *importer.Service, n int, hinted bool) []group {
 		if len(e.IPFamilies) > 0 && e.IPFamilies[0] == federation.IPv6 {
 			family = discoveryv1.AddressTypeIPv6
 		}
-		out = append(out, group{family: family, ports: []discoveryv1.EndpointPort{}, memory: remember(e, nil)})
+		out = append(out, group{family: family, ports: []discoveryv1.EndpointPort{}, memory: remember(e, nil, false)})
 	}
 	return out
 }
@@ -246,10 +244,6 @@ func split(list []*discoveryv1.EndpointSlice, take func(*discoveryv1.EndpointSli
 // sliceMeta is all that we say of a slice beside its content (S5, S7). It carries the derived Service's
 // name, by which kube-proxy finds it, never that of a local Service (I10).
 func sliceMeta(name federation.ServiceName, cluster federation.ClusterID, sliceName string, g group) metav1.ObjectMeta {
-	annotations := map[string]string{exportAnnotation: g.memory}
-	if g.demoted {
-		annotations[demotedAnnotation] = "true"
-	}
 	return metav1.ObjectMeta{
 		Namespace: name.Namespace,
 		Name:      sliceName,
@@ -259,6 +253,6 @@ func sliceMeta(name federation.ServiceName, cluster federation.ClusterID, sliceN
 			mcsv1beta1.LabelServiceName:   name.Name,
 			mcsv1beta1.LabelSourceCluster: string(cluster),
 		},
-		Annotations: annotations,
+		Annotations: map[string]string{exportAnnotation: g.memory},
 	}
 }

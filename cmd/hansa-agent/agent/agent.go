@@ -4,18 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
-	"net"
-	"strings"
-	"sync/atomic"
-	"time"
-
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
 	"google.golang.org/grpc/credentials/insecure"
 	eventsv1client "k8s.io/client-go/kubernetes/typed/events/v1"
 	"k8s.io/client-go/rest"
+	"log/slog"
+	"net"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
+	"strings"
+	"sync/atomic"
+	"time"
 
 	"github.com/hansa-mcs/hansa/cmd/hansa-agent/election"
 	"github.com/hansa-mcs/hansa/cmd/hansa-agent/state"
@@ -46,6 +45,8 @@ type member struct {
 	departure *departure
 	presence  *presence
 	holding   *holding
+	dooming   *dooming
+	former    atomic.Pointer[map[federation.ClusterID]time.Time] // clusters that were remembered at the start, and when they were heard
 
 	identity *trust.Identity
 	port     *trust.Port
@@ -105,12 +106,13 @@ func Run(ctx context.Context, options Options, log *slog.Logger) error {
 // line because nearly every step needs the one before. After an error, what was bound stays so until the
 // process ends.
 func newMember(ctx context.Context, options Options, log *slog.Logger) (m *member, err error) {
-	m = &member{options: options, log: log, circle: newCircle(), changeSeconds: newChangeSeconds(), presence: newPresence(), holding: newHolding(log), settled: make(chan struct{}), foreign: make(chan error, 1), store: federation.NewStoreWithin(federation.ClusterID(options.Cluster), limits(options))}
+	m = &member{options: options, log: log, circle: newCircle(), changeSeconds: newChangeSeconds(), presence: newPresence(), holding: newHolding(log), dooming: newDooming(log), settled: make(chan struct{}), foreign: make(chan error, 1), store: federation.NewStoreWithin(federation.ClusterID(options.Cluster), limits(options))}
 	m.store.Withhold(options.exportPolicy())
 	m.importer = importer.New(m.store, importer.Config{
 		Patience: options.patience(),
 		Admit:    options.importPolicy(),
 		Holding:  m.holding.take,
+		Fated:    m.dooming.take,
 	})
 	if m.rest, err = loadREST(options.Kubeconfig, options.Context); err != nil {
 		return nil, err

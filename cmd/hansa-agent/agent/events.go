@@ -2,7 +2,6 @@ package agent
 
 import (
 	"fmt"
-	"maps"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -16,8 +15,13 @@ import (
 const (
 	reasonLeader      = "LeaderChanged"
 	reasonJoined      = "PeerJoined"
+	reasonRejoined    = "PeerRejoined"
 	reasonUnreachable = "PeerUnreachable"
 	reasonReachable   = "PeerReachable"
+	reasonDemoted     = "PeerDemoted"
+	reasonWithdrawn   = "PeerWithdrawn"
+	reasonUnsteady    = "PeerUnsteady"
+	reasonSteady      = "PeerSteady"
 	reasonRefused     = "RecordsRefused"
 	reasonPeerLeft    = "PeerLeft"
 	reasonHeld        = "WithdrawalHeld"
@@ -43,12 +47,18 @@ type event struct {
 // scene is what an agent sees at one time.
 type scene struct {
 	stint  uint64
-	leader string // who leads, and whom it follows
-	served string // how long what a silent cluster exported stays served
-	left   string // that this cluster has left, and who was not told; "" for not
+	leader string        // who leads, and whom it follows
+	served string        // how long what a silent cluster exported stays served
+	left   string        // that this cluster has left, and who was not told; "" for not
+	demote time.Duration // how long a cluster may be silent before others go before it
 	peers  []federation.Owner
 	held   []importer.Held
+	fated  []importer.Fated
 	totals map[federation.ClusterID]stream.Stats
+	// unsteady are the clusters that come and go too often.
+	unsteady map[federation.ClusterID]bool
+	// former are the clusters that were known before this agent started, with when that was noted last, if it was.
+	former map[federation.ClusterID]time.Time
 }
 
 // tale is what people were told by Events. It never changes.
@@ -65,6 +75,8 @@ type tale struct {
 type chapter struct {
 	joined bool
 	left   bool
+	former former
+	heard  time.Time     // last, as far as this agent saw
 	held   importer.Held // with a zero time for nothing
 	rest   int           // endpoints that it had when it began to be held
 	silent bool
@@ -73,8 +85,22 @@ type chapter struct {
 	untold bool          // whether silent changed since the last Event
 	falls  int           // how often it fell silent since
 
-	unreachable, reachable, withheld lull
-	refused                          [len(refusals)]tally
+	fates    [federation.Withdrawn + 1]bool // that were told and are not over
+	worst    federation.Fate                // that was told since it was last told to be heard
+	unsteady bool
+
+	lulls
+	refused [len(refusals)]tally
+}
+
+// lulls are those of the Events that may come again and again.
+type lulls struct{ unreachable, reachable, withheld, demoted, withdrawn, erratic, steady lull }
+
+// former is what was known of a cluster before it joined.
+type former struct {
+	known bool
+	at    time.Time // since when it was away, zero if that is not known
+	was   string    // what it did then, in words
 }
 
 // tally is how many records were told to be refused for one reason.
@@ -126,27 +152,46 @@ func (t tale) next(s scene, now time.Time) (after tale, events []event, due time
 		if s.stint != t.stint {
 			c.silent, c.untold, c.falls = false, false, 0
 		}
+		c.meet(o, s.former)
 		if c.leave(&p, o); !c.left {
 			c.join(&p, o)
-			c.hear(&p, o, after.began, s.served)
+			c.hear(&p, o, s, after.began)
+			c.judge(&p, o, fatedOf(s.fated, o.Cluster), s.unsteady[o.Cluster])
 			c.withhold(&p, o, heldOf(s.held, o.Cluster))
 			c.refuse(&p, o.Cluster, counts)
 		}
 		after.peers[o.Cluster] = c
 	}
+	t.keep(after.peers)
 	return after, p.events, p.due
+}
+
+// keep adds the clusters that are out of sight, as they are for a cluster that has left itself.
+func (t tale) keep(peers map[federation.ClusterID]chapter) {
+	for id, c := range t.peers {
+		if _, seen := peers[id]; seen {
+			continue
+		}
+		if !c.heard.IsZero() {
+			c = c.end(c.heard, "it was last heard")
+		}
+		peers[id] = c
+	}
 }
 
 // follow returns the tale of an agent while another one leads: what it sees then, that one tells.
 func (t tale) follow(s scene) tale {
-	t.peers = maps.Clone(t.peers)
-	if t.peers == nil {
-		t.peers = map[federation.ClusterID]chapter{}
-	}
+	before := t
+	t.peers = make(map[federation.ClusterID]chapter, len(s.peers))
 	t.left = s.left != ""
 	for _, o := range s.peers {
-		c := t.peers[o.Cluster]
+		c := before.peers[o.Cluster]
+		c.meet(o, s.former)
+		if o.Left && !c.left {
+			c = c.end(o.Heard, "it left")
+		}
 		c.left, c.joined = o.Left, !o.Left && (c.joined || !o.Version.IsZero())
+		c.follow(fatedOf(s.fated, o.Cluster), s.unsteady[o.Cluster])
 		c.held = importer.Held{}
 		if h := heldOf(s.held, o.Cluster); h != nil {
 			c.held, c.rest = *h, o.Endpoints
@@ -156,7 +201,23 @@ func (t tale) follow(s scene) tale {
 		}
 		t.peers[o.Cluster] = c
 	}
+	before.keep(t.peers)
 	return t
+}
+
+// meet notes when the cluster was heard, and what was known of it before it is first seen.
+func (c *chapter) meet(o federation.Owner, remembered map[federation.ClusterID]time.Time) {
+	if at, known := remembered[o.Cluster]; !c.joined && !c.former.known && (known || o.Restored) {
+		c.former = former{true, at, "hansa-state last noted it as heard"}
+	}
+	if !o.Heard.IsZero() {
+		c.heard = o.Heard
+	}
+}
+
+// end returns the chapter of a cluster that may join again, after it was something at a time.
+func (c chapter) end(at time.Time, was string) chapter {
+	return chapter{former: former{true, at, was}, refused: c.refused, lulls: c.lulls}
 }
 
 // join tells of the first complete set. That the cluster is heard goes without saying.
@@ -165,13 +226,17 @@ func (c *chapter) join(p *page, o federation.Owner) {
 		return
 	}
 	c.joined, c.silent, c.untold, c.falls = true, false, false, 0
-	p.write(corev1.EventTypeNormal, reasonJoined, "cluster %s told all that it exports, %s, for the first time since this agent started", o.Cluster, exported(o))
+	if !c.former.known {
+		p.write(corev1.EventTypeNormal, reasonJoined, "cluster %s joined, of which nothing was known here before: it exports %s", o.Cluster, exported(o))
+		return
+	}
+	p.write(corev1.EventTypeNormal, reasonRejoined, "cluster %s is heard again%s: it exports %s%s", o.Cluster, c.former.ago(p.now), exported(o), c.again())
 }
 
 // leave tells that the cluster has left the clusterset. Whether it is heard is of no concern then.
 func (c *chapter) leave(p *page, o federation.Owner) {
 	if o.Left && !c.left {
-		*c = chapter{refused: c.refused, unreachable: c.unreachable, reachable: c.reachable, withheld: c.withheld}
+		*c = c.end(o.Heard, "it left")
 		p.write(corev1.EventTypeNormal, reasonPeerLeft, "cluster %s has left the clusterset: nothing that it exported is served any more, and nobody waits for it", o.Cluster)
 	}
 	c.left = o.Left
@@ -183,7 +248,7 @@ func (c *chapter) withhold(p *page, o federation.Owner, held *importer.Held) {
 	switch before := c.held; {
 	case held == nil && !before.Until.IsZero():
 		if c.held = (importer.Held{}); o.Endpoints <= 2*c.rest {
-			p.write(corev1.EventTypeNormal, reasonBelieved, "what cluster %s lost is not served any more; it has %s", o.Cluster, exported(o))
+			p.write(corev1.EventTypeNormal, reasonBelieved, "what cluster %s lost is not served any more; it exports %s", o.Cluster, exported(o))
 		}
 	case held != nil && before.Until.IsZero() && p.may(c.withheld):
 		c.held, c.rest = *held, o.Endpoints
@@ -194,8 +259,11 @@ func (c *chapter) withhold(p *page, o federation.Owner, held *importer.Held) {
 }
 
 // hear tells whether the cluster is heard.
-func (c *chapter) hear(p *page, o federation.Owner, began time.Time, served string) {
+func (c *chapter) hear(p *page, o federation.Owner, s scene, began time.Time) {
 	falls := later(o.Heard.Add(federation.Silence), began.Add(introduction))
+	if o.Heard.IsZero() { // it may be away, or not have come yet
+		falls = began.Add(max(introduction, s.demote))
+	}
 	silent := !p.now.Before(falls)
 	switch {
 	case silent && !c.silent:
@@ -211,11 +279,11 @@ func (c *chapter) hear(p *page, o federation.Owner, began time.Time, served stri
 	}
 	switch {
 	case c.untold && silent && p.may(c.unreachable):
-		p.tell(&c.unreachable, corev1.EventTypeWarning, reasonUnreachable, "cluster %s %s; what it exported, %s, stays served as last known until it is heard again, %s%s",
-			o.Cluster, unheard(o.Heard), exported(o), served, since("; it fell silent %s since the last Event of that", c.falls, 1))
+		p.tell(&c.unreachable, corev1.EventTypeWarning, reasonUnreachable, "cluster %s %s; %s%s",
+			o.Cluster, unheard(o.Heard), staysServed(o, s.served), since("; it fell silent %s since the last Event of that", c.falls, 1))
 	case c.untold && !silent && p.may(c.reachable):
-		p.tell(&c.reachable, corev1.EventTypeNormal, reasonReachable, "cluster %s is heard again after %s%s",
-			o.Cluster, c.gap.Round(time.Second/10), since("; it fell silent %s since the last Event of that", c.falls, 0))
+		p.tell(&c.reachable, corev1.EventTypeNormal, reasonReachable, "cluster %s is heard again after %s%s%s",
+			o.Cluster, c.gap.Round(time.Second/10), c.again(), since("; it fell silent %s since the last Event of that", c.falls, 0))
 	default:
 		return
 	}

@@ -34,6 +34,7 @@ func TestOnRealAPIServers(t *testing.T) {
 			switch {
 			case cluster == "east":
 				o.MaxServices = 2
+				o.DemoteAfter = 5 * time.Second
 				east.Store(&o.Kubeconfig)
 			case astray.Load():
 				o.Kubeconfig = *east.Load()
@@ -58,7 +59,7 @@ func tellOfClusters(t *testing.T, set *clusterset.Clusterset) {
 	defer cancel()
 	east, west := set.Member("east"), set.Member("west")
 	awaitEvent(ctx, t, west, "LeaderChanged", "agent ", "/"+west.Federation+" leads this cluster")
-	awaitEvent(ctx, t, east, "PeerJoined", "cluster west told all that it exports")
+	awaitEvent(ctx, t, east, "PeerJoined", "cluster west joined, of which nothing was known here before: it exports ")
 	for _, o := range append(exported("a"), append(exported("b"), exported("c")...)...) {
 		if err := west.Client.Create(ctx, o); err != nil {
 			t.Fatal(err)
@@ -69,10 +70,12 @@ func tellOfClusters(t *testing.T, set *clusterset.Clusterset) {
 		t.Fatal(err)
 	}
 	awaitEvent(ctx, t, east, "PeerUnreachable", "cluster west was not heard for 3s", "2 services with 0 endpoints, stays served")
+	awaitEvent(ctx, t, east, "PeerDemoted", "cluster west was not heard for ", ": its endpoints are demoted in 2 of 2 services; in 0 they come behind those of other clusters, in 2 ")
 	if err := west.StartAgent(ctx); err != nil {
 		t.Fatal(err)
 	}
-	awaitEvent(ctx, t, east, "PeerReachable", "cluster west is heard again after ")
+	awaitEvent(ctx, t, east, "PeerReachable", "cluster west is heard again after ", "; its endpoints, which were demoted, are served as it says them")
+	awaitEvent(ctx, t, west, "PeerRejoined", "cluster east is heard again, ", " after hansa-state last noted it as heard: it exports nothing")
 
 	// What kubectl describe shows of the ConfigMap.
 	var state corev1.ConfigMap
@@ -89,7 +92,7 @@ func tellOfClusters(t *testing.T, set *clusterset.Clusterset) {
 		reasons = append(reasons, e.Reason)
 	}
 	slices.Sort(reasons)
-	if want := []string{"LeaderChanged", "PeerJoined", "PeerReachable", "PeerUnreachable", "RecordsRefused"}; !slices.Equal(reasons, want) {
+	if want := []string{"LeaderChanged", "PeerDemoted", "PeerJoined", "PeerReachable", "PeerUnreachable", "RecordsRefused"}; !slices.Equal(reasons, want) {
 		t.Errorf("the Events about %s %q are %q, want each of %q once", state.Name, state.UID, reasons, want)
 	}
 	if state.Data["self"] != "east" {
@@ -150,6 +153,7 @@ func leaveAndReturn(t *testing.T, set *clusterset.Clusterset) {
 	awaitState(ctx, t, east, "to remember west again", func(data map[string]string) bool { return data["cluster.west"] != "" })
 	awaitImports(ctx, t, west, 3)
 	awaitImports(ctx, t, east, 2)
+	awaitEvent(ctx, t, east, "PeerRejoined", "cluster west is heard again, ", " after it left: it exports 2 services with 0 endpoints")
 }
 
 // awaitState waits until hansa-state is as wanted.

@@ -33,6 +33,20 @@ func gone() federation.Owner {
 	return federation.Owner{Cluster: "west", Heard: second(20), Version: federation.Version{Term: 1, Seq: 2}, Left: true}
 }
 
+// remembered is west before it is heard, when EndpointSlices remember it.
+func remembered() federation.Owner {
+	o := west(-1, false)
+	o.Restored = true
+	return o
+}
+
+// idle is west without exports.
+func idle(heard int) federation.Owner {
+	o := west(heard, true)
+	o.Exports, o.Endpoints = 0, 0
+	return o
+}
+
 // recovered is west with more endpoints than were left.
 func recovered(heard int) federation.Owner {
 	o := west(heard, true)
@@ -51,14 +65,24 @@ type moment struct {
 	due   int            // -1 for never
 	left  string         // this cluster has left
 	held  int            // until when a mass withdrawal of west is, 0 for none
+
+	fated    importer.Fated // of west
+	unsteady bool           // west comes and goes too often
+	former   int            // when west was heard before this agent started, in seconds before the story; 0 if it is not remembered
 }
 
 const (
 	leads   = "Normal LeaderChanged agent a/a:1 leads this cluster"
-	joined  = "Normal PeerJoined cluster west told all that it exports, 1 service with 5 endpoints, for the first time since this agent started"
+	joined  = "Normal PeerJoined cluster west joined, of which nothing was known here before: it exports 1 service with 5 endpoints"
+	again   = "Normal PeerRejoined cluster west is heard again, "
+	it      = ": it exports 1 service with 5 endpoints"
 	served  = "; what it exported, 1 service with 5 endpoints, stays served as last known until it is heard again, after 30s behind what other clusters have ready (--demote-after), and after 10m0s no more (--withdraw-after); a ServiceExport may say otherwise"
 	silence = "Warning PeerUnreachable cluster west was not heard for 3s, since 2026-03-01T12:0"
 	holds   = "Warning WithdrawalHeld cluster west lost more than half of what it had within seconds, without a word that it means to, and has 1 service with 5 endpoints left; 12 services that lost endpoints stay served as they were until "
+	demotes = "Warning PeerDemoted cluster west was not heard for 30s: its endpoints are demoted in 3 of 4 services; in 1 they come behind those of other clusters, in 2 no other cluster has a ready one and they serve on"
+	ends    = "Warning PeerWithdrawn cluster west was not heard for 1m0s: its endpoints are withdrawn in 1 of 4 services until it is heard again; ServiceImports and their addresses stay"
+	sways   = "Warning PeerUnsteady cluster west fell silent or came back three times within five minutes: its endpoints are demoted until it was heard for a minute without a break"
+	calms   = "Normal PeerSteady cluster west was heard for a minute without a break: its endpoints are served as it says them"
 	meant   = "; a cluster that leaves, or says that it means it, is not held"
 
 	withheld, withheld2 = holds + "2026-03-01T12:00:51Z" + meant, holds + "2026-03-01T12:01:30Z" + meant
@@ -110,10 +134,78 @@ func TestWhichEventsAreWritten(t *testing.T) {
 			{at: 86, stint: 1, peers: one(west(85, true)), due: 88},
 		},
 		"a cluster that is remembered is not heard": {
-			{at: 0, stint: 1, peers: one(west(-1, false)), want: leads, due: 10},
-			{at: 10, stint: 1, peers: one(west(-1, false)), want: "Warning PeerUnreachable cluster west was not heard since this agent started" + served, due: -1},
-			{at: 20, stint: 1, peers: one(west(20, false)), due: 23},
-			{at: 21, stint: 1, peers: one(west(21, true)), want: joined, due: 24},
+			{at: 0, stint: 1, former: 60, peers: one(west(-1, false)), want: leads, due: 30},
+			{at: 10, stint: 1, former: 60, peers: one(west(-1, false)), due: 30},
+			{at: 30, stint: 1, former: 60, peers: one(west(-1, false)), want: "Warning PeerUnreachable cluster west was not heard since this agent started" + served, due: -1},
+			{at: 40, stint: 1, former: 60, peers: one(west(40, false)), due: 43},
+			{at: 41, stint: 1, former: 60, peers: one(west(41, true)), want: again + "1m41s after hansa-state last noted it as heard" + it, due: 44},
+			{at: 50, stint: 1, former: 60, peers: one(west(49, true)), due: 52},
+		},
+		"a cluster is remembered, and heard soon": {
+			{at: 0, stint: 1, former: 60, peers: one(west(-1, false)), want: leads, due: 30},
+			{at: 9, stint: 1, former: 60, peers: one(west(9, true)), want: again + "1m9s after hansa-state last noted it as heard" + it, due: 12},
+		},
+		"a cluster is remembered by what it exported alone": {
+			{at: 0, stint: 1, peers: one(remembered()), want: leads, due: 30},
+			{at: 9, stint: 1, peers: one(west(9, true)), want: "Normal PeerRejoined cluster west is heard again" + it, due: 12},
+		},
+		"a cluster that was never heard is not heard by its next leader": {
+			{at: 8, idle: true, former: 60, peers: one(west(-1, false))},
+			{at: 20, stint: 1, former: 60, peers: one(west(-1, false)), want: leads, due: 50},
+			{at: 50, stint: 1, former: 60, peers: one(west(-1, false)), want: "Warning PeerUnreachable cluster west was not heard since this agent started" + served, due: -1},
+		},
+		"a cluster that exports nothing": {
+			begun,
+			{at: 20, stint: 1, peers: one(idle(20)), want: strings.Replace(joined, "1 service with 5 endpoints", "nothing", 1), due: 23},
+			{at: 23, stint: 1, peers: one(idle(20)), want: silence + "0:20Z; it exported nothing", due: -1},
+		},
+		"a silent cluster is demoted, withdrawn and back": {
+			begun, known,
+			{at: 23, stint: 1, peers: one(west(20, true)), want: silence + "0:20Z" + served, due: -1},
+			{at: 50, stint: 1, peers: one(west(20, true)), fated: importer.Fated{Cluster: "west", Services: 4, Behind: 1, Alone: 2}, want: demotes, due: -1},
+			{at: 55, stint: 1, peers: one(west(20, true)), fated: importer.Fated{Cluster: "west", Services: 4, Behind: 2, Alone: 2}, due: -1},
+			{at: 80, stint: 1, peers: one(west(20, true)), fated: importer.Fated{Cluster: "west", Services: 4, Behind: 2, Alone: 1, Withdrawn: 1}, want: ends, due: -1},
+			{at: 200, stint: 1, peers: one(west(20, true)), fated: importer.Fated{Cluster: "west", Services: 4, Withdrawn: 4}, due: -1},
+			{at: 300, stint: 1, peers: one(west(300, true)), fated: importer.Fated{Cluster: "west", Services: 4, Withdrawn: 4}, want: "Normal PeerReachable cluster west is heard again after 4m40s; its endpoints, which were withdrawn, are served as it says them", due: 303},
+			{at: 301, stint: 1, peers: one(west(300, true)), due: 303},
+			{at: 303, stint: 1, peers: one(west(300, true)), want: silence + "5:00Z" + served, due: -1},
+			{at: 330, stint: 1, peers: one(west(300, true)), fated: importer.Fated{Cluster: "west", Services: 4, Behind: 1, Alone: 2}, want: demotes, due: -1},
+			{at: 360, stint: 1, peers: one(west(360, true)), want: "Normal PeerReachable cluster west is heard again after 1m0s; its endpoints, which were demoted, are served as it says them", due: 363},
+		},
+		"a cluster that is remembered is demoted, and heard": {
+			{at: 0, stint: 1, former: 60, peers: one(west(-1, false)), want: leads, due: 30},
+			{at: 30, stint: 1, former: 60, peers: one(west(-1, false)), fated: importer.Fated{Cluster: "west", Services: 1, Behind: 1},
+				want: "Warning PeerUnreachable cluster west was not heard since this agent started" + served +
+					"\nWarning PeerDemoted cluster west was not heard since this agent started: its endpoints are demoted in 1 of 1 service; in 1 they come behind those of other clusters, in 0 no other cluster has a ready one and they serve on", due: -1},
+			{at: 40, stint: 1, former: 60, peers: one(west(40, true)), want: again + "1m40s after hansa-state last noted it as heard" + it + "; its endpoints, which were demoted, are served as it says them", due: 43},
+		},
+		"what another agent told of a silent cluster is not told again": {
+			{at: 8, idle: true, peers: one(west(8, true))},
+			{at: 40, idle: true, peers: one(west(8, true)), fated: importer.Fated{Cluster: "west", Services: 4, Behind: 4}},
+			{at: 41, stint: 1, peers: one(west(8, true)), fated: importer.Fated{Cluster: "west", Services: 4, Behind: 4}, want: leads, due: 51},
+			{at: 51, stint: 1, peers: one(west(8, true)), fated: importer.Fated{Cluster: "west", Services: 4, Behind: 4}, want: silence + "0:08Z" + served, due: -1},
+			{at: 68, stint: 1, peers: one(west(8, true)), fated: importer.Fated{Cluster: "west", Services: 4, Behind: 3, Withdrawn: 1}, want: ends, due: -1},
+			{at: 70, stint: 1, peers: one(west(70, true)), want: "Normal PeerReachable cluster west is heard again after 1m2s; its endpoints, which were withdrawn, are served as it says them", due: 73},
+		},
+		"a cluster is unsteady": {
+			begun, known,
+			{at: 23, stint: 1, peers: one(west(20, true)), want: silence + "0:20Z" + served, due: -1},
+			{at: 25, stint: 1, peers: one(west(25, true)), want: "Normal PeerReachable cluster west is heard again after 5s", due: 28},
+			{at: 28, stint: 1, peers: one(west(25, true)), unsteady: true, fated: importer.Fated{Cluster: "west", Services: 4, Behind: 4}, want: sways, due: 83},
+			{at: 30, stint: 1, peers: one(west(30, true)), unsteady: true, fated: importer.Fated{Cluster: "west", Services: 4, Behind: 4}, due: 33},
+			{at: 85, stint: 1, peers: one(west(84, true)), unsteady: true, fated: importer.Fated{Cluster: "west", Services: 4, Behind: 4}, want: "Normal PeerReachable cluster west is heard again after 5s; its endpoints stay demoted until it was heard for a minute without a break; it fell silent once more since the last Event of that", due: 87},
+			{at: 90, stint: 1, peers: one(west(89, true)), want: calms, due: 92},
+			{at: 91, stint: 1, peers: one(west(90, true)), due: 93},
+		},
+		"an unsteady cluster is withdrawn in the end": {
+			begun, known,
+			{at: 23, stint: 1, peers: one(west(20, true)), unsteady: true, fated: importer.Fated{Cluster: "west", Services: 4, Behind: 4}, want: silence + "0:20Z" + served + "\n" + sways, due: -1},
+			{at: 80, stint: 1, peers: one(west(20, true)), unsteady: true, fated: importer.Fated{Cluster: "west", Services: 4, Behind: 3, Withdrawn: 1}, want: ends, due: -1},
+		},
+		"a cluster was unsteady when another agent led": {
+			{at: 8, idle: true, unsteady: true, peers: one(west(8, true))},
+			{at: 20, stint: 1, unsteady: true, peers: one(west(20, true)), want: leads, due: 30},
+			{at: 30, stint: 1, peers: one(west(30, true)), want: calms, due: 33},
 		},
 		"another agent's streams were cut with it": {
 			{at: 8, idle: true, peers: one(west(8, true)), count: stream.Refused{Limit: 1}},
@@ -130,7 +222,7 @@ func TestWhichEventsAreWritten(t *testing.T) {
 			begun, known,
 			{at: 21, stint: 1, peers: one(gone()), want: "Normal PeerLeft cluster west has left the clusterset: nothing that it exported is served any more, and nobody waits for it", due: -1},
 			{at: 40, stint: 1, peers: one(gone()), due: -1},
-			{at: 50, stint: 1, peers: one(west(50, true)), want: joined, due: 53},
+			{at: 50, stint: 1, peers: one(west(50, true)), want: again + "30s after it left" + it, due: 53},
 		},
 		"a cluster leaves that was silent": {
 			begun, known,
@@ -141,13 +233,14 @@ func TestWhichEventsAreWritten(t *testing.T) {
 			{at: 8, idle: true, peers: one(west(8, true))},
 			{at: 9, idle: true, peers: one(gone())},
 			{at: 20, stint: 1, peers: one(gone()), want: leads, due: -1},
+			{at: 50, stint: 1, peers: one(west(50, true)), want: again + "30s after it left" + it, due: 53},
 		},
 		"this cluster leaves, and comes back": {
 			begun, known,
 			{at: 21, stint: 1, left: "out", want: "Normal Left out", due: -1},
 			{at: 22, stint: 1, left: "out", due: -1},
 			{at: 30, stint: 1, due: -1},
-			{at: 31, stint: 1, peers: one(west(31, true)), want: joined, due: 34},
+			{at: 31, stint: 1, peers: one(west(31, true)), want: again + "11s after it was last heard" + it, due: 34},
 			{at: 33, stint: 1, left: "out", want: "Normal Left out", due: -1},
 		},
 		"this cluster had left when another agent led": {
@@ -158,7 +251,7 @@ func TestWhichEventsAreWritten(t *testing.T) {
 			begun, known,
 			{at: 21, stint: 1, peers: one(west(21, true)), held: 51, want: withheld, due: 24},
 			{at: 22, stint: 1, peers: one(west(22, true)), held: 51, due: 25},
-			{at: 51, stint: 1, peers: one(west(51, true)), want: "Normal WithdrawalBelieved what cluster west lost is not served any more; it has 1 service with 5 endpoints", due: 54},
+			{at: 51, stint: 1, peers: one(west(51, true)), want: "Normal WithdrawalBelieved what cluster west lost is not served any more; it exports 1 service with 5 endpoints", due: 54},
 			{at: 52, stint: 1, peers: one(west(52, true)), due: 55},
 			{at: 60, stint: 1, peers: one(west(60, true)), held: 90, due: 63}, // too soon for a second Event
 			{at: 81, stint: 1, peers: one(west(81, true)), held: 90, want: withheld2, due: 84},
@@ -171,7 +264,7 @@ func TestWhichEventsAreWritten(t *testing.T) {
 		"a hold began when another agent led": {
 			{at: 8, idle: true, peers: one(west(8, true)), held: 38},
 			{at: 20, stint: 1, peers: one(west(20, true)), held: 38, want: leads, due: 30},
-			{at: 38, stint: 1, peers: one(west(38, true)), want: "Normal WithdrawalBelieved what cluster west lost is not served any more; it has 1 service with 5 endpoints", due: 41},
+			{at: 38, stint: 1, peers: one(west(38, true)), want: "Normal WithdrawalBelieved what cluster west lost is not served any more; it exports 1 service with 5 endpoints", due: 41},
 		},
 		"records are refused": {
 			begun, known,
@@ -204,11 +297,18 @@ func TestWhichEventsAreWritten(t *testing.T) {
 			var events []event
 			var due time.Time
 			s := scene{
-				stint: m.stint, leader: "agent a/a:1 leads this cluster", served: servedFor(Defaults()), left: m.left, peers: m.peers,
-				totals: map[federation.ClusterID]stream.Stats{"west": {Refused: m.count}},
+				stint: m.stint, leader: "agent a/a:1 leads this cluster", served: servedFor(Defaults()), demote: Defaults().DemoteAfter, left: m.left, peers: m.peers,
+				unsteady: map[federation.ClusterID]bool{"west": m.unsteady},
+				totals:   map[federation.ClusterID]stream.Stats{"west": {Refused: m.count}},
 			}
 			if m.held > 0 {
 				s.held = []importer.Held{{Cluster: "west", Until: second(m.held), Services: 12}}
+			}
+			if m.fated != (importer.Fated{}) {
+				s.fated = []importer.Fated{m.fated}
+			}
+			if m.former > 0 {
+				s.former = map[federation.ClusterID]time.Time{"west": second(-m.former)}
 			}
 			if m.idle {
 				told = told.follow(s)
@@ -284,10 +384,16 @@ func TestEventsAreNoStorm(t *testing.T) {
 		stint := uint64(1)
 		for at := range 1200 {
 			var peers []federation.Owner
+			var fated []importer.Fated
+			unsteady := map[federation.ClusterID]bool{}
 			for _, id := range ids {
 				if at > 1100 || r.IntN(4) == 0 {
 					heard[id] = second(at)
 				}
+				if at <= 1100 && second(at).Sub(heard[id]) >= federation.Silence && r.IntN(2) == 0 {
+					fated = append(fated, importer.Fated{Cluster: id, Services: 2, Behind: r.IntN(2), Alone: r.IntN(2), Withdrawn: r.IntN(2)})
+				}
+				unsteady[id] = at <= 1100 && at/100%2 == 0 && r.IntN(9) > 0
 				peers = append(peers, federation.Owner{Cluster: id, Heard: heard[id], Version: federation.Version{Term: 1}})
 			}
 			if r.IntN(20) == 0 {
@@ -298,7 +404,7 @@ func TestEventsAreNoStorm(t *testing.T) {
 			}
 			var events []event
 			stats := map[federation.ClusterID]stream.Stats{"north": {Refused: count}}
-			told, events, _ = told.next(scene{stint: stint, leader: "us", served: "for ever", peers: peers, totals: stats}, second(at))
+			told, events, _ = told.next(scene{stint: stint, leader: "us", served: "for ever", peers: peers, fated: fated, unsteady: unsteady, totals: stats}, second(at))
 			for _, e := range events {
 				about := slices.IndexFunc(ids, func(id federation.ClusterID) bool { return strings.Contains(e.note, "cluster "+string(id)) })
 				kind := fmt.Sprint(e.reason, about)
@@ -312,11 +418,11 @@ func TestEventsAreNoStorm(t *testing.T) {
 			}
 		}
 		for id, reason := range state {
-			if reason == reasonUnreachable {
-				t.Errorf("seed %d: %s is heard, and the last word is %s", seed, id, reason)
+			if slices.Contains([]string{reasonUnreachable, reasonDemoted, reasonWithdrawn, reasonUnsteady}, reason) {
+				t.Errorf("seed %d: %s is heard and served, and the last word is %s", seed, id, reason)
 			}
 		}
-		if len(last) < 2*len(ids)+2 {
+		if len(last) < 6*len(ids)+2 {
 			t.Errorf("seed %d: only %v were told of", seed, last)
 		}
 	}

@@ -9,7 +9,11 @@ import (
 	"github.com/hansa-mcs/hansa/federation"
 )
 
+// exported is what follows on "exports".
 func exported(o federation.Owner) string {
+	if o.Exports == 0 {
+		return "nothing"
+	}
 	return amount(uint64(o.Exports), "service") + " with " + amount(uint64(o.Endpoints), "endpoint")
 }
 
@@ -47,6 +51,22 @@ func leftText(silent []federation.ClusterID) string {
 		names = append(names, fmt.Sprintf("%d more", more))
 	}
 	return text + "; those who have not confirmed it treat this cluster as one that fell silent: " + strings.Join(names, ", ")
+}
+
+// staysServed says what becomes of what a cluster exported that is silent.
+func staysServed(o federation.Owner, served string) string {
+	if o.Exports == 0 {
+		return "it exported nothing"
+	}
+	return fmt.Sprintf("what it exported, %s, stays served as last known until it is heard again, %s", exported(o), served)
+}
+
+// ago says how long a cluster was away that is back.
+func (f former) ago(now time.Time) string {
+	if f.at.IsZero() {
+		return ""
+	}
+	return fmt.Sprintf(", %s after %s", max(0, now.Sub(f.at)).Round(time.Second), f.was)
 }
 
 func unheard(last time.Time) string {

@@ -134,7 +134,9 @@ func (m *member) recall(ctx context.Context) (seeds []string, err error) {
 		m.log.Error("which clusters there are cannot be recalled", "configmap", m.options.Namespace+"/"+state.DefaultName, "error", err)
 	}
 	outside := m.departure.outside()
+	former := make(map[federation.ClusterID]time.Time, len(remembered.Clusters))
 	for _, c := range remembered.Clusters {
+		former[c.ID] = c.Heard
 		if !outside {
 			m.store.Expect(c.ID)
 			if c.UID != "" {
@@ -142,6 +144,9 @@ func (m *member) recall(ctx context.Context) (seeds []string, err error) {
 			}
 		}
 		seeds = append(seeds, c.Addresses...)
+	}
+	if err == nil || len(former) > 0 {
+		m.former.CompareAndSwap(nil, &former) // what is remembered later this agent may have seen itself
 	}
 	return seeds, err
 }

@@ -117,6 +117,31 @@ func TestADepartureTellsWhatChanged(t *testing.T) {
 	}
 }
 
+// The log tells of each cluster once when its endpoints are demoted, withdrawn, and neither any more.
+func TestFatesAreLogged(t *testing.T) {
+	var lines strings.Builder
+	d := newDooming(slog.New(slog.NewTextHandler(&lines, nil)))
+	demoted, more := importer.Fated{Cluster: "east", Services: 2, Alone: 1}, importer.Fated{Cluster: "east", Services: 2, Behind: 1, Alone: 1}
+	withdrawn, west := importer.Fated{Cluster: "east", Services: 2, Alone: 1, Withdrawn: 1}, importer.Fated{Cluster: "west", Services: 1, Behind: 1}
+	for _, c := range []struct {
+		list        []importer.Fated
+		begin, ends int
+	}{
+		{[]importer.Fated{demoted}, 1, 0},
+		{[]importer.Fated{more}, 1, 0},
+		{[]importer.Fated{withdrawn, west}, 3, 0},
+		{[]importer.Fated{west}, 3, 1},
+		{nil, 3, 2},
+	} {
+		_, changed := d.now()
+		d.take(c.list)
+		now, _ := d.now()
+		if begin, ends := strings.Count(lines.String(), "level=WARN"), strings.Count(lines.String(), "level=INFO"); !closed(changed) || !slices.Equal(now, c.list) || begin != c.begin || ends != c.ends {
+			t.Errorf("%+v: %d begun, %d ended, want %d and %d", c.list, begin, ends, c.begin, c.ends)
+		}
+	}
+}
+
 // The log tells of each hold once when it begins and once when it ends.
 func TestHoldsAreLogged(t *testing.T) {
 	var lines strings.Builder

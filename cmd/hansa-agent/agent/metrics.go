@@ -48,6 +48,9 @@ func (c *collector) Describe(ch chan<- *prometheus.Desc) {
 // Collect implements prometheus.Collector.
 func (c *collector) Collect(ch chan<- prometheus.Metric) { c.read().show(ch) }
 
+// blockedByPolicy is the reason of services that --import-namespaces or --import-deny-namespaces keep out.
+const blockedByPolicy = "policy"
+
 // read takes the numbers from where they are kept.
 func (m *member) read(now time.Time) *reading {
 	standing := m.election.Now()
@@ -60,6 +63,7 @@ func (m *member) read(now time.Time) *reading {
 		outside:   m.departure.outside(),
 		owners:    m.store.Owners(),
 		fates:     map[federation.ClusterID]federation.Fate{},
+		unsteady:  map[federation.ClusterID]bool{},
 		streams:   m.exchange.Streams(),
 		totals:    m.exchange.Totals(),
 		port:      m.port.Stats(),
@@ -67,8 +71,11 @@ func (m *member) read(now time.Time) *reading {
 		conflicts: map[string]bool{},
 	}
 	for _, o := range r.owners {
-		r.fates[o.Cluster], _ = federation.Overdue(m.store.Pulse(o.Cluster), now, m.options.patience())
+		pulse := m.store.Pulse(o.Cluster)
+		r.fates[o.Cluster], _ = federation.Overdue(pulse, now, m.options.patience())
+		r.unsteady[o.Cluster] = pulse.Unsteady(now)
 	}
+	r.blocked[blockedByPolicy] = m.importer.KeptOut()
 	r.held, _ = m.holding.now()
 	if g, _ := m.circle.now(); g != nil {
 		r.gossip = &gossiped{seen: g.Seen(), members: len(g.Members()), dropped: g.Stats().Dropped}

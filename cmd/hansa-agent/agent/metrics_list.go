@@ -79,6 +79,9 @@ var (
 	fates = gauge("hansa_cluster_fate",
 		"1 for what becomes of another cluster's endpoints by --demote-after and --withdraw-after, 0 for what does not: fate is served, demoted (after those of other clusters) or withdrawn (not served). A ServiceExport may say otherwise for its service.",
 		"1 for demoted or withdrawn: clients are sent elsewhere, or nowhere where no other cluster exports the service", "cluster", "fate")
+	unsteady = gauge("hansa_cluster_unsteady",
+		"1 while another cluster comes and goes too often, else 0: one that fell silent or came back three times within five minutes is demoted until it was heard for a minute.",
+		"1: the network between the two, or that cluster's agent, is not steady", ofCluster...)
 	held = gauge("hansa_cluster_withdrawal_held",
 		"1 while a mass withdrawal of another cluster is not believed, else 0: what it lost is served for 30 seconds more.",
 		"1: the cluster lost more than half of its endpoints at once, and did not say that it means to", ofCluster...)
@@ -138,7 +141,7 @@ var (
 // What is wrong in this cluster.
 var (
 	conflict    = gauge("hansa_cluster_property_conflict", "1 while a ClusterProperty contradicts the agent's flag, else 0.", "1: the agent will refuse to start again", "property")
-	blocked     = gauge("hansa_services_blocked", "Services that are not, or not wholly, imported into this cluster, by reason.", "above 0: an object that is not Hansa's is in the way (foreign_object), or the API server refuses a write (refused); Events on the objects say which", "reason")
+	blocked     = gauge("hansa_services_blocked", "Services that are not, or not wholly, imported into this cluster, by reason.", "above 0: an object that is not Hansa's is in the way (foreign_object), or the API server refuses a write (refused); Events on the objects say which. Those that --import-namespaces and --import-deny-namespaces keep out (policy) are no alarm", "reason")
 	xdsRefusals = counter("hansa_xds_refusals_total", "Responses that an xDS client refused (NACK); only with --xds-address.", "any increase: the log says what it does not take")
 )
 
@@ -148,7 +151,7 @@ var sections = []struct {
 	metrics []*metric
 }{
 	{"This agent", []*metric{viewRevision, changeToView, leading, suspended, leaderKnown, leaderStream, stints, standbys, outside}},
-	{"The clusters", []*metric{alive, fates, held, heard, streamUp, restored, exports, endpoints, behind, unacked}},
+	{"The clusters", []*metric{alive, fates, unsteady, held, heard, streamUp, restored, exports, endpoints, behind, unacked}},
 	{"The streams", []*metric{receivedBytes, receivedFrames, sentBytes, sentFrames, receivedRecords, receivedPatches, receivedWithdrawals, streamsBegun, refusedRecords, changeSeconds}},
 	{"The port and gossip", []*metric{accepted, refused, passed, passing, leaderless, members, dropped}},
 	{"What is in the way", []*metric{conflict, blocked, xdsRefusals}},

@@ -24,6 +24,7 @@ type reading struct {
 	outside   bool // this cluster has left
 	owners    []federation.Owner
 	fates     map[federation.ClusterID]federation.Fate
+	unsteady  map[federation.ClusterID]bool
 	held      []importer.Held
 	streams   []stream.Up
 	totals    map[federation.ClusterID]stream.Stats
@@ -117,6 +118,7 @@ func (r *reading) showCluster(ch chan<- prometheus.Metric, o federation.Owner) {
 	for fate := federation.Served; fate <= federation.Withdrawn; fate++ {
 		fates.send(ch, bit(r.fates[o.Cluster] == fate), id, fate.String())
 	}
+	unsteady.send(ch, bit(r.unsteady[o.Cluster]), id)
 	held.send(ch, bit(heldOf(r.held, o.Cluster) != nil), id)
 	restored.send(ch, bit(o.Restored), id)
 	if !o.Heard.IsZero() {

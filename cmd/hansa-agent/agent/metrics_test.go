@@ -44,9 +44,10 @@ func leader() *reading {
 			{Cluster: "past", Version: seq(9), Heard: noon.Add(-time.Hour), Left: true},
 			{Cluster: "west", Version: seq(4), Heard: noon.Add(-2 * time.Second)},
 		},
-		fates:   map[federation.ClusterID]federation.Fate{"north": federation.Demoted, "south": federation.Withdrawn},
-		held:    []importer.Held{{Cluster: "east", Until: noon.Add(time.Second)}},
-		streams: []stream.Up{east, replica, replica},
+		fates:    map[federation.ClusterID]federation.Fate{"north": federation.Demoted, "south": federation.Withdrawn},
+		unsteady: map[federation.ClusterID]bool{"west": true},
+		held:     []importer.Held{{Cluster: "east", Until: noon.Add(time.Second)}},
+		streams:  []stream.Up{east, replica, replica},
 		totals: map[federation.ClusterID]stream.Stats{
 			"east": {
 				Streams:  3,
@@ -126,6 +127,10 @@ hansa_cluster_stream_up{cluster="west"} 0
 hansa_cluster_streams_total{cluster="east"} 3
 hansa_cluster_streams_total{cluster="own"} 2
 hansa_cluster_unacked_versions{cluster="east"} 2
+hansa_cluster_unsteady{cluster="east"} 0
+hansa_cluster_unsteady{cluster="north"} 0
+hansa_cluster_unsteady{cluster="south"} 0
+hansa_cluster_unsteady{cluster="west"} 1
 hansa_cluster_versions_behind{cluster="east"} 2
 hansa_cluster_versions_behind{cluster="south"} 6
 hansa_cluster_versions_behind{cluster="west"} 0
@@ -198,6 +203,8 @@ hansa_cluster_restored{cluster="west"} 0
 hansa_cluster_sent_bytes_total{cluster="own"} 0
 hansa_cluster_sent_frames_total{cluster="own"} 0
 hansa_cluster_streams_total{cluster="own"} 1
+hansa_cluster_unsteady{cluster="east"} 0
+hansa_cluster_unsteady{cluster="west"} 0
 hansa_cluster_versions_behind{cluster="east"} 2
 hansa_cluster_versions_behind{cluster="own"} 1
 hansa_cluster_withdrawal_held{cluster="east"} 0
@@ -290,7 +297,7 @@ func TestAnAgentShowsMetricsFromTheStart(t *testing.T) {
 		m.http.listener.Close()
 	}()
 	shown := scrapeAll(t, m.metrics())
-	for _, line := range []string{"hansa_leading 0", "hansa_leader_known 0", "hansa_view_revision 0", "hansa_change_to_view_seconds_count 0", `hansa_services_blocked{reason="refused"} 0`} {
+	for _, line := range []string{"hansa_leading 0", "hansa_leader_known 0", "hansa_view_revision 0", "hansa_change_to_view_seconds_count 0", `hansa_services_blocked{reason="refused"} 0`, `hansa_services_blocked{reason="policy"} 0`} {
 		if !strings.Contains(shown, line+"\n") {
 			t.Errorf("no %q", line)
 		}

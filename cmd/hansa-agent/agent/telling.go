@@ -44,6 +44,7 @@ func (m *member) tellClusters(ctx context.Context) error {
 	for ctx.Err() == nil {
 		joined, revived, made := m.store.Joined(), m.store.Revived(), m.keeper.Made()
 		_, held := m.holding.now()
+		_, doomed := m.dooming.now()
 		_, turned := m.departure.now()
 		standing := m.election.Now()
 		var due time.Time
@@ -63,7 +64,7 @@ func (m *member) tellClusters(ctx context.Context) error {
 		if closed(made) {
 			made = nil
 		}
-		awaitAny(ctx, due, joined, revived, held, turned, standing.Changed, made)
+		awaitAny(ctx, due, joined, revived, held, doomed, turned, standing.Changed, made)
 	}
 	return nil
 }
@@ -98,11 +99,18 @@ func (m *member) scene(s election.Standing) scene {
 	if s.Former != (election.Identity{}) {
 		text += fmt.Sprintf(", after %s", s.Former)
 	}
-	all := scene{stint: s.Stint, leader: text, served: servedFor(m.options), totals: m.exchange.Totals()}
+	all := scene{stint: s.Stint, leader: text, served: servedFor(m.options), demote: m.options.DemoteAfter, totals: m.exchange.Totals(), unsteady: map[federation.ClusterID]bool{}}
 	all.held, _ = m.holding.now()
+	all.fated, _ = m.dooming.now()
+	if former := m.former.Load(); former != nil {
+		all.former = *former
+	}
 	all.peers = slices.DeleteFunc(m.store.Owners(), func(o federation.Owner) bool { return o.Cluster == m.store.Self() })
 	if m.departure.outside() { // asked after the owners, which seem to have left then
 		all.peers, all.left = nil, leftText(m.departure.missed())
+	}
+	for _, o := range all.peers {
+		all.unsteady[o.Cluster] = m.store.Pulse(o.Cluster).Unsteady(time.Now())
 	}
 	return all
 }
