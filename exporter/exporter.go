@@ -196,7 +196,10 @@ func (x *exporter) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result
 	}
 	defer done()
 	result, err := x.reconcile(lead, req)
-	if lead.Err() != nil && ctx.Err() == nil { // whatever was written or said may not have been taken
+	switch {
+	case ctx.Err() != nil: // we are stopping: what could not be done is no failure
+		return ctrl.Result{}, nil
+	case lead.Err() != nil: // whatever was written or said may not have been taken
 		return ctrl.Result{RequeueAfter: time.Millisecond}, nil
 	}
 	return result, err

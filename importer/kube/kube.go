@@ -204,7 +204,10 @@ func (d *door) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, er
 	view := d.importer.View()
 	d.teller.begin(stint, view, d.scene(view))
 	result, err := d.reconcile(lead, req)
-	if err != nil && lead.Err() != nil && ctx.Err() == nil {
+	switch {
+	case ctx.Err() != nil: // we are stopping: what could not be done is no failure
+		return ctrl.Result{}, nil
+	case err != nil && lead.Err() != nil:
 		return ctrl.Result{RequeueAfter: time.Millisecond}, nil
 	}
 	return result, err
