@@ -24,6 +24,7 @@ import (
 	"time"
 
 	"github.com/hansa-mcs/hansa/integration/clusterset"
+	"github.com/hansa-mcs/hansa/integration/machine"
 )
 
 // A row has at least so many samples: with fewer, the 99th percentile is the luck of one of them.
@@ -87,13 +88,13 @@ func start(ctx context.Context, f flags) (err error) {
 	if err != nil {
 		return err
 	}
-	m, err := thisMachine(ctx)
+	m, err := machine.This(ctx)
 	if err != nil {
 		return err
 	}
-	fmt.Println(m)
+	fmt.Println("machine:", m)
 	b := &bench{flags: f, progress: os.Stderr}
-	if warning, err := m.busy(); err != nil {
+	if warning, err := m.Busy(); err != nil {
 		return err
 	} else if warning != "" {
 		fmt.Fprintln(b.progress, "warning:", warning)

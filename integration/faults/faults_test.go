@@ -56,7 +56,7 @@ func TestTheTableHasWhatWasMeasuredAndLost(t *testing.T) {
 	if got := r.outcome(); got != "FAILED: line; break" {
 		t.Errorf("outcome %q", got)
 	}
-	if page := document([]result{r}, true); !strings.Contains(page, "-run 9") || !strings.Contains(page, "short timers") {
+	if page := document("Some CPU", []result{r}, true); !strings.Contains(page, "Some CPU") || !strings.Contains(page, "-run 9") || !strings.Contains(page, "short timers") {
 		t.Errorf("page\n%s", page)
 	}
 }

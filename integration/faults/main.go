@@ -13,6 +13,7 @@ import (
 	"syscall"
 
 	"github.com/hansa-mcs/hansa/integration/lab"
+	"github.com/hansa-mcs/hansa/integration/machine"
 )
 
 func main() {
@@ -61,8 +62,26 @@ func start(ctx context.Context, o options) error {
 	if _, err := lab.Build(ctx, os.Stdout, true); err != nil { // once, so that no fault's time has it
 		return err
 	}
+	on, err := here(ctx)
+	if err != nil {
+		return err
+	}
 	results := playAll(ctx, chosen, o.logs, os.Stdout)
-	return report(ctx, results, o)
+	return report(ctx, on, results, o)
+}
+
+// here tells on which machine this is, and whether it has other work.
+func here(ctx context.Context) (machine.Machine, error) {
+	m, err := machine.This(ctx)
+	if err != nil {
+		return m, err
+	}
+	fmt.Println("machine:", m)
+	warning, err := m.Busy()
+	if warning != "" {
+		fmt.Println("warning:", warning)
+	}
+	return m, err
 }
 
 // choose returns the faults of a list of numbers, all for none.
@@ -94,7 +113,7 @@ func playAll(ctx context.Context, chosen []fault, logs bool, out io.Writer) (res
 }
 
 // report prints the table and writes the document.
-func report(ctx context.Context, results []result, o options) error {
+func report(ctx context.Context, on machine.Machine, results []result, o options) error {
 	var rows [][]string
 	failed := 0
 	for _, r := range results {
@@ -112,5 +131,5 @@ func report(ctx context.Context, results []result, o options) error {
 	case o.write == "":
 		return nil
 	}
-	return os.WriteFile(o.write, []byte(document(results, o.short)), 0o644)
+	return os.WriteFile(o.write, []byte(document(on.String(), results, o.short)), 0o644)
 }

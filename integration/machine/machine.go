@@ -1,4 +1,5 @@
-package main
+// Package machine says on which machine a measurement was made.
+package machine
 
 import (
 	"context"
@@ -10,23 +11,23 @@ import (
 	"strings"
 )
 
-// machine is what the values depend on.
-type machine struct {
+// Machine is what measured values depend on.
+type Machine struct {
 	cpu, kernel, goVersion, commit string
 	cores                          int
 	memory                         int64 // bytes
 }
 
-// String prints the machine as
-// machine: <cpu model>, <cores> cores, <memory> GiB, <kernel>, go<version>, <commit short hash>.
-func (m machine) String() string {
-	return fmt.Sprintf("machine: %s, %d cores, %.1f GiB, %s, %s, %s",
+// String describes the machine as
+// <cpu model>, <cores> cores, <memory> GiB, <kernel>, go<version>, <commit short hash>.
+func (m Machine) String() string {
+	return fmt.Sprintf("%s, %d cores, %.1f GiB, %s, %s, %s",
 		m.cpu, m.cores, float64(m.memory)/(1<<30), m.kernel, m.goVersion, m.commit)
 }
 
-// thisMachine reads /proc, and asks git which commit is checked out.
-func thisMachine(ctx context.Context) (machine, error) {
-	m := machine{cores: runtime.NumCPU(), goVersion: runtime.Version(), commit: commit(ctx)}
+// This reads /proc, and asks git which commit is checked out.
+func This(ctx context.Context) (Machine, error) {
+	m := Machine{cores: runtime.NumCPU(), goVersion: runtime.Version(), commit: commit(ctx)}
 	kernel, err := os.ReadFile("/proc/sys/kernel/osrelease")
 	if err != nil {
 		return m, fmt.Errorf("reading which kernel this is: %w", err)
@@ -71,8 +72,8 @@ func commit(ctx context.Context) string {
 	return "no commit"
 }
 
-// busy says what else keeps the cores of m busy, or "" when nothing does: others' work is in every value.
-func (m machine) busy() (string, error) {
+// Busy says what else keeps the cores of m busy, or "" when nothing does: others' work is in every value.
+func (m Machine) Busy() (string, error) {
 	text, err := os.ReadFile("/proc/loadavg")
 	if err != nil {
 		return "", fmt.Errorf("reading how busy the machine is: %w", err)

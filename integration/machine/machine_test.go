@@ -1,10 +1,10 @@
-package main
+package machine
 
 import "testing"
 
-func TestMachineIsPrintedAsOneLine(t *testing.T) {
-	m := machine{cpu: "Some CPU @ 2.00GHz", cores: 2, memory: 24 << 30, kernel: "Linux 6.1.0", goVersion: "go1.26.8", commit: "abc1234"}
-	const want = "machine: Some CPU @ 2.00GHz, 2 cores, 24.0 GiB, Linux 6.1.0, go1.26.8, abc1234"
+func TestAMachineIsOneLine(t *testing.T) {
+	m := Machine{cpu: "Some CPU @ 2.00GHz", cores: 2, memory: 24 << 30, kernel: "Linux 6.1.0", goVersion: "go1.26.8", commit: "abc1234"}
+	const want = "Some CPU @ 2.00GHz, 2 cores, 24.0 GiB, Linux 6.1.0, go1.26.8, abc1234"
 	if got := m.String(); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
