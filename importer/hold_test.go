@@ -170,14 +170,8 @@ func TestWhatANarrowingTakesIsNotHeld(t *testing.T) {
 // A hold hides nothing that is there, and the next collapse has its own.
 func TestAHoldEndsWithWhatItWasFor(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
-		beat := func(n int) {
-			for range n {
-				w.store.Heard("east", time.Now())
-				time.Sleep(time.Second)
-			}
-		}
 		w.say(t, "east", crowd("east", 20, 10)...)
-		beat(60)
+		w.pass(60, "east")
 		w.say(t, "east", crowd("east", 20, 0)...)
 		fresh := crowd("east", 20, 0)
 		*fresh[0] = *web("east", fresh[0].Name, "10.200.0.1")
@@ -189,13 +183,13 @@ func TestAHoldEndsWithWhatItWasFor(t *testing.T) {
 			t.Error("what is the same is another Service")
 		}
 		w.say(t, "east", crowd("east", 20, 10)...)
-		beat(24)
+		w.pass(24, "east")
 		w.say(t, "east") // 24 s after the first
-		beat(28)
+		w.pass(28, "east")
 		if n, _ := served(w.settle()); n != 20 {
 			t.Errorf("half a minute after a mass withdrawal is not over, and %d of 20 services are served", n)
 		}
-		beat(3)
+		w.pass(3, "east")
 		if n, _ := served(w.settle()); n != 0 {
 			t.Errorf("%d services are served after half a minute", n)
 		}
@@ -205,27 +199,21 @@ func TestAHoldEndsWithWhatItWasFor(t *testing.T) {
 // Those that come back first take nothing from those that come back later, and who falls again is held anew.
 func TestAHoldOutlastsAPartOfItsReturn(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
-		pass := func(seconds int) {
-			for range seconds {
-				w.store.Heard("east", time.Now())
-				time.Sleep(time.Second)
-			}
-		}
 		w.say(t, "east", crowd("east", 20, 10)...)
-		pass(60)
+		w.pass(60, "east")
 		w.say(t, "east")
 		for n := range 20 {
 			if got, _ := served(w.say(t, "east", crowd("east", n, 10)...)); got != 20 {
 				t.Fatalf("with %d of 20 services back, %d are served", n, got)
 			}
 		}
-		pass(25)
+		w.pass(25, "east")
 		w.say(t, "east", crowd("east", 2, 10)...)
-		pass(28)
+		w.pass(28, "east")
 		if got, _ := served(w.settle()); got != 20 {
 			t.Errorf("28 s after it fell again %d of 20 services are served", got)
 		}
-		pass(3)
+		w.pass(3, "east")
 		if got, _ := served(w.settle()); got != 2 {
 			t.Errorf("%d services are served in the end, want 2", got)
 		}
