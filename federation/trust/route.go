@@ -105,7 +105,7 @@ func (p *Port) forward(ctx context.Context, h *handshake, client *net.TCPConn, a
 	}
 	h.leave()
 	p.passed.Add(1)
-	join(ctx, client, leader, goodbyeTime)
+	couple(ctx, client, leader, goodbyeTime)
 	return nil
 }
 

@@ -140,7 +140,7 @@ func TestOneDirectionDoesNotLongOutliveTheOther(t *testing.T) {
 	leader.CloseWrite()
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
-	join(ctx, ours, toLeader, time.Millisecond)
+	couple(ctx, ours, toLeader, time.Millisecond)
 	if ctx.Err() != nil {
 		t.Error("the client, which does not end its direction, holds the connection")
 	}

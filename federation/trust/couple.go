@@ -16,10 +16,10 @@ const (
 	flowBuffer = 16 << 10
 )
 
-// join copies between two connections until both directions have ended, or cuts both as soon as ctx ends,
+// couple copies between two connections until both directions have ended, or cuts both as soon as ctx ends,
 // one of them fails, or one direction outlives the other by goodbye. It closes both. While neither has
 // ended, silence may last: keep-alive and unackedLimit tell a silent peer from a dead one.
-func join(ctx context.Context, client, leader *net.TCPConn, goodbye time.Duration) {
+func couple(ctx context.Context, client, leader *net.TCPConn, goodbye time.Duration) {
 	ctx, cut := context.WithCancel(ctx)
 	defer cut()
 	stop := onEnd(ctx, func() {
