@@ -75,6 +75,9 @@ func LoadAuthority(clusterset string, caPEM, keyPEM []byte) (*Authority, error) 
 	return &Authority{clusterset: clusterset, key: key, cert: certs[0]}, nil
 }
 
+// Pin returns the digest by which a Token knows the CA.
+func (a *Authority) Pin() Digest { return KeyDigest(a.cert) }
+
 // CAPEM returns the CA certificate.
 func (a *Authority) CAPEM() []byte { return certPEM(a.cert.Raw) }
 
@@ -106,26 +109,49 @@ func (a *Authority) Issue(cluster federation.ClusterID, pub crypto.PublicKey, no
 }
 
 // WriteMember makes a key and a certificate of a cluster, valid for a year from now, and writes them with
-// the CA certificate to dir as tls.crt, tls.key (mode 0600) and ca.crt. Each file is replaced whole.
+// the CA certificate to dir as tls.crt, tls.key (mode 0600) and ca.crt.
 func (a *Authority) WriteMember(dir string, cluster federation.ClusterID, now time.Time) (Files, error) {
+	c, err := a.NewMember(cluster, now)
+	if err != nil {
+		return Files{}, err
+	}
+	f := Files{Cert: filepath.Join(dir, inMemory.Cert), Key: filepath.Join(dir, inMemory.Key), CA: filepath.Join(dir, inMemory.CA)}
+	return f, f.Write(c)
+}
+
+// NewMember makes a key and a certificate of a cluster, valid for a year from now or as long as the CA is.
+func (a *Authority) NewMember(cluster federation.ClusterID, now time.Time) (Credentials, error) {
 	key, err := newKey()
 	if err != nil {
-		return Files{}, err
+		return Credentials{}, err
 	}
-	cert, err := a.Issue(cluster, key.Public(), now.Add(-backdate), now.Add(memberLife))
+	cert, err := a.issueFrom(cluster, key.Public(), now)
 	if err != nil {
-		return Files{}, err
+		return Credentials{}, err
 	}
 	secret, err := keyPEM(key)
-	if err != nil {
-		return Files{}, err
+	return Credentials{Cert: cert, Key: secret, CA: a.CAPEM()}, err
+}
+
+// Sign returns the certificate that a request asks for, valid for a year from now or as long as the CA
+// is. It takes nothing of the request but the cluster and the key. The caller has made sure that whoever
+// asks is the cluster.
+func (a *Authority) Sign(r Request, now time.Time) ([]byte, error) {
+	if r.pub == nil {
+		return nil, errors.New("sign a certificate: the request is none that ParseRequest took")
 	}
-	f := Files{Cert: filepath.Join(dir, "tls.crt"), Key: filepath.Join(dir, "tls.key"), CA: filepath.Join(dir, "ca.crt")}
-	return f, errors.Join(
-		writeFile(f.Key, secret, 0o600),
-		writeFile(f.Cert, cert, 0o644),
-		writeFile(f.CA, a.CAPEM(), 0o644),
-	)
+	return a.issueFrom(r.Cluster, r.pub, now)
+}
+
+func (a *Authority) issueFrom(cluster federation.ClusterID, pub crypto.PublicKey, now time.Time) ([]byte, error) {
+	until := now.Add(memberLife)
+	if until.After(a.cert.NotAfter) {
+		until = a.cert.NotAfter
+	}
+	if !until.After(now) {
+		return nil, fmt.Errorf("the CA expired at %s, and it is %s; want a new one", stamp(a.cert.NotAfter), stamp(now))
+	}
+	return a.Issue(cluster, pub, now.Add(-backdate), until)
 }
 
 // sign returns a certificate with a random serial number.

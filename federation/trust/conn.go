@@ -12,10 +12,11 @@ import (
 	"github.com/hansa-mcs/hansa/federation"
 )
 
-// The ALPN protocols of the one port.
+// The ALPN protocols of the one port. Only to ProtoJoin anybody is let in without a certificate.
 const (
 	ProtoGRPC   = "h2"
 	ProtoGossip = "hansa-gossip/1"
+	ProtoJoin   = "hansa-join/1"
 )
 
 // unackedLimit is how long sent data may stay unacknowledged before the connection counts as broken:
@@ -25,14 +26,20 @@ const unackedLimit = 15 * time.Second
 // keepAlive finds idle connections that were cut without a word, and keeps balancers from doing so.
 var keepAlive = net.KeepAliveConfig{Enable: true, Idle: 15 * time.Second, Interval: 5 * time.Second, Count: 3}
 
-// Conn is a connection to another member, or to another replica of this one, after its handshake.
+// Conn is a connection to another member, or to another replica of this one, after its handshake; of
+// ProtoJoin it may be one to a stranger.
 type Conn struct {
 	*tls.Conn
-	peer federation.ClusterID
+	peer     federation.ClusterID
+	stranger error
 }
 
-// Peer returns the cluster that the other end's certificate names.
+// Peer returns the cluster that the other end's certificate names, "" if it is a stranger.
 func (c *Conn) Peer() federation.ClusterID { return c.peer }
+
+// Stranger returns why the other end has not proven who it is, nil if it has: ErrNoCertificate, or what
+// is wrong with its certificate. Only who accepts connections of ProtoJoin has to ask.
+func (c *Conn) Stranger() error { return c.stranger }
 
 // Dial connects to a member at host:port (a host name is resolved) and demands that its certificate
 // names the cluster want, or any member if want is empty. ctx bounds the connecting, not the connection.
@@ -44,7 +51,7 @@ func (id *Identity) Dial(ctx context.Context, address string, want federation.Cl
 	}
 	conn, err := id.handshake(ctx, tls.Client(raw, id.ClientTLS(want, proto)))
 	if err == nil && conn.ConnectionState().NegotiatedProtocol != proto {
-		err = fmt.Errorf("the peer does not speak %s", proto)
+		err = fmt.Errorf("%w %s", ErrProtocol, proto)
 	}
 	if err != nil {
 		raw.Close()
@@ -78,7 +85,7 @@ func (id *Identity) handshake(ctx context.Context, conn *tls.Conn) (*Conn, error
 func explain(err error) error {
 	_, noTLS := errors.AsType[tls.RecordHeaderError](err)
 	if noTLS || strings.Contains(err.Error(), "no application protocol") {
-		return fmt.Errorf("%w (want the address on which a member that has started listens for others)", err)
+		return fmt.Errorf("%w our protocol: %w (want the address on which a member that has started listens for others)", ErrProtocol, err)
 	}
 	return err
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -20,33 +21,82 @@ type Identity struct {
 	files      Files
 	source     netip.Addr // see DialFrom
 	material   atomic.Pointer[material]
+
+	mu      sync.Mutex
+	changed chan struct{} // closes when material is another
 }
 
 // Load reads a member's files. Its errors say which file is wrong, what is wrong with it and what is
 // expected; which option named the file is for the caller to add.
 func Load(clusterset string, cluster federation.ClusterID, files Files) (*Identity, error) {
-	if _, err := ParseClusterset(clusterset); err != nil {
+	id, err := unproven(clusterset, cluster)
+	if err != nil {
 		return nil, err
 	}
-	if _, err := federation.ParseClusterID(string(cluster)); err != nil {
-		return nil, err
-	}
-	id := &Identity{clusterset: clusterset, cluster: cluster, files: files}
+	id.files = files
 	if err := id.Reload(); err != nil {
 		return nil, err
 	}
 	return id, nil
 }
 
+// New returns the identity of a member whose credentials are in no files. Its errors name what is wrong
+// as tls.crt, tls.key or ca.crt.
+func New(clusterset string, cluster federation.ClusterID, c Credentials) (*Identity, error) {
+	id, err := unproven(clusterset, cluster)
+	if err != nil {
+		return nil, err
+	}
+	if err := id.Use(c); err != nil {
+		return nil, err
+	}
+	return id, nil
+}
+
+// unproven returns the identity of a name, without credentials yet.
+func unproven(clusterset string, cluster federation.ClusterID) (*Identity, error) {
+	if _, err := ParseClusterset(clusterset); err != nil {
+		return nil, err
+	}
+	if _, err := federation.ParseClusterID(string(cluster)); err != nil {
+		return nil, err
+	}
+	return &Identity{clusterset: clusterset, cluster: cluster, changed: make(chan struct{})}, nil
+}
+
 // Reload reads the files again. New handshakes use what they hold now; open connections stay. On an
 // error nothing changes.
 func (id *Identity) Reload() error {
-	m, err := id.files.read(id.clusterset, id.cluster, time.Now())
+	c, err := id.files.texts()
 	if err != nil {
 		return err
 	}
+	return id.take(id.files, c)
+}
+
+// Use takes other credentials in place of those it has, as Reload does: they were renewed, and the files
+// may follow later. On an error nothing changes.
+func (id *Identity) Use(c Credentials) error { return id.take(inMemory, c) }
+
+func (id *Identity) take(names Files, c Credentials) error {
+	m, err := c.material(names, id.clusterset, id.cluster, time.Now())
+	if err != nil {
+		return err
+	}
+	id.mu.Lock()
+	defer id.mu.Unlock()
 	id.material.Store(m)
+	close(id.changed)
+	id.changed = make(chan struct{})
 	return nil
+}
+
+// Changed returns a channel that closes when the identity next takes credentials, the same ones again
+// too. Take it before reading.
+func (id *Identity) Changed() <-chan struct{} {
+	id.mu.Lock()
+	defer id.mu.Unlock()
+	return id.changed
 }
 
 // Cluster returns the cluster that the identity names.
@@ -57,6 +107,9 @@ func (id *Identity) Clusterset() string { return id.clusterset }
 
 // Certificate returns the certificate shown at present, for its times.
 func (id *Identity) Certificate() *x509.Certificate { return id.material.Load().cert.Leaf }
+
+// Credentials returns the texts of what the identity shows and trusts at present.
+func (id *Identity) Credentials() Credentials { return id.material.Load().texts }
 
 // ServerTLS returns the configuration of a server that speaks the given ALPN protocols with members of
 // the clusterset. A client that offers only other protocols is refused; one that offers none is not,
@@ -106,7 +159,7 @@ func (id *Identity) verify(state tls.ConnectionState, usage x509.ExtKeyUsage) (f
 	if len(state.PeerCertificates) == 0 {
 		return "", errors.New("the peer showed no certificate")
 	}
-	if err := verifyChain(state.PeerCertificates, id.material.Load().roots, usage, time.Now()); err != nil {
+	if _, err := verifyChain(state.PeerCertificates, id.material.Load().roots, usage, time.Now()); err != nil {
 		return "", fmt.Errorf("the peer's certificate: %w", err)
 	}
 	return Peer(state, id.clusterset)

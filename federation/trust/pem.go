@@ -13,19 +13,6 @@ import (
 	"path/filepath"
 )
 
-// readCertificates returns the text of a file and the certificates in it, at least one.
-func readCertificates(file string) ([]byte, []*x509.Certificate, error) {
-	text, err := readFile(file)
-	if err != nil {
-		return nil, nil, err
-	}
-	certs, err := parseCertificates(text)
-	if err != nil {
-		return nil, nil, fmt.Errorf("%s: %w", file, err)
-	}
-	return text, certs, nil
-}
-
 func parseCertificates(text []byte) ([]*x509.Certificate, error) {
 	var certs []*x509.Certificate
 	for {

@@ -16,7 +16,8 @@ import (
 const acceptPause = 100 * time.Millisecond
 
 // Port is the one TCP port of a member. It accepts, proves who is there, and hands each connection to
-// the Listener of its ALPN protocol; or, by its Route, passes it on to another replica untouched.
+// the Listener of its ALPN protocol; or, by its Route, passes it on to another replica untouched. Who
+// offers ProtoJoin alone may be a stranger.
 type Port struct {
 	id       *Identity
 	tcp      *net.TCPListener
@@ -63,7 +64,7 @@ func Listen(ctx context.Context, address string, id *Identity, log *slog.Logger)
 		refusals:  &refusals{log: log},
 		listeners: map[string]*listener{},
 	}
-	p.tls.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) { return id.ServerTLS(p.protos()...), nil }
+	p.tls.GetConfigForClient = p.configFor
 	return p, nil
 }
 
@@ -147,7 +148,7 @@ func (p *Port) closeAll() {
 }
 
 func (p *Port) serve(ctx context.Context, raw *tls.Conn) {
-	conn, err := p.id.handshake(ctx, raw)
+	conn, err := p.id.welcome(ctx, raw)
 	if err == nil {
 		err = p.hand(ctx, conn)
 	}
