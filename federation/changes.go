@@ -60,6 +60,17 @@ func (c *changes) forget(n int) {
 	c.list = slices.Delete(c.list, 0, n)
 }
 
+// after returns what is remembered of the changes after seq. Nobody may write to it.
+func (c *changes) after(seq uint64) []change {
+	first, _ := slices.BinarySearchFunc(c.list, seq+1, func(one change, seq uint64) int {
+		if one.seq < seq {
+			return -1
+		}
+		return 1
+	})
+	return c.list[first:]
+}
+
 // reset forgets everything up to and including seq.
 func (c *changes) reset(seq uint64) { *c = changes{start: seq} }
 
@@ -69,15 +80,9 @@ func (c *changes) since(seq uint64) ([]change, bool) {
 	if seq < c.start {
 		return nil, false
 	}
-	first, _ := slices.BinarySearchFunc(c.list, seq+1, func(one change, seq uint64) int {
-		if one.seq < seq {
-			return -1
-		}
-		return 1
-	})
 	var out []change
 	at := map[ServiceName]int{}
-	for _, one := range c.list[first:] {
+	for _, one := range c.after(seq) {
 		i, known := at[one.name]
 		if !known {
 			at[one.name] = len(out)

@@ -31,10 +31,12 @@ type owner struct {
 // held is the last word of an owner on one service. Of a word that could not be read the hash is held, beside the
 // former Export or none.
 type held struct {
-	export *Export
-	hash   Hash
-	unread bool
-	beyond bool // it is unread as it was beyond a limit
+	export  *Export
+	hash    Hash
+	unread  bool
+	beyond  bool    // it is unread as it was beyond a limit
+	version Version // of the owner, of which it is the word; zero for what is only remembered
+	learned int64   // when it was held first, in Unix nanoseconds
 }
 
 // owner returns the owner of that ID, a new and silent one if there is none.
@@ -55,9 +57,12 @@ func (o *owner) export(name ServiceName) *Export { return o.records[name].export
 // begin moves an owner to version v, which need not follow on the one before, by what change does.
 func (s *Store) begin(o *owner, v Version, change func()) {
 	before, revision := o.head(), s.revision
-	another := o.version.Term != v.Term
+	another, remembered := o.version.Term != v.Term, o.restored
 	o.version, o.restored = v, false
 	change()
+	if remembered {
+		o.confirm()
+	}
 	if another {
 		o.changes.reset(v.Seq)
 	}
@@ -66,6 +71,16 @@ func (s *Store) begin(o *owner, v Version, change func()) {
 	}
 	if before.Version.IsZero() && o.id != s.self {
 		s.joined.broadcast()
+	}
+}
+
+// confirm makes what was remembered, and is in the owner's set, a word of its version.
+func (o *owner) confirm() {
+	for name, h := range o.records {
+		if h.version.IsZero() {
+			h.version = o.version
+			o.records[name] = h
+		}
 	}
 }
 
@@ -126,6 +141,7 @@ func (s *Store) hold(o *owner, name ServiceName, before, after held, why cause) 
 		delete(o.records, name)
 		delete(o.parted, name)
 	} else {
+		after.version, after.learned = o.version, s.clock().UnixNano()
 		o.records[name] = after
 	}
 	c := change{seq: o.version.Seq, cause: why, name: name, base: before.hash, existed: before != (held{}), seers: seers, whole: true}

@@ -64,6 +64,20 @@ func (n Namespaces) Closed(namespace string) string {
 	return ""
 }
 
+// Bars returns the rule, or the lack of one, by which nothing in a namespace passes between this cluster and another one;
+// "" if it may.
+func (n Namespaces) Bars(cluster ClusterID, namespace string) string {
+	for _, r := range n.Deny {
+		if r.covers(cluster, namespace) {
+			return "denied by " + r.String()
+		}
+	}
+	if !n.Admits(cluster, namespace) {
+		return "not among those allowed"
+	}
+	return ""
+}
+
 // Parts reports whether the policy has a rule on a namespace that is not for every cluster.
 func (n Namespaces) Parts(namespace string) bool {
 	tells := func(r NamespaceRule) bool { return r.Cluster != "*" && matches(r.Namespace, namespace) }

@@ -22,16 +22,17 @@ func TestNamespacePolicy(t *testing.T) {
 		namespace   string
 		admits      bool
 		closed      string
+		bars        string
 	}{
-		{"no rule", nil, nil, "west", "kube-system", true, ""},
-		{"denied", nil, []string{"kube-*"}, "west", "kube-system", false, "denied by kube-*"},
-		{"not denied", nil, []string{"kube-*"}, "west", "shop", true, ""},
-		{"denied to another", nil, []string{"north=shop"}, "west", "shop", true, ""},
-		{"denied to this one", nil, []string{"w*=sh*"}, "west", "shop", false, ""},
-		{"allowed", []string{"shop"}, nil, "west", "shop", true, ""},
-		{"not allowed", []string{"shop"}, nil, "west", "stock", false, "not among those allowed"},
-		{"allowed to another", []string{"north=shop"}, nil, "west", "shop", false, ""},
-		{"allowed, and denied", []string{"shop"}, []string{"west=shop"}, "west", "shop", false, ""},
+		{"no rule", nil, nil, "west", "kube-system", true, "", ""},
+		{"denied", nil, []string{"kube-*"}, "west", "kube-system", false, "denied by kube-*", "denied by kube-*"},
+		{"not denied", nil, []string{"kube-*"}, "west", "shop", true, "", ""},
+		{"denied to another", nil, []string{"north=shop"}, "west", "shop", true, "", ""},
+		{"denied to this one", nil, []string{"w*=sh*"}, "west", "shop", false, "", "denied by w*=sh*"},
+		{"allowed", []string{"shop"}, nil, "west", "shop", true, "", ""},
+		{"not allowed", []string{"shop"}, nil, "west", "stock", false, "not among those allowed", "not among those allowed"},
+		{"allowed to another", []string{"north=shop"}, nil, "west", "shop", false, "", "not among those allowed"},
+		{"allowed, and denied", []string{"shop"}, []string{"west=shop"}, "west", "shop", false, "", "denied by west=shop"},
 	} {
 		n := Namespaces{rules(t, c.allow...), rules(t, c.deny...)}
 		if got := n.Admits(c.cluster, c.namespace); got != c.admits {
@@ -39,6 +40,9 @@ func TestNamespacePolicy(t *testing.T) {
 		}
 		if got := n.Closed(c.namespace); got != c.closed {
 			t.Errorf("%s: closed %q, want %q", c.about, got, c.closed)
+		}
+		if got := n.Bars(c.cluster, c.namespace); got != c.bars {
+			t.Errorf("%s: bars %q, want %q", c.about, got, c.bars)
 		}
 	}
 }

@@ -112,7 +112,7 @@ func (s *Store) Apply(u *Update) (refused []error, err error) {
 // them with the digest of now.
 func (s *Store) carryOutPart(o *owner, u *Update, p plan) {
 	before, revision := o.head(), s.revision
-	o.version.Seq = u.To.Seq
+	o.version = u.To
 	s.carryOut(o, p, u.cause())
 	o.version = before.Version
 	if o.version.Term != u.To.Term {
