@@ -118,6 +118,7 @@ func (x *Exchange) keepDialing(ctx context.Context, m Member) {
 			without = trouble{since: time.Now()}
 		}
 		if !replaced(err) { // a second stream that was not needed is no failure
+			x.failures.stream(m.Cluster, err, time.Now())
 			x.tellWithout(ctx, &without, m, err)
 		}
 		select {

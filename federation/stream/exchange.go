@@ -69,6 +69,7 @@ type Exchange struct {
 	standbys atomic.Int32 // how many there are
 	packer   packer
 	totals   totals
+	failures failures
 	moving   sync.WaitGroup  // the goroutines of all links
 	ending   <-chan struct{} // closes when all streams are to end; nil before Start
 }
@@ -185,6 +186,9 @@ func (x *Exchange) move(ctx context.Context, l *link) (up bool, err error) {
 	})
 	if errors.Is(err, federation.ErrTaken) {
 		log.Warn("a cluster is refused", "error", err)
+	}
+	if l.role != Standby {
+		x.failures.stream(l.peer, err, time.Now())
 	}
 	if up && (l.role != Peer || x.links.remove(l)) {
 		log.Log(ctx, x.downLevel(), "stream down", "reason", reason(err))

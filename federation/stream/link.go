@@ -33,6 +33,7 @@ type link struct {
 
 	up       time.Time
 	counters *counters    // of the peer
+	failures *failures    // of all peers
 	heard    atomic.Int64 // when the last frame came, in Unix nanoseconds
 
 	mu      sync.Mutex
@@ -53,6 +54,7 @@ func (x *Exchange) newLink(stream frames, peer federation.ClusterID, role Role, 
 		session:  NewSession(x.config.Store, peer, role, now),
 		up:       now,
 		counters: x.totals.peer(peer),
+		failures: &x.failures,
 		wake:     make(chan struct{}, 1),
 	}
 	l.session.packer = &x.packer
@@ -127,6 +129,7 @@ func (l *link) handle(f *wire.Frame) error {
 	refused, err := l.session.Handle(f, time.Now())
 	l.mu.Unlock()
 	for _, r := range refused {
+		l.failures.record(l.peer, r, time.Now())
 		l.log.Warn("record refused", "peer", l.peer, "error", r)
 	}
 	select {
