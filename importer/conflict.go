@@ -39,6 +39,27 @@ func (c Conflict) Message() string {
 	return fmt.Sprintf("Conflicting %s. %s %d/%d clusters disagree.", c.Field, use, c.Disagree, c.Exporting)
 }
 
+// Opinion is what one cluster says on the property of a Conflict.
+type Opinion struct {
+	Cluster federation.ClusterID
+	Value   string // clipped to maxShown
+	Differs bool   // from what the oldest export says
+}
+
+// Opinions returns what each of the exports that c is of says, the oldest first.
+func (c Conflict) Opinions(exports []*federation.Export) (list []Opinion) {
+	byAge := slices.SortedFunc(slices.Values(exports), (*federation.Export).CompareAge)
+	for _, p := range properties {
+		if p.reason != c.Reason {
+			continue
+		}
+		for _, e := range byAge {
+			list = append(list, Opinion{e.Cluster, clip(p.show(e)), p.differs(byAge[0], e)})
+		}
+	}
+	return list
+}
+
 // maxShown bounds what of a value a message shows, in bytes; quoting makes at most four of one.
 const maxShown = 160
 

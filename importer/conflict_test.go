@@ -70,3 +70,28 @@ func TestEqualExportsHaveNoConflict(t *testing.T) {
 		}
 	}
 }
+
+// Beside the message of a conflict stands what each cluster says, the oldest first.
+func TestOpinionsOfAConflict(t *testing.T) {
+	rule.Covers(t, "TypeConflict", "PortConflict")
+	a, b, c := web("a", shopWeb), web("b", shopWeb), web("c", shopWeb)
+	b.Created = b.Created.Add(-1)
+	b.Type, c.Type = federation.Headless, federation.Headless
+	a.Ports = []federation.Port{{Name: "http", Protocol: federation.TCP, Number: 81}}
+	exports := []*federation.Export{a, b, c}
+	list := Merge(exports).Conflicts
+	if len(list) != 2 {
+		t.Fatalf("%d conflicts: %+v", len(list), list)
+	}
+	for i, want := range [][]Opinion{
+		{{"b", "http 80/TCP", false}, {"a", "http 81/TCP", true}, {"c", "http 80/TCP", false}},
+		{{"b", "Headless", false}, {"a", "ClusterSetIP", true}, {"c", "Headless", false}},
+	} {
+		if got := list[i].Opinions(exports); !slices.Equal(got, want) {
+			t.Errorf("%s: %+v, want %+v", list[i].Reason, got, want)
+		}
+	}
+	if got := (Conflict{Reason: "None"}).Opinions(exports); got != nil {
+		t.Errorf("of a reason that is none: %+v", got)
+	}
+}

@@ -59,6 +59,13 @@ func (i *Importer) SetNamespace(name string, exists bool) {
 	})
 }
 
+// Here reports whether a namespace exists in this cluster, as SetNamespace was told.
+func (i *Importer) Here(namespace string) bool {
+	i.facts.mu.Lock()
+	defer i.facts.mu.Unlock()
+	return i.facts.namespaces[namespace]
+}
+
 // SetIPs reports the clusterset IPs that this cluster's API server allocated for a service; none when
 // they are given back. It does not block and keeps ips.
 func (i *Importer) SetIPs(name federation.ServiceName, ips []netip.Addr) {

@@ -35,6 +35,19 @@ func (b *Blocked) Count() map[string]int {
 	return map[string]int{BlockedByForeignObject: len(b.foreign), BlockedByRefusal: len(b.refused)}
 }
 
+// Why says in words what keeps a service from being imported, or wholly so; "" for nothing.
+func (b *Blocked) Why(name federation.ServiceName) string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if r, known := b.refused[name]; known {
+		return r.String()
+	}
+	if _, known := b.foreign[name]; known {
+		return "an object that is not Hansa's has a name that the import needs; an Event on that object says which"
+	}
+	return ""
+}
+
 // by notes which object is in a service's way, nil for none any more, and returns whether that is news.
 func (b *Blocked) by(name federation.ServiceName, foreign client.Object) (news bool) {
 	b.mu.Lock()

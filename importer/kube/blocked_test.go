@@ -20,6 +20,9 @@ func TestAForeignObjectIsCountedWhileItIsInTheWay(t *testing.T) {
 					if got := r.door.blocked.Count(); !maps.Equal(got, map[string]int{BlockedByForeignObject: want, BlockedByRefusal: 0}) {
 						t.Errorf("blocked are %v, want %d", got, want)
 					}
+					if why := r.door.blocked.Why(web); strings.HasPrefix(why, "an object that is not Hansa's") != (want == 1) {
+						t.Errorf("blocked are %d, as %q", want, why)
+					}
 				}
 				r.rounds(1, false)
 				count(0)

@@ -48,6 +48,9 @@ func TestARefusedWriteIsTold(t *testing.T) {
 		if got := r.door.blocked.Count()[BlockedByRefusal]; got != 1 {
 			t.Errorf("%d services are blocked", got)
 		}
+		if got := r.door.blocked.Why(web); got != cause {
+			t.Errorf("blocked as %q", got)
+		}
 
 		r.refuse = nil
 		r.rounds(1, false)
