@@ -1,0 +1,167 @@
+package report
+
+import (
+	"encoding/json"
+	"errors"
+	"net"
+	"net/http"
+	"net/netip"
+	"time"
+
+	"github.com/hansa-mcs/hansa/federation"
+)
+
+// The paths of the answers.
+const (
+	PathStatus    = "/v1/status"
+	PathClusters  = "/v1/clusters"
+	PathServices  = "/v1/services"
+	PathEndpoints = "/v1/endpoints"
+	PathExplain   = "/v1/explain"
+)
+
+// Gatekeeper decides who may read from another address than this machine's own.
+type Gatekeeper interface {
+	// Admit returns nil for who may read. An error that wraps ErrUnknown is answered with 401, another one with 403; its
+	// text is told, so it must not say more than a stranger may know.
+	Admit(r *http.Request) error
+}
+
+// ErrUnknown means that it is not known who asks.
+var ErrUnknown = errors.New("it is not known who asks")
+
+// errStranger is what others are told while there is no Gatekeeper.
+var errStranger = errors.New("want to be asked on this machine's own address, as by a port-forward")
+
+// busy bounds how many answers are made at once; who comes then waits.
+const busy = 4
+
+// server answers what is asked of an agent.
+type server struct {
+	scene func(now time.Time) *Scene
+	gate  Gatekeeper
+	turns chan struct{}
+}
+
+// Handler answers GET requests from Scenes, in JSON. It changes nothing. From this machine's own addresses, such as by a
+// port-forward, anybody may ask; from others whom the gate admits, nobody if that is nil. What an answer costs is
+// bounded, and so is how many are made at once; connections and the time they may take are the server's to bound.
+func Handler(scene func(now time.Time) *Scene, gate Gatekeeper) http.Handler {
+	s := &server{scene: scene, gate: gate, turns: make(chan struct{}, busy)}
+	mux := http.NewServeMux()
+	mux.Handle(PathStatus, s.answer(func(scene *Scene, q Query) (any, error) { return scene.Status(), q.nothing() }))
+	mux.Handle(PathClusters, s.answer(func(scene *Scene, q Query) (any, error) { return scene.Clusters(), q.nothing() }))
+	mux.Handle(PathServices, s.answer(func(scene *Scene, q Query) (any, error) { return scene.Services(q), nil }))
+	mux.Handle(PathEndpoints, s.answer(func(scene *Scene, q Query) (any, error) { return scene.Endpoints(q), nil }))
+	mux.Handle(PathExplain, s.answer(func(scene *Scene, q Query) (any, error) {
+		if q.Name == "" {
+			return nil, errors.New("want namespace and name of a service")
+		}
+		return scene.Explain(federation.ServiceName{Namespace: q.Namespace, Name: q.Name}), nil
+	}))
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		refuse(w, http.StatusNotFound, errors.New("there is no such answer: want one of "+PathStatus+", "+PathClusters+", "+PathServices+", "+PathEndpoints+", "+PathExplain))
+	})
+	return s.guard(mux)
+}
+
+// nothing refuses what an answer does not heed.
+func (q Query) nothing() error {
+	if q != (Query{}) {
+		return errors.New("this answer takes no parameters")
+	}
+	return nil
+}
+
+// guard lets in who may read, to read.
+func (s *server) guard(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := s.admit(r); errors.Is(err, ErrUnknown) {
+			refuse(w, http.StatusUnauthorized, err)
+		} else if err != nil {
+			refuse(w, http.StatusForbidden, err)
+		} else if r.Method != http.MethodGet {
+			w.Header().Set("Allow", http.MethodGet)
+			refuse(w, http.StatusMethodNotAllowed, errors.New("want GET: nothing can be changed here"))
+		} else {
+			next.ServeHTTP(w, r)
+		}
+	})
+}
+
+// admit returns why somebody may not read, or nil.
+func (s *server) admit(r *http.Request) error {
+	switch {
+	case isLocal(r):
+		return nil
+	case s.gate == nil:
+		return errStranger
+	}
+	return s.gate.Admit(r)
+}
+
+// isLocal reports whether a request comes from this machine to itself, and knows that it does: a page in a browser here
+// can be made to ask for a name that somebody lets point to us.
+func isLocal(r *http.Request) bool {
+	local, _ := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
+	if local == nil {
+		return false
+	}
+	host, _, err := net.SplitHostPort(r.Host)
+	if err != nil {
+		host = r.Host
+	}
+	return isLoopback(local.String()) && isLoopback(r.RemoteAddr) && (host == "localhost" || loopback(host))
+}
+
+func isLoopback(hostPort string) bool {
+	host, _, err := net.SplitHostPort(hostPort)
+	return err == nil && loopback(host)
+}
+
+func loopback(host string) bool {
+	address, err := netip.ParseAddr(host)
+	return err == nil && address.Unmap().IsLoopback()
+}
+
+// answer serves one kind of answer.
+func (s *server) answer(of func(*Scene, Query) (any, error)) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		q, err := ParseQuery(r.URL.Query())
+		if err != nil {
+			refuse(w, http.StatusBadRequest, err)
+			return
+		}
+		select {
+		case s.turns <- struct{}{}:
+			defer func() { <-s.turns }()
+		case <-r.Context().Done():
+			return
+		}
+		answer, err := of(s.scene(time.Now()), q)
+		if err != nil {
+			refuse(w, http.StatusBadRequest, err)
+			return
+		}
+		send(w, http.StatusOK, answer)
+	})
+}
+
+// refusal is what is answered instead.
+type refusal struct {
+	Error string `json:"error"`
+}
+
+func refuse(w http.ResponseWriter, code int, err error) { send(w, code, refusal{err.Error()}) }
+
+func send(w http.ResponseWriter, code int, answer any) {
+	body, err := json.Marshal(answer)
+	if err != nil {
+		code, body = http.StatusInternalServerError, []byte(`{"error":"the answer could not be written"}`)
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(code)
+	_, _ = w.Write(append(body, '\n'))
+}

@@ -1,0 +1,126 @@
+package report
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/hansa-mcs/hansa/federation"
+)
+
+// Verdict is how a cluster is, in one word.
+type Verdict string
+
+// The verdicts, from the best on.
+const (
+	// Good means that all that this agent knows of is as it should be.
+	Good Verdict = "good"
+	// Degraded means that something is not, and what is served may be old.
+	Degraded Verdict = "degraded"
+	// Failed means that this cluster's agents do not do their work.
+	Failed Verdict = "failed"
+)
+
+// ExitStatus returns the exit status of a command that shows the verdict.
+func (v Verdict) ExitStatus() int {
+	switch v {
+	case Good:
+		return 0
+	case Degraded:
+		return 1
+	}
+	return 2
+}
+
+// Status answers /v1/status: the agent, its cluster, and the others as they are from here.
+type Status struct {
+	At         time.Time            `json:"at"`
+	Cluster    federation.ClusterID `json:"cluster"`
+	Clusterset string               `json:"clusterset"`
+	Verdict    Verdict              `json:"verdict"`
+	Problems   []string             `json:"problems"` // why the verdict is no better
+	Agent      Agent                `json:"agent"`
+	Gates      []Gate               `json:"gates"`
+	Policy     Policy               `json:"policy"`
+	Exported   Exports              `json:"exported"`
+	Imported   Imports              `json:"imported"`
+	Peers      []Peer               `json:"peers"`
+}
+
+// Exports are what one cluster exports.
+type Exports struct {
+	Version   string `json:"version"` // "" before the first word
+	Services  int    `json:"services"`
+	Endpoints int    `json:"endpoints"`
+}
+
+// Imports are what this cluster concludes.
+type Imports struct {
+	Revision  uint64 `json:"revision"`
+	Services  int    `json:"services"`
+	Conflicts int    `json:"conflicts"` // services whose exports disagree
+}
+
+// Status returns the answer to /v1/status.
+func (s *Scene) Status() *Status {
+	status := &Status{
+		At: utc(s.Now), Cluster: s.self(), Clusterset: s.Clusterset, Agent: s.Agent, Gates: append([]Gate{}, s.Gates...),
+		Policy: Policy{rules(s.Import), rules(s.Export)}, Imported: s.imports(), Peers: []Peer{},
+	}
+	unread := s.Store.Unread()
+	for _, o := range s.owners() {
+		if o.Cluster == s.self() {
+			status.Exported = Exports{Version: version(o.Version), Services: o.Exports, Endpoints: o.Endpoints}
+		} else {
+			status.Peers = append(status.Peers, s.peer(o, unread[o.Cluster]))
+		}
+	}
+	status.Verdict, status.Problems = s.judge(status.Peers)
+	return status
+}
+
+func (s *Scene) imports() Imports {
+	i := Imports{Revision: s.View.Revision}
+	for service := range s.View.All() {
+		i.Services++
+		if len(service.Conflicts) > 0 {
+			i.Conflicts++
+		}
+	}
+	return i
+}
+
+// judge returns the verdict and why it is no better, what is worst first.
+func (s *Scene) judge(peers []Peer) (Verdict, []string) {
+	verdict, problems := Good, []string{}
+	blame := func(v Verdict, format string, a ...any) {
+		problems = append(problems, fmt.Sprintf(format, a...))
+		if v.ExitStatus() > verdict.ExitStatus() {
+			verdict = v
+		}
+	}
+	if s.Agent.Waiting != "" {
+		blame(Failed, "this agent is not ready: %s", s.Agent.Waiting)
+	}
+	if s.Agent.Leader == nil {
+		blame(Failed, "no agent of this cluster is known to lead")
+	}
+	if s.Agent.Suspended {
+		blame(Degraded, "the leader could not renew its Lease: nothing new is exported, and no object is written; all else goes on")
+	}
+	if s.Agent.Leader != nil && !s.Agent.Leads && !s.left() && s.stream(s.self()) == nil {
+		blame(Degraded, "%s", join("this agent is a standby and has no stream to its leader, so what it knows grows old", s.Failures[s.self()].Stream.Reason))
+	}
+	switch s.Agent.Departure {
+	case "":
+	case Left:
+		blame(Degraded, "this cluster has left the clusterset, as it was asked to: it exports and imports nothing")
+	default:
+		blame(Degraded, "this cluster is leaving the clusterset")
+	}
+	for _, p := range peers {
+		for _, text := range p.problems() {
+			blame(Degraded, "cluster %s %s", p.Cluster, text)
+		}
+	}
+	return verdict, problems
+}
