@@ -9,7 +9,10 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
+
+	"github.com/fsnotify/fsnotify"
 
 	"github.com/hansa-mcs/hansa/federation"
 )
@@ -183,6 +186,54 @@ func TestWhatIsUsedStaysUntilTheFilesChange(t *testing.T) {
 	if id.Credentials().equal(renewed) {
 		t.Error("the files have changed and are not used")
 	}
+}
+
+func TestWhatIsWrongWithFilesIsToldOnce(t *testing.T) {
+	ca := newAuthority(t, mesh)
+	f := newFiles(t, ca, "a")
+	id := must(Load(mesh, "a", f))(t)
+	good := string(id.Credentials().Cert)
+	said := make(lines, 100)
+	w := &watch{id: id, log: slog.New(slog.NewTextHandler(said, nil)), seen: id.Credentials()}
+	for _, step := range []struct {
+		text string
+		told int
+	}{{"broken", 1}, {"broken", 1}, {good, 1}, {"broken", 2}, {"", 2}, {string(ca.CAPEM()), 3}, {string(ca.CAPEM()), 3}} {
+		put(t, f.Cert, step.text)
+		w.look(t.Context())
+		if len(said) != step.told {
+			t.Errorf("after %q it was told %d times, want %d", step.text, len(said), step.told)
+		}
+	}
+	must(ca.WriteMember(filepath.Dir(f.Cert), "a", time.Now()))(t)
+	w.look(t.Context())
+	put(t, f.Cert, "broken")
+	w.look(t.Context())
+	if len(said) != 5 {
+		t.Errorf("told %d times, want that new ones are in use, and that they are broken again", len(said))
+	}
+}
+
+// Files that are written one by one are one change.
+func TestChangesSettle(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		watcher := &fsnotify.Watcher{Events: make(chan fsnotify.Event), Errors: make(chan error)}
+		sent := make(chan int, 1)
+		go func() {
+			n := 0
+			for ; n < 3; n++ {
+				time.Sleep(settleTime / 4)
+				watcher.Events <- fsnotify.Event{}
+			}
+			watcher.Errors <- fsnotify.ErrEventOverflow
+			sent <- n
+		}()
+		began := time.Now()
+		settle(t.Context(), watcher)
+		if took := time.Since(began); took != settleTime || len(sent) != 1 {
+			t.Errorf("it took %v with all changes said: %t", took, len(sent) == 1)
+		}
+	})
 }
 
 func TestAFolderThatIsGoneIsTold(t *testing.T) {

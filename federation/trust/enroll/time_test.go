@@ -66,3 +66,29 @@ func TestAMemberThatCannotFindOutSaysSoInTime(t *testing.T) {
 		s.crowd.wait()
 	})
 }
+
+// When all places are taken the oldest goes at once, and no other.
+func TestTheOldestMakesRoom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCrowd()
+		began := time.Now()
+		left := make(chan int, maxTalks+1)
+		for i := range maxTalks + 1 {
+			c.enter(t.Context(), func(ctx context.Context) {
+				<-ctx.Done()
+				left <- i
+			})
+		}
+		if i := <-left; i != 0 || !time.Now().Equal(began) {
+			t.Errorf("number %d left after %v, want the oldest at once", i, time.Since(began))
+		}
+		synctest.Wait()
+		if len(left) != 0 {
+			t.Errorf("%d others left too", len(left))
+		}
+		c.wait()
+		if took := time.Since(began); took != talkTime {
+			t.Errorf("the others left after %v, want %v", took, talkTime)
+		}
+	})
+}
