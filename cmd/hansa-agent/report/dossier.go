@@ -133,7 +133,7 @@ func all[T any](list []T, is func(T) bool) bool {
 func (q *inquiry) unheard() []federation.ClusterID {
 	var list []federation.ClusterID
 	for id, o := range q.known {
-		if id != q.self() && !o.Left && o.Version.IsZero() {
+		if id != q.self() && o.Version.IsZero() {
 			list = append(list, id)
 		}
 	}

@@ -132,19 +132,30 @@ func (s *server) answer(of func(*Scene, Query) (any, error)) http.Handler {
 			refuse(w, http.StatusBadRequest, err)
 			return
 		}
-		select {
-		case s.turns <- struct{}{}:
-			defer func() { <-s.turns }()
-		case <-r.Context().Done():
-			return
-		}
-		answer, err := of(s.scene(time.Now()), q)
-		if err != nil {
+		answer, err := s.make(r, q, of)
+		switch {
+		case err != nil:
 			refuse(w, http.StatusBadRequest, err)
-			return
-		}
-		send(w, http.StatusOK, answer)
+		case answer != nil:
+			write(w, http.StatusOK, answer)
+		} // else nobody waits for it
 	})
+}
+
+// make returns the text of an answer once it is its turn, nil if who asks has gone by then. Who reads slowly takes up
+// nobody's turn.
+func (s *server) make(r *http.Request, q Query, of func(*Scene, Query) (any, error)) ([]byte, error) {
+	select {
+	case s.turns <- struct{}{}:
+		defer func() { <-s.turns }()
+	case <-r.Context().Done():
+		return nil, nil
+	}
+	answer, err := of(s.scene(time.Now()), q)
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(answer)
 }
 
 // refusal is what is answered instead.
@@ -152,16 +163,15 @@ type refusal struct {
 	Error string `json:"error"`
 }
 
-func refuse(w http.ResponseWriter, code int, err error) { send(w, code, refusal{err.Error()}) }
+func refuse(w http.ResponseWriter, code int, err error) {
+	text, _ := json.Marshal(refusal{err.Error()}) // a string always can be
+	write(w, code, text)
+}
 
-func send(w http.ResponseWriter, code int, answer any) {
-	body, err := json.Marshal(answer)
-	if err != nil {
-		code, body = http.StatusInternalServerError, []byte(`{"error":"the answer could not be written"}`)
-	}
+func write(w http.ResponseWriter, code int, text []byte) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(code)
-	_, _ = w.Write(append(body, '\n'))
+	_, _ = w.Write(append(text, '\n'))
 }

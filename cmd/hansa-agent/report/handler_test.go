@@ -14,6 +14,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/hansa-mcs/hansa/federation"
@@ -202,6 +203,7 @@ func TestOnlyThisMachineReadsUnasked(t *testing.T) {
 		{"another machine", "10.0.0.1:8080", "10.0.0.2:5000", "10.0.0.1:8080", nil, "", 403},
 		{"another machine, that says it is this one", "10.0.0.1:8080", "10.0.0.2:5000", "127.0.0.1:8080", nil, "", 403},
 		{"this machine, by an address that others reach", "10.0.0.1:8080", "10.0.0.1:5000", "10.0.0.1:8080", nil, "", 403},
+		{"this machine, at an address that others reach", "10.0.0.1:8080", "127.0.0.1:5000", "127.0.0.1:8080", nil, "", 403},
 		{"a stranger", "10.0.0.1:8080", "10.0.0.2:5000", "10.0.0.1:8080", gate{}, "", 401},
 		{"one who may not", "10.0.0.1:8080", "10.0.0.2:5000", "10.0.0.1:8080", gate{}, "Bearer bad", 403},
 		{"one who may", "10.0.0.1:8080", "10.0.0.2:5000", "10.0.0.1:8080", gate{}, "Bearer good", 200},
@@ -233,38 +235,48 @@ func TestOnlyThisMachineReadsUnasked(t *testing.T) {
 // No more answers are made at once than so many; who waits and goes is not waited for.
 func TestAnswersAreMadeFewAtATime(t *testing.T) {
 	scene := still(t)
-	var now, most atomic.Int32
-	full, free := make(chan struct{}, 100), make(chan struct{})
-	c := client(t, serve(t, Handler(func(time.Time) *Scene {
-		if n := now.Add(1); n > most.Load() {
-			most.Store(n)
+	synctest.Test(t, func(t *testing.T) {
+		var now atomic.Int32
+		free := make(chan struct{})
+		handler := Handler(func(time.Time) *Scene {
+			now.Add(1)
+			<-free
+			return scene
+		}, gate{})
+		ask := func(ctx context.Context) *httptest.ResponseRecorder {
+			r := httptest.NewRequestWithContext(ctx, "GET", PathStatus, nil)
+			r.Header.Set("Authorization", "Bearer good")
+			w := httptest.NewRecorder()
+			handler.ServeHTTP(w, r)
+			return w
 		}
-		full <- struct{}{}
-		<-free
-		now.Add(-1)
-		return scene
-	}, nil)))
-	var asking sync.WaitGroup
-	for range 3 * busy {
-		asking.Go(func() {
-			if _, err := c.Status(t.Context()); err != nil {
-				t.Error(err)
+		var asking sync.WaitGroup
+		ctx, cancel := context.WithCancel(t.Context())
+		for range 3 * busy {
+			asking.Go(func() {
+				if w := ask(t.Context()); w.Code != 200 || w.Body.Len() < 100 {
+					t.Errorf("%d: %s", w.Code, w.Body)
+				}
+			})
+		}
+		synctest.Wait()
+		if n := now.Load(); n != busy {
+			t.Errorf("%d answers are made at once, want %d", n, busy)
+		}
+		gone := make(chan struct{})
+		go func() {
+			defer close(gone)
+			if w := ask(ctx); w.Body.Len() > 0 {
+				t.Errorf("who has gone is told %s", w.Body)
 			}
-		})
-	}
-	for range busy {
-		<-full
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	asking.Go(func() {
-		if _, err := c.Status(ctx); !errors.Is(err, context.Canceled) {
-			t.Errorf("who gave up: %v", err)
+		}()
+		synctest.Wait()
+		cancel()
+		<-gone
+		close(free)
+		asking.Wait()
+		if n := now.Load(); n != 3*busy {
+			t.Errorf("%d answers were made, want %d", n, 3*busy)
 		}
 	})
-	cancel()
-	close(free)
-	asking.Wait()
-	if n := most.Load(); n != busy {
-		t.Errorf("%d answers were made at once, want %d", n, busy)
-	}
 }

@@ -49,6 +49,8 @@ type Agent struct {
 	Leader    *Leader `json:"leader"` // null while none is known
 	// Waiting is what the agent waits for before it serves anything, "" for nothing.
 	Waiting string `json:"waiting"`
+	// Certificate is what others know it by; null while that is not told.
+	Certificate *Certificate `json:"certificate"`
 	// Departure is "leaving" or "left" for a cluster that is about to be out of the clusterset, or is; else "".
 	Departure string `json:"departure"`
 }
@@ -61,6 +63,14 @@ type Leader struct {
 	Name    string    `json:"name"`
 	Address string    `json:"address"` // where the other agents of the cluster connect
 	Since   time.Time `json:"since,omitzero"`
+}
+
+// Certificate is the one that a member shows to others.
+type Certificate struct {
+	Since time.Time `json:"since"`
+	Until time.Time `json:"until"`
+	// Fault is why another one is not used or not there, though it should be; "" for nothing.
+	Fault string `json:"fault"`
 }
 
 // Gate is a switch and how it stands.

@@ -48,7 +48,7 @@ type story struct {
 //	refuse <cluster> <reason>                           a record of it
 //	gossip <cluster> <address> <term.seq>               of a cluster that others hear; - for an address that nobody knows
 //	remember <cluster> <address> <ago>                  from before the start
-//	namespace <name>..., ip <namespace/name> <address>  facts of this cluster
+//	namespace <name>..., ip <namespace/name> <address>, families <family>: facts of this cluster
 //	deny <rule>, admit <rule>                           of import; withhold <rule> of export
 //	never                                               are endpoints withdrawn
 //	blocked <namespace/name> <reason>
@@ -228,6 +228,8 @@ func (s *story) know(verb string, cluster federation.ClusterID, rest string, wor
 		for _, w := range words {
 			s.importer.SetNamespace(w, true)
 		}
+	case "families":
+		s.importer.SetFamilies([]federation.IPFamily{federation.IPFamily(words[0])})
 	case "ip":
 		s.importer.SetIPs(parseName(words[0]), []netip.Addr{netip.MustParseAddr(words[1])})
 	case "standby":

@@ -110,6 +110,12 @@ func (s *Scene) judge(peers []Peer) (Verdict, []string) {
 	if s.Agent.Leader != nil && !s.Agent.Leads && !s.left() && s.stream(s.self()) == nil {
 		blame(Degraded, "%s", join("this agent is a standby and has no stream to its leader, so what it knows grows old", s.Failures[s.self()].Stream.Reason))
 	}
+	if behind := Lag(s.Store.Version(s.self()), s.latest(s.self())); behind > 0 && !s.Agent.Leads {
+		blame(Degraded, "this agent is %s of its cluster behind its leader", amount(behind, "change"))
+	}
+	if v, problem := s.Agent.Certificate.judge(s.Now); problem != "" {
+		blame(v, "%s", problem)
+	}
 	switch s.Agent.Departure {
 	case "":
 	case Left:
@@ -123,4 +129,24 @@ func (s *Scene) judge(peers []Peer) (Verdict, []string) {
 		}
 	}
 	return verdict, problems
+}
+
+// judge says what is wrong with a certificate, "" for nothing. Half of its life is enough for another one to be got.
+func (c *Certificate) judge(now time.Time) (Verdict, string) {
+	if c == nil {
+		return Good, ""
+	}
+	fault := ""
+	if c.Fault != "" {
+		fault = ": " + c.Fault
+	}
+	switch left := c.Until.Sub(now); {
+	case left <= 0:
+		return Failed, fmt.Sprintf("this cluster's certificate expired at %s, and no other cluster lets it in%s", moment(c.Until), fault)
+	case left < c.Until.Sub(c.Since)/4:
+		return Degraded, fmt.Sprintf("this cluster's certificate expires at %s, and was not renewed%s", moment(c.Until), fault)
+	case fault != "":
+		return Degraded, "this cluster's certificate is not renewed" + fault
+	}
+	return Good, ""
 }

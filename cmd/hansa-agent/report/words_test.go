@@ -1,6 +1,7 @@
 package report
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -58,5 +59,40 @@ func TestExitStatus(t *testing.T) {
 		if got := v.ExitStatus(); got != want {
 			t.Errorf("%q: %d, want %d", v, got, want)
 		}
+	}
+}
+
+// A certificate is no matter until it should have been renewed, and is not; nor is one that is not told of.
+func TestCertificatesAreJudgedByTheirLife(t *testing.T) {
+	life := func(fault string) *Certificate {
+		return &Certificate{Since: epoch, Until: epoch.AddDate(0, 0, 100), Fault: fault}
+	}
+	for _, c := range []struct {
+		about   string
+		cert    *Certificate
+		day     int
+		verdict Verdict
+		problem string
+	}{
+		{"none", nil, 0, Good, ""},
+		{"new", life(""), 1, Good, ""},
+		{"beyond half", life(""), 74, Good, ""},
+		{"a fault", life("no member with the CA answers"), 60, Degraded, "this cluster's certificate is not renewed: no member with the CA answers"},
+		{"old", life(""), 76, Degraded, "this cluster's certificate expires at 2026-04-12T12:00:00Z, and was not renewed"},
+		{"old, and why", life("no CA"), 76, Degraded, "this cluster's certificate expires at 2026-04-12T12:00:00Z, and was not renewed: no CA"},
+		{"expired", life("no CA"), 100, Failed, "this cluster's certificate expired at 2026-04-12T12:00:00Z, and no other cluster lets it in: no CA"},
+	} {
+		if v, problem := c.cert.judge(epoch.AddDate(0, 0, c.day)); v != c.verdict || problem != c.problem {
+			t.Errorf("%s: %s %q, want %s %q", c.about, v, problem, c.verdict, c.problem)
+		}
+	}
+}
+
+// What is wrong with the certificate is a problem of the status.
+func TestStatusTellsOfTheCertificate(t *testing.T) {
+	scene := still(t)
+	scene.Agent.Certificate = &Certificate{Since: epoch.AddDate(-1, 0, 0), Until: epoch}
+	if s := scene.Status(); s.Verdict != Failed || len(s.Problems) == 0 || !strings.HasPrefix(s.Problems[0], "this cluster's certificate expired") {
+		t.Errorf("%s: %q", s.Verdict, s.Problems)
 	}
 }
