@@ -100,8 +100,7 @@ func (s *Scene) judge(peers []Peer) (Verdict, []string) {
 	}
 	if s.Agent.Waiting != "" {
 		blame(Failed, "this agent is not ready: %s", s.Agent.Waiting)
-	}
-	if s.Agent.Leader == nil {
+	} else if s.Agent.Leader == nil {
 		blame(Failed, "no agent of this cluster is known to lead")
 	}
 	if s.Agent.Suspended {
