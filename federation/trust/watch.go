@@ -19,8 +19,13 @@ const (
 )
 
 // Watch reloads the identity's files whenever they change, until ctx ends; then it returns nil. Files that
-// make no identity are told of once, and what was read before stays in use. It is called once.
+// make no identity are told of once, and what was read before stays in use. An identity that New made has
+// no files, so it only waits. It is called once.
 func (id *Identity) Watch(ctx context.Context, log *slog.Logger) error {
+	if id.files == (Files{}) {
+		<-ctx.Done()
+		return nil
+	}
 	w := &watch{id: id, log: log, seen: id.Credentials()}
 	for ctx.Err() == nil {
 		if err := w.follow(ctx); err != nil && ctx.Err() == nil {

@@ -249,6 +249,19 @@ func TestAFolderThatIsGoneIsTold(t *testing.T) {
 	stop()
 }
 
+func TestWhatIsInNoFilesIsNotWatched(t *testing.T) {
+	ca := newAuthority(t, mesh)
+	id := must(New(mesh, "a", must(ca.NewMember("a", time.Now()))(t)))(t)
+	synctest.Test(t, func(t *testing.T) {
+		said, stop := startWatch(t, id)
+		synctest.Wait() // it waits for nothing but its end
+		stop()
+		if len(said) > 0 {
+			t.Errorf("it told %q", <-said)
+		}
+	})
+}
+
 func TestCredentialsInMemory(t *testing.T) {
 	ca := newAuthority(t, mesh)
 	c := must(ca.NewMember("a", time.Now()))(t)
