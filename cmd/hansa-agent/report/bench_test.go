@@ -87,3 +87,16 @@ func BenchmarkAnswers(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkStatusOverAConnection is what `hansa status` waits for, but for the way to the agent.
+func BenchmarkStatusOverAConnection(b *testing.B) {
+	scene := large(b)
+	c := client(b, serve(b, Handler(func(time.Time) *Scene { return scene }, nil)))
+	for b.Loop() {
+		status, err := c.Status(b.Context())
+		if err != nil || len(status.Peers) != 100 || status.Imported.Services != 10_000 {
+			b.Fatalf("%v", err)
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Milliseconds())/float64(b.N), "ms/answer")
+}

@@ -42,7 +42,7 @@ func still(t *testing.T) *Scene {
 }
 
 // serve lets a handler of the scene answer on a listener, and returns its address.
-func serve(t *testing.T, handler http.Handler) string {
+func serve(t testing.TB, handler http.Handler) string {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -56,13 +56,13 @@ func serve(t *testing.T, handler http.Handler) string {
 }
 
 // transport is one whose connections end with the test.
-func transport(t *testing.T) *http.Transport {
+func transport(t testing.TB) *http.Transport {
 	tr := &http.Transport{}
 	t.Cleanup(tr.CloseIdleConnections)
 	return tr
 }
 
-func client(t *testing.T, address string) *Client {
+func client(t testing.TB, address string) *Client {
 	t.Helper()
 	c, err := NewClient(address, transport(t))
 	if err != nil {
