@@ -17,12 +17,14 @@ import (
 	"time"
 
 	"github.com/hansa-mcs/hansa/cmd/hansa-agent/election"
+	"github.com/hansa-mcs/hansa/cmd/hansa-agent/secrets"
 	"github.com/hansa-mcs/hansa/cmd/hansa-agent/state"
 	"github.com/hansa-mcs/hansa/dns"
 	"github.com/hansa-mcs/hansa/exporter"
 	"github.com/hansa-mcs/hansa/federation"
 	"github.com/hansa-mcs/hansa/federation/stream"
 	"github.com/hansa-mcs/hansa/federation/trust"
+	"github.com/hansa-mcs/hansa/federation/trust/enroll"
 	"github.com/hansa-mcs/hansa/importer"
 	"github.com/hansa-mcs/hansa/importer/kube"
 	"github.com/hansa-mcs/hansa/importer/xds"
@@ -59,6 +61,8 @@ type member struct {
 	circle   *circle
 	settled  chan struct{} // closes when what is not known does not exist
 	exchange *stream.Exchange
+	secrets  *secrets.Secrets
+	enroll   *enroll.Server
 	dns      *dns.Server // nil without --dns-address
 	xds      *xds.Server // nil without --xds-address
 	http     *httpServer
@@ -147,6 +151,9 @@ func newMember(ctx context.Context, options Options, log *slog.Logger) (m *membe
 		return nil, err
 	}
 	m.exchange = stream.New(m.streamConfig())
+	if err := m.newEnroll(); err != nil {
+		return nil, err
+	}
 	if options.DNSAddress != "" {
 		m.dns, err = dns.New(dns.Config{
 			Address: options.DNSAddress, Zone: options.DNSZone,
@@ -239,7 +246,7 @@ func (m *member) assemble(ctx context.Context) (manager.Manager, error) {
 		return nil, err
 	}
 	runnables := []manager.Runnable{exports, imports, m.importer, m.port, m.ranges}
-	for _, start := range []manager.RunnableFunc{m.exchangeOnce, m.elect, m.gossipWhileLeading, m.remember, m.settle, m.tellClusters, m.partWays, m.keepAway} {
+	for _, start := range []manager.RunnableFunc{m.exchangeOnce, m.elect, m.gossipWhileLeading, m.remember, m.settle, m.tellClusters, m.partWays, m.keepAway, m.enroll.Start, m.watchFiles, m.renew} {
 		runnables = append(runnables, start)
 	}
 	if m.xds != nil {

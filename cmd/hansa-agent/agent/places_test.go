@@ -1,0 +1,82 @@
+package agent
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/hansa-mcs/hansa/federation"
+	"github.com/hansa-mcs/hansa/federation/federationtest"
+	"github.com/hansa-mcs/hansa/federation/trust/enroll"
+)
+
+func TestWhoGetsAClusterID(t *testing.T) {
+	store := federation.NewStore("east")
+	if err := store.Meet("east", "uid-east"); err != nil {
+		t.Fatal(err)
+	}
+	if err := store.Meet("west", "uid-west"); err != nil {
+		t.Fatal(err)
+	}
+	store.Expect("dark") // a member of which no UID is known
+	for _, cluster := range []federation.ClusterID{"left"} {
+		if err := store.Meet(cluster, "uid-left"); err != nil {
+			t.Fatal(err)
+		}
+		if err := federationtest.Say(store, cluster, federation.Version{Term: 1, Seq: 1}); err != nil {
+			t.Fatal(err)
+		}
+		u := &federation.Update{Owner: cluster, From: federation.Version{Term: 1, Seq: 1}, To: federation.Version{Term: 1, Seq: 2}, Left: true}
+		if _, err := store.Apply(u); err != nil {
+			t.Fatal(err)
+		}
+	}
+	now := time.Unix(1e9, 0)
+	p := newPlaces(store)
+	p.now = func() time.Time { return now }
+	for _, c := range []struct {
+		cluster federation.ClusterID
+		uid     string
+		proven  bool
+		after   time.Duration
+		taken   bool
+	}{
+		{cluster: "east", uid: "another", taken: true},
+		{cluster: "east", uid: "uid-east"},
+		{cluster: "west", uid: "another", taken: true},
+		{cluster: "west", uid: "another", proven: true, taken: true},
+		{cluster: "west", uid: "uid-west"}, // joins again, as its Secret is lost
+		{cluster: "dark", uid: "any", taken: true},
+		{cluster: "dark", uid: "any", proven: true},
+		{cluster: "left", uid: "another"},
+		{cluster: "new", uid: "first"},
+		{cluster: "new", uid: "second", taken: true},
+		{cluster: "new", uid: "first"},
+		{cluster: "new", uid: "second", after: placeTime - time.Minute, taken: true},
+		{cluster: "new", uid: "second", after: time.Minute},
+	} {
+		now = now.Add(c.after)
+		if err := p.Claim(t.Context(), c.cluster, c.uid, c.proven); errors.Is(err, enroll.ErrTaken) != c.taken || err != nil && !c.taken {
+			t.Errorf("%+v: %v", c, err)
+		}
+	}
+}
+
+func TestPlacesAreBounded(t *testing.T) {
+	p := newPlaces(federation.NewStore("east"))
+	now := time.Unix(1e9, 0)
+	p.now = func() time.Time { return now }
+	for i := range mostPlaces {
+		if err := p.Claim(t.Context(), federation.ClusterID(fmt.Sprint("c", i)), "u", false); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := p.Claim(t.Context(), "more", "u", false); err == nil || errors.Is(err, enroll.ErrTaken) {
+		t.Errorf("one more: %v", err)
+	}
+	now = now.Add(placeTime)
+	if err := p.Claim(t.Context(), "more", "u", false); err != nil {
+		t.Errorf("a day later: %v", err)
+	}
+}
