@@ -47,7 +47,7 @@ func Describe(cluster federation.ClusterID, policy federation.Namespaces, export
 		return nil, Status{Valid: valid, Ready: failed(export, err.Error(), nothing)}
 	}
 	wishes := wishesOf(export, former)
-	if former == nil && wishes.kept[consumersAnnotation] {
+	if former == nil && wishes.kept[ConsumersAnnotation] {
 		return nil, Status{Valid: valid, Ready: failed(export, append(wishes.mistakes, nothing)...)}
 	}
 	e := exportOf(cluster, export, service, endpoints)

@@ -129,7 +129,7 @@ func check(t *testing.T, export *mcsv1beta1.ServiceExport, service *corev1.Servi
 
 // maySee returns who may see what a ServiceExport exports.
 func maySee(export *mcsv1beta1.ServiceExport, former *federation.Export) []string {
-	text, given := export.Annotations[consumersAnnotation]
+	text, given := export.Annotations[ConsumersAnnotation]
 	if !given {
 		for key := range export.Annotations {
 			if former != nil && strings.HasPrefix(key, "hansa.dev/") && key != demoteAnnotation && key != withdrawAnnotation {
@@ -166,7 +166,7 @@ func pick[T any](r *rand.Rand, list ...T) T { return list[r.IntN(len(list))] }
 func randomAnnotations(r *rand.Rand) map[string]string {
 	all := map[string]string{}
 	for annotation, values := range map[string][]string{
-		consumersAnnotation: {"west", " west, eu-* ,west", "west", "*", "", "West", "a\nb,", strings.Repeat("a,", 257) + "a", strings.Repeat("é", 5000)},
+		ConsumersAnnotation: {"west", " west, eu-* ,west", "west", "*", "", "West", "a\nb,", strings.Repeat("a,", 257) + "a", strings.Repeat("é", 5000)},
 		demoteAnnotation:    {"30s", "1m0s", "0", "1h", "30", "-1s", "1ms", "\n", "876000h"},
 		withdrawAnnotation:  {"10m", "1h", "0", "0s", "1h", "9s", "1e3s", strings.Repeat("1", 5000)},
 	} {

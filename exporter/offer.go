@@ -83,7 +83,7 @@ func (a audience) String() string {
 	}
 	text += ": " + a.who
 	if len(a.astray) > 0 {
-		text += fmt.Sprintf("; %q of annotation %s names none of them (%s)", clip(strings.Join(a.astray, ","), maxNamed), consumersAnnotation, first(a.all))
+		text += fmt.Sprintf("; %q of annotation %s names none of them (%s)", clip(strings.Join(a.astray, ","), maxNamed), ConsumersAnnotation, first(a.all))
 	}
 	return text
 }

@@ -16,7 +16,7 @@ import (
 // The annotations of a ServiceExport that say who may see the service, and for how long it is used while this
 // cluster is not heard. They are of the object itself, and not among those that it exports.
 const (
-	consumersAnnotation = "hansa.dev/consumers"
+	ConsumersAnnotation = "hansa.dev/consumers"
 	demoteAnnotation    = "hansa.dev/demote-after"
 	withdrawAnnotation  = "hansa.dev/withdraw-after"
 )
@@ -39,7 +39,7 @@ func wishesOf(export *mcsv1beta1.ServiceExport, former *federation.Export) wishe
 		former = &federation.Export{}
 	}
 	w := wishes{kept: map[string]bool{}}
-	w.consumers = word(&w, export, consumersAnnotation, consumers, slices.Clone(former.Consumers))
+	w.consumers = word(&w, export, ConsumersAnnotation, consumers, slices.Clone(former.Consumers))
 	w.quiet.Demote = word(&w, export, demoteAnnotation, delay(""), former.Quiet.Demote)
 	w.quiet.Withdraw = word(&w, export, withdrawAnnotation, delay(", or 0 for never"), former.Quiet.Withdraw)
 	w.order(export, former.Quiet)
@@ -50,14 +50,14 @@ func wishesOf(export *mcsv1beta1.ServiceExport, former *federation.Export) wishe
 // strangers refuses annotations of ours that do not exist: who mistypes one wants to keep a service from somebody, so
 // without a list it is offered to nobody new.
 func (w *wishes) strangers(export *mcsv1beta1.ServiceExport, former []string) {
-	known := []string{consumersAnnotation, demoteAnnotation, withdrawAnnotation}
+	known := []string{ConsumersAnnotation, demoteAnnotation, withdrawAnnotation}
 	for _, key := range slices.Sorted(maps.Keys(export.Annotations)) {
 		if !strings.HasPrefix(key, "hansa.dev/") || slices.Contains(known, key) {
 			continue
 		}
 		w.mistakes = append(w.mistakes, fmt.Sprintf("annotation %s is not known: want %s", clip(key, maxKeys), strings.Join(known, ", ")))
-		if _, given := export.Annotations[consumersAnnotation]; !given {
-			w.kept[consumersAnnotation], w.consumers = true, slices.Clone(former)
+		if _, given := export.Annotations[ConsumersAnnotation]; !given {
+			w.kept[ConsumersAnnotation], w.consumers = true, slices.Clone(former)
 		}
 	}
 }
@@ -127,7 +127,7 @@ func (w *wishes) meanwhile() string {
 // holds returns what is obeyed in the place of each annotation that cannot be read.
 func (w *wishes) holds() []string {
 	var list []string
-	if w.kept[consumersAnnotation] {
+	if w.kept[ConsumersAnnotation] {
 		if len(w.consumers) > 0 {
 			list = append(list, fmt.Sprintf("the former list %q", clip(strings.Join(w.consumers, ","), maxKeys)))
 		} else {

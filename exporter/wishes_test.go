@@ -45,7 +45,7 @@ func TestTheAnnotationsAreObeyedAsTheyChange(t *testing.T) {
 	rule.Covers(t, "E1", "#31")
 	const bad = `annotation hansa.dev/consumers "west,,": want cluster IDs, or globs such as eu-*, separated by commas; "" is neither; `
 	c := newCluster(t)
-	c.annotate(consumersAnnotation, "west,,")
+	c.annotate(ConsumersAnnotation, "west,,")
 	c.must(c.client.Create(t.Context(), webService()))
 	c.join("west", "eu-1", "north")
 	for _, step := range []struct{ value, sees, ready string }{
@@ -56,7 +56,7 @@ func TestTheAnnotationsAreObeyedAsTheyChange(t *testing.T) {
 		{"mars", "mars", `offered to 0 of 3 other clusters of the clusterset: those that "mars" names; "mars" of annotation hansa.dev/consumers names none of them (eu-1, north, west)`},
 		{"-", "", "offered to 3 other clusters of the clusterset"},
 	} {
-		c.annotate(consumersAnnotation, step.value)
+		c.annotate(ConsumersAnnotation, step.value)
 		first := ""
 		if list := c.consumers(); len(list) > 0 {
 			first = list[0]
@@ -89,7 +89,7 @@ func TestEndpointsFollowWhileAnAnnotationCannotBeRead(t *testing.T) {
 	}
 	c.must(c.client.Create(t.Context(), slice))
 	c.annotate(demoteAnnotation, "1m")
-	c.annotate(consumersAnnotation, "west, eu-*")
+	c.annotate(ConsumersAnnotation, "west, eu-*")
 	c.annotate(demoteAnnotation, "soon")
 	writes := c.writes
 	for _, address := range []string{"10.1.0.2", "10.1.0.3"} {
@@ -104,7 +104,7 @@ func TestEndpointsFollowWhileAnAnnotationCannotBeRead(t *testing.T) {
 	if c.writes != writes {
 		t.Errorf("%d writes of the same status", c.writes-writes)
 	}
-	c.annotate(consumersAnnotation, "west")
+	c.annotate(ConsumersAnnotation, "west")
 	if got := c.consumers(); !slices.Equal(got, []string{"west"}) {
 		t.Errorf("%q see it beside a time that cannot be read", got)
 	}
@@ -119,11 +119,11 @@ func TestEndpointsFollowWhileAnAnnotationCannotBeRead(t *testing.T) {
 func TestAListIsObeyedWhateverElseIsWrong(t *testing.T) {
 	rule.Covers(t, "E1", "E8")
 	c := newCluster(t, webService())
-	c.annotate(consumersAnnotation, "west, eu-*")
+	c.annotate(ConsumersAnnotation, "west, eu-*")
 	export := c.export()
 	export.Spec.ExportedLabels = map[string]string{"team": "-"}
 	c.must(c.client.Update(t.Context(), export))
-	c.annotate(consumersAnnotation, "west")
+	c.annotate(ConsumersAnnotation, "west")
 	if got := c.consumers(); !slices.Equal(got, []string{"west"}) {
 		t.Errorf("%q see it", got)
 	}
@@ -133,7 +133,7 @@ func TestAListIsObeyedWhateverElseIsWrong(t *testing.T) {
 	service.Spec.Ports[0].Port = 70000
 	c.must(c.client.Update(t.Context(), service))
 	c.reconcile()
-	c.annotate(consumersAnnotation, "north")
+	c.annotate(ConsumersAnnotation, "north")
 	if got := c.consumers(); !slices.Equal(got, []string{"north"}) {
 		t.Errorf("%q see it, of which no port can be announced", got)
 	}
@@ -143,9 +143,9 @@ func TestAListIsObeyedWhateverElseIsWrong(t *testing.T) {
 func TestARestartDoesNotOpenWhatCannotBeRead(t *testing.T) {
 	rule.Covers(t, "E1")
 	c := newCluster(t, webService())
-	c.annotate(consumersAnnotation, "west")
+	c.annotate(ConsumersAnnotation, "west")
 	last := c.exporter.said(webName)
-	c.annotate(consumersAnnotation, "!")
+	c.annotate(ConsumersAnnotation, "!")
 	c.start(last)
 	if got := c.consumers(); !slices.Equal(got, []string{"west"}) {
 		t.Errorf("announced to %v", got)

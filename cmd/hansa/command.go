@@ -18,7 +18,7 @@ func command() *cobra.Command {
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
-	root.AddCommand(versionCommand())
+	root.AddCommand(initCommand(), joinCommandOf(), tokenCommand(), exportCommand(), unexportCommand(), leaveCommand(), versionCommand())
 	return root
 }
 

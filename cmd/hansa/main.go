@@ -15,6 +15,6 @@ func main() {
 	defer stop()
 	if err := command().ExecuteContext(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "hansa:", err)
-		os.Exit(1)
+		os.Exit(status(err))
 	}
 }

@@ -1,0 +1,183 @@
+// Package exports makes and takes back ServiceExports for whoever calls, and tells what the agents make of them.
+//
+// In: a way to the cluster, with the rights of whoever calls, and the name of a Service. Out: the ServiceExport, and its
+// conditions in words. What a person wrote into a ServiceExport beside the consumers stays.
+package exports
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/cache"
+	watchtools "k8s.io/client-go/tools/watch"
+	mcsv1beta1 "sigs.k8s.io/mcs-api/pkg/apis/v1beta1"
+
+	"github.com/hansa-mcs/hansa/exporter"
+)
+
+// manager owns what is written here, in server-side apply.
+const manager = "hansa"
+
+// Exports are those of one namespace.
+type Exports struct {
+	namespace string
+	client    dynamic.ResourceInterface
+	services  func(ctx context.Context, name string) (*corev1.Service, error)
+}
+
+// New returns the exports of a namespace. The cluster is not asked yet.
+func New(c *rest.Config, namespace string) (*Exports, error) {
+	clients, err := dynamic.NewForConfig(c)
+	if err != nil {
+		return nil, fmt.Errorf("making a client of ServiceExports: %w", err)
+	}
+	core, err := kubernetes.NewForConfig(c)
+	if err != nil {
+		return nil, fmt.Errorf("making a client of Services: %w", err)
+	}
+	return &Exports{
+		namespace: namespace,
+		client:    clients.Resource(mcsv1beta1.SchemeGroupVersion.WithResource("serviceexports")).Namespace(namespace),
+		services: func(ctx context.Context, name string) (*corev1.Service, error) {
+			return core.CoreV1().Services(namespace).Get(ctx, name, metav1.GetOptions{})
+		},
+	}, nil
+}
+
+// Object is the ServiceExport of a Service, for the clusters that consumers name by ID or glob; none for all.
+func Object(namespace, name string, consumers []string) *unstructured.Unstructured {
+	o := &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": mcsv1beta1.SchemeGroupVersion.String(),
+		"kind":       "ServiceExport",
+		"metadata":   map[string]any{"name": name, "namespace": namespace},
+	}}
+	if len(consumers) > 0 {
+		o.SetAnnotations(map[string]string{exporter.ConsumersAnnotation: strings.Join(consumers, ",")})
+	}
+	return o
+}
+
+// Apply makes or changes the ServiceExport. A Service that is not there is told, and no error: the export waits for it.
+func (x *Exports) Apply(ctx context.Context, name string, consumers []string, tell func(line string)) (*unstructured.Unstructured, error) {
+	_, err := x.services(ctx, name)
+	if apierrors.IsNotFound(err) {
+		tell(fmt.Sprintf("there is no Service %s/%s yet: the export waits for it", x.namespace, name))
+	}
+	made, err := x.client.Apply(ctx, name, Object(x.namespace, name, consumers), metav1.ApplyOptions{FieldManager: manager})
+	if err != nil {
+		return nil, explain(fmt.Sprintf("exporting Service %s/%s", x.namespace, name), err)
+	}
+	return made, nil
+}
+
+// Delete takes the export back. It reports whether there was one.
+func (x *Exports) Delete(ctx context.Context, name string) (bool, error) {
+	err := x.client.Delete(ctx, name, metav1.DeleteOptions{})
+	if apierrors.IsNotFound(err) && !noKind(err) {
+		return false, nil
+	}
+	if err != nil {
+		return false, explain(fmt.Sprintf("taking back the export of Service %s/%s", x.namespace, name), err)
+	}
+	return true, nil
+}
+
+// Verdict is what the agents say of an export.
+type Verdict struct {
+	Ready   bool   `json:"ready"`
+	Reason  string `json:"reason"`
+	Message string `json:"message"`
+	// Conflict is "" unless the export and another one contradict each other.
+	Conflict string `json:"conflict,omitempty"`
+}
+
+// ErrSilent is why there is no Verdict: no agent has looked at the export.
+var ErrSilent = errors.New("no agent has looked at the export yet; hansa status says how they are")
+
+// Await returns the Verdict on a ServiceExport as it was made, once there is one and, for a while after, in hope of a good
+// one. Of an agent that says nothing before ctx ends it returns ErrSilent.
+func (x *Exports) Await(ctx context.Context, made *unstructured.Unstructured) (Verdict, error) {
+	named := fields.OneTermEqualSelector(metav1.ObjectNameField, made.GetName()).String()
+	list := &cache.ListWatch{
+		ListWithContextFunc: func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
+			o.FieldSelector = named
+			return x.client.List(ctx, o)
+		},
+		WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
+			o.FieldSelector = named
+			return x.client.Watch(ctx, o)
+		},
+	}
+	var last *Verdict
+	_, err := watchtools.UntilWithSync(ctx, list, &unstructured.Unstructured{}, nil, func(e watch.Event) (bool, error) {
+		o, ok := e.Object.(*unstructured.Unstructured)
+		if !ok || e.Type == watch.Deleted {
+			return false, nil
+		}
+		last = verdictOf(o, made.GetGeneration())
+		return last != nil && last.Ready, nil
+	})
+	switch {
+	case last != nil:
+		return *last, nil
+	case ctx.Err() != nil:
+		return Verdict{}, ErrSilent
+	}
+	return Verdict{}, fmt.Errorf("watching ServiceExport %s/%s: %w", x.namespace, made.GetName(), err)
+}
+
+// verdictOf reads the conditions, nil while they are not of this generation.
+func verdictOf(o *unstructured.Unstructured, generation int64) *Verdict {
+	var export mcsv1beta1.ServiceExport
+	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(o.Object, &export); err != nil {
+		return nil
+	}
+	valid := meta.FindStatusCondition(export.Status.Conditions, string(mcsv1beta1.ServiceExportConditionValid))
+	ready := meta.FindStatusCondition(export.Status.Conditions, string(mcsv1beta1.ServiceExportConditionReady))
+	if valid == nil || ready == nil || valid.ObservedGeneration < generation || ready.ObservedGeneration < generation {
+		return nil
+	}
+	v := &Verdict{Ready: ready.Status == metav1.ConditionTrue, Reason: ready.Reason, Message: ready.Message}
+	if valid.Status != metav1.ConditionTrue {
+		v.Reason, v.Message = valid.Reason, valid.Message
+	}
+	conflict := meta.FindStatusCondition(export.Status.Conditions, string(mcsv1beta1.ServiceExportConditionConflict))
+	if conflict != nil && conflict.Status == metav1.ConditionTrue {
+		v.Conflict = conflict.Message
+	}
+	return v
+}
+
+// Patience is how long Await is worth.
+const Patience = 10 * time.Second
+
+// noKind reports whether it is the kind that was not found.
+func noKind(err error) bool {
+	status, ok := errors.AsType[*apierrors.StatusError](err)
+	return ok && apierrors.IsNotFound(err) && (status.ErrStatus.Details == nil || status.ErrStatus.Details.Name == "")
+}
+
+// explain adds what to do about an error.
+func explain(doing string, err error) error {
+	switch {
+	case noKind(err):
+		return fmt.Errorf("%s: this cluster has no ServiceExports: it is no member of a clusterset yet; see hansa init and hansa join", doing)
+	case apierrors.IsConflict(err):
+		return fmt.Errorf("%s: %w: change the ServiceExport where it comes from", doing, err)
+	}
+	return fmt.Errorf("%s: %w", doing, err)
+}
