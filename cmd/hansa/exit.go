@@ -28,6 +28,9 @@ func status(err error) int {
 	if err == nil {
 		return 0
 	}
+	if status, ok := isVerdict(err); ok {
+		return status
+	}
 	code := enroll.CodeOf(err)
 	for i, c := range refusals {
 		if c == code {

@@ -14,7 +14,9 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := command().ExecuteContext(ctx); err != nil {
-		fmt.Fprintln(os.Stderr, "hansa:", err)
+		if err.Error() != "" { // else the answer has said it all
+			fmt.Fprintln(os.Stderr, "hansa:", err)
+		}
 		os.Exit(status(err))
 	}
 }

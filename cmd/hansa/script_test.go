@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"net"
 	"os"
 	"os/exec"
@@ -26,7 +27,7 @@ func TestMain(m *testing.M) {
 // script has control planes of its own, whose contexts are east, west and north, and these commands:
 //
 //	agent CLUSTER DIR [FLAG...]   start the agent of a cluster with the files of DIR, and wait until it is ready; its
-//	                              address is $EAST, $WEST or $NORTH
+//	                              address is $EAST, $WEST or $NORTH, and where it reports $EAST_AGENT, …
 //	stop CLUSTER                  end it
 //	token VARIABLE                set a variable to the token in what was printed last
 //
@@ -79,8 +80,13 @@ func setUp(t *testing.T, env *testscript.Env, agent string) error {
 		if err != nil {
 			return err
 		}
+		report, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return err
+		}
 		env.Setenv(strings.ToUpper(cluster), free.Addr().String())
-		if err := free.Close(); err != nil {
+		env.Setenv(strings.ToUpper(cluster)+"_AGENT", report.Addr().String())
+		if err := errors.Join(free.Close(), report.Close()); err != nil {
 			return err
 		}
 	}
@@ -98,7 +104,7 @@ func startAgent(ts *testscript.TestScript, not bool, args []string) {
 	address := ts.Getenv(strings.ToUpper(cluster))
 	flags := []string{
 		"--cluster=" + cluster, "--clusterset=acme", "--kubeconfig=" + ts.Getenv("KUBECONFIG"), "--context=" + cluster,
-		"--listen=" + address, "--http-address=127.0.0.1:0", "--dns-address=", "--xds-address=", "--install-crds",
+		"--listen=" + address, "--http-address=" + ts.Getenv(strings.ToUpper(cluster)+"_AGENT"), "--dns-address=", "--xds-address=", "--install-crds",
 		"--tls-cert-file=" + filepath.Join(dir, "tls.crt"), "--tls-key-file=" + filepath.Join(dir, "tls.key"), "--tls-ca-file=" + filepath.Join(dir, "ca.crt"),
 	}
 	process := exec.Command(s.agent, append(flags, args[2:]...)...)

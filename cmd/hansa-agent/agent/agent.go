@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/hansa-mcs/hansa/cmd/hansa-agent/election"
+	"github.com/hansa-mcs/hansa/cmd/hansa-agent/report"
 	"github.com/hansa-mcs/hansa/cmd/hansa-agent/secrets"
 	"github.com/hansa-mcs/hansa/cmd/hansa-agent/state"
 	"github.com/hansa-mcs/hansa/dns"
@@ -172,7 +173,7 @@ func newMember(ctx context.Context, options Options, log *slog.Logger) (m *membe
 			return nil, blameAddress("xds-address", options.XDSAddress, err)
 		}
 	}
-	if m.http, err = newHTTPServer(options.HTTPAddress, m.metrics(), m.ready); err != nil {
+	if m.http, err = newHTTPServer(options.HTTPAddress, m.metrics(), m.ready, report.Handler(m.scenery, nil)); err != nil {
 		return nil, blameAddress("http-address", options.HTTPAddress, err)
 	}
 	return m, nil

@@ -16,14 +16,14 @@ import (
 // maxConnections bounds who may ask for health and metrics at once.
 const maxConnections = 64
 
-// httpServer answers /healthz, /readyz and /metrics.
+// httpServer answers /healthz, /readyz and /metrics, and below /v1/ what people ask by the command line.
 type httpServer struct {
 	listener net.Listener
 	server   *http.Server
 }
 
-// newHTTPServer binds address; Start serves. ready returns why the agent is not ready, or nil.
-func newHTTPServer(address string, metrics prometheus.Gatherer, ready func() error) (*httpServer, error) {
+// newHTTPServer binds address; Start serves. ready returns why the agent is not ready, or nil; reports answers below /v1/.
+func newHTTPServer(address string, metrics prometheus.Gatherer, ready func() error, reports http.Handler) (*httpServer, error) {
 	listener, err := net.Listen("tcp", address)
 	if err != nil {
 		return nil, err
@@ -39,6 +39,7 @@ func newHTTPServer(address string, metrics prometheus.Gatherer, ready func() err
 		fmt.Fprintln(w, "ok")
 	})
 	mux.Handle("GET /metrics", promhttp.HandlerFor(metrics, promhttp.HandlerOpts{MaxRequestsInFlight: 4}))
+	mux.Handle("/v1/", reports)
 	return &httpServer{listener: listener, server: &http.Server{
 		Handler:           mux,
 		ReadHeaderTimeout: 5 * time.Second,

@@ -372,7 +372,7 @@ func scrape(t *testing.T, list ...prometheus.Collector) string {
 
 func scrapeAll(t *testing.T, g prometheus.Gatherer) string {
 	t.Helper()
-	server, err := newHTTPServer("127.0.0.1:0", g, func() error { return nil })
+	server, err := newHTTPServer("127.0.0.1:0", g, func() error { return nil }, http.NotFoundHandler())
 	if err != nil {
 		t.Fatal(err)
 	}

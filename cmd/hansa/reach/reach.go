@@ -1,0 +1,118 @@
+// Package reach leads to the agent that can answer for its cluster: the one that leads.
+//
+// In: a way to the cluster, with the rights of whoever calls. Out: an address on this machine that is forwarded to a port of
+// the agent's pod, for as long as the caller wants it; so agents answer on their own loopback address alone, and who may
+// forward ports to them may ask them.
+package reach
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/portforward"
+	"k8s.io/client-go/transport/spdy"
+
+	"github.com/hansa-mcs/hansa/cmd/hansa-agent/agent"
+)
+
+// labels select the agents' pods, as the chart makes them.
+const labels = "app.kubernetes.io/name=hansa-agent"
+
+// portName is that of the port where an agent reports.
+const portName = "http"
+
+// ErrNoAgent is why nobody can be asked.
+var ErrNoAgent = errors.New("no agent of hansa runs there")
+
+// Forward forwards a port of this machine to the agent that leads, or to another if nobody does. The address is good until
+// stop is called, which waits until nothing of it is left.
+func Forward(ctx context.Context, config *rest.Config, namespace string) (address string, stop func(), err error) {
+	core, err := kubernetes.NewForConfig(config)
+	if err != nil {
+		return "", nil, fmt.Errorf("making a client: %w", err)
+	}
+	pod, err := leader(ctx, core, namespace)
+	if err != nil {
+		return "", nil, err
+	}
+	port, err := reportPort(pod)
+	if err != nil {
+		return "", nil, err
+	}
+	transport, upgrader, err := spdy.RoundTripperFor(config)
+	if err != nil {
+		return "", nil, fmt.Errorf("forwarding a port: %w", err)
+	}
+	to := core.CoreV1().RESTClient().Post().Resource("pods").Namespace(namespace).Name(pod.Name).SubResource("portforward").URL()
+	dialer := spdy.NewDialer(upgrader, &http.Client{Transport: transport}, http.MethodPost, to)
+	end, ready, ended := make(chan struct{}), make(chan struct{}), make(chan error, 1)
+	forwarder, err := portforward.NewOnAddresses(dialer, []string{"127.0.0.1"}, []string{"0:" + strconv.Itoa(int(port))}, end, ready, io.Discard, io.Discard)
+	if err != nil {
+		return "", nil, fmt.Errorf("forwarding a port: %w", err)
+	}
+	go func() { ended <- forwarder.ForwardPorts() }()
+	stop = func() {
+		close(end)
+		<-ended
+	}
+	select {
+	case <-ready:
+	case err := <-ended:
+		return "", nil, fmt.Errorf("forwarding a port to pod %s/%s: %w", namespace, pod.Name, err)
+	case <-ctx.Done():
+		stop()
+		return "", nil, ctx.Err()
+	}
+	ports, err := forwarder.GetPorts()
+	if err != nil {
+		stop()
+		return "", nil, fmt.Errorf("forwarding a port: %w", err)
+	}
+	return "127.0.0.1:" + strconv.Itoa(int(ports[0].Local)), stop, nil
+}
+
+// leader returns the pod of the agent that leads, else one that runs.
+func leader(ctx context.Context, core kubernetes.Interface, namespace string) (*corev1.Pod, error) {
+	list, err := core.CoreV1().Pods(namespace).List(ctx, metav1.ListOptions{LabelSelector: labels})
+	if err != nil {
+		return nil, fmt.Errorf("listing the agents' pods in namespace %s: %w", namespace, err)
+	}
+	running := slices.DeleteFunc(list.Items, func(p corev1.Pod) bool { return p.Status.Phase != corev1.PodRunning })
+	if len(running) == 0 {
+		return nil, fmt.Errorf("namespace %s: %w: look at kubectl -n %s get pods, or give --agent host:port of one that runs elsewhere", namespace, ErrNoAgent, namespace)
+	}
+	holder := ""
+	lease, err := core.CoordinationV1().Leases(namespace).Get(ctx, agent.LeaseName, metav1.GetOptions{})
+	switch {
+	case err == nil && lease.Spec.HolderIdentity != nil:
+		holder = *lease.Spec.HolderIdentity
+	case err != nil && !apierrors.IsNotFound(err):
+		return nil, fmt.Errorf("reading who leads: %w", err)
+	}
+	i := slices.IndexFunc(running, func(p corev1.Pod) bool {
+		return strings.HasPrefix(holder, p.Name+"-") || strings.HasPrefix(holder, p.Name+"/")
+	})
+	return &running[max(i, 0)], nil
+}
+
+func reportPort(pod *corev1.Pod) (int32, error) {
+	for _, c := range pod.Spec.Containers {
+		for _, p := range c.Ports {
+			if p.Name == portName {
+				return p.ContainerPort, nil
+			}
+		}
+	}
+	return 0, fmt.Errorf("pod %s/%s has no port named %s", pod.Namespace, pod.Name, portName)
+}

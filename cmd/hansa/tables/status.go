@@ -1,0 +1,97 @@
+package tables
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/hansa-mcs/hansa/cmd/hansa-agent/report"
+)
+
+// Status writes how this cluster is, and each other one from here.
+func Status(w io.Writer, s *report.Status, wide bool) error {
+	fmt.Fprintf(w, "Cluster %s of clusterset %s: %s\n", s.Cluster, s.Clusterset, s.Verdict)
+	fmt.Fprintf(w, "Agent   %s\n", agent(s.Agent))
+	fmt.Fprintf(w, "Exports %d services with %d endpoints%s\n", s.Exported.Services, s.Exported.Endpoints, at(s.Exported.Version))
+	fmt.Fprintf(w, "Imports %d services, %d of them with conflicts\n", s.Imported.Services, s.Imported.Conflicts)
+	for _, g := range s.Gates {
+		fmt.Fprintf(w, "Gate    %v\n", g)
+	}
+	for _, p := range s.Problems {
+		fmt.Fprintf(w, "  ! %s\n", p)
+	}
+	if len(s.Peers) == 0 {
+		_, err := fmt.Fprintln(w, "\nNo other cluster is known yet.")
+		return err
+	}
+	fmt.Fprintln(w)
+	peers := make([]report.Peer, len(s.Peers))
+	copy(peers, s.Peers)
+	return writePeers(w, peers, wide)
+}
+
+func at(version string) string {
+	if version == "" {
+		return ", which nobody was told yet"
+	}
+	return ", version " + version
+}
+
+func agent(a report.Agent) string {
+	text := a.Name
+	switch {
+	case a.Waiting != "":
+		return text + " is not ready: " + a.Waiting
+	case a.Suspended:
+		text += " leads, and cannot renew its Lease"
+	case a.Leads:
+		text += " leads"
+	case a.Leader != nil:
+		text += " stands by for " + a.Leader.Name
+	default:
+		text += " knows of no leader"
+	}
+	if a.Departure != "" {
+		text += "; this cluster is " + a.Departure
+	}
+	return text
+}
+
+// writePeers writes one row for each cluster.
+func writePeers(w io.Writer, peers []report.Peer, wide bool) error {
+	t := columns(wide, []string{"CLUSTER", "STATE", "OTHERS", "HEARD", "BEHIND", "SERVICES", "ENDPOINTS", "WHY"}, "ADDRESS", "VERSION", "ACKNOWLEDGED", "LAST ERROR")
+	for _, p := range peers {
+		t.row([]string{
+			string(p.Cluster), string(p.State), string(p.Others), seconds(p.HeardAgo), number(p.Behind),
+			fmt.Sprint(p.Services), fmt.Sprint(p.Endpoints), p.Why,
+		}, p.Address, p.Version, acknowledged(p), lastError(p))
+	}
+	return t.write(w)
+}
+
+func acknowledged(p report.Peer) string {
+	if p.Stream == nil {
+		return ""
+	}
+	if p.Stream.Unacknowledged > 0 {
+		return fmt.Sprintf("%s (%d behind)", p.Stream.Acknowledged, p.Stream.Unacknowledged)
+	}
+	return p.Stream.Acknowledged
+}
+
+func lastError(p report.Peer) string {
+	for _, e := range []*report.Error{p.LastError, p.LastRefused} {
+		if e != nil && !e.Over {
+			return e.Text + ", " + seconds(&e.Ago) + " ago"
+		}
+	}
+	return ""
+}
+
+// Clusters writes every cluster that is known, this one too.
+func Clusters(w io.Writer, c *report.Clusters, wide bool) error {
+	var peers []report.Peer
+	for _, each := range c.Clusters {
+		peers = append(peers, each.Peer)
+	}
+	return writePeers(w, peers, wide)
+}
