@@ -18,7 +18,7 @@ func command() *cobra.Command {
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
-	root.AddCommand(initCommand(), joinCommandOf(), tokenCommand(), exportCommand(), unexportCommand(), leaveCommand(), statusCommand(), clustersCommand(), servicesCommand(), endpointsCommand(), explainCommand(), versionCommand())
+	root.AddCommand(initCommand(), joinCommandOf(), tokenCommand(), caCommand(), exportCommand(), unexportCommand(), leaveCommand(), statusCommand(), clustersCommand(), servicesCommand(), endpointsCommand(), explainCommand(), versionCommand())
 	return root
 }
 
