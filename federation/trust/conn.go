@@ -12,11 +12,13 @@ import (
 	"github.com/hansa-mcs/hansa/federation"
 )
 
-// The ALPN protocols of the one port. Only to ProtoJoin anybody is let in without a certificate.
+// The ALPN protocols of the one port. Only to ProtoJoin anybody is let in without a certificate. ProtoReport
+// is HTTP/1.1, by which people ask a cluster's agent with that cluster's own certificate.
 const (
 	ProtoGRPC   = "h2"
 	ProtoGossip = "hansa-gossip/1"
 	ProtoJoin   = "hansa-join/1"
+	ProtoReport = "hansa-report/1"
 )
 
 // unackedLimit is how long sent data may stay unacknowledged before the connection counts as broken:

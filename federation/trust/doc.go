@@ -12,6 +12,9 @@
 // check of it. A certificate proves which cluster speaks and nothing else: what that cluster may say is
 // the business of the packages that read the connection.
 //
+// Who holds a member's own files may ask its agent by ProtoReport how it is; the protocol's server sees by the
+// Peer that it is no other member.
+//
 // An Authority is a clusterset's own CA, for those who bring none. It signs a Request, and makes Tokens,
 // by which a cluster that has nothing yet knows whom it may ask, and is known.
 package trust

@@ -21,6 +21,8 @@ type Identity struct {
 	files      Files
 	source     netip.Addr // see DialFrom
 	material   atomic.Pointer[material]
+	read       atomic.Pointer[Credentials] // what the files held when they were last read and used
+	unused     atomic.Pointer[string]      // see Unused
 
 	mu      sync.Mutex
 	changed chan struct{} // closes when material is another
@@ -71,7 +73,11 @@ func (id *Identity) Reload() error {
 	if err != nil {
 		return err
 	}
-	return id.take(id.files, c)
+	if err := id.take(id.files, c); err != nil {
+		return err
+	}
+	id.read.Store(&c)
+	return nil
 }
 
 // Use takes other credentials in place of those it has, as Reload does: they were renewed, and the files
@@ -107,6 +113,14 @@ func (id *Identity) Clusterset() string { return id.clusterset }
 
 // Certificate returns the certificate shown at present, for its times.
 func (id *Identity) Certificate() *x509.Certificate { return id.material.Load().cert.Leaf }
+
+// Unused returns why what the files hold now is not used, as Watch saw it last; "" if it is, or nobody watches.
+func (id *Identity) Unused() string {
+	if why := id.unused.Load(); why != nil {
+		return *why
+	}
+	return ""
+}
 
 // Credentials returns the texts of what the identity shows and trusts at present.
 func (id *Identity) Credentials() Credentials { return id.material.Load().texts }

@@ -16,7 +16,9 @@ func Named(certPEM []byte) (clusterset string, cluster federation.ClusterID, err
 	if len(certs[0].URIs) != 1 {
 		return "", "", fmt.Errorf("the certificate carries %d URIs, want exactly one, spiffe://<clusterset>/cluster/<cluster-id>", len(certs[0].URIs))
 	}
-	clusterset = certs[0].URIs[0].Host
+	if clusterset, err = ParseClusterset(certs[0].URIs[0].Host); err != nil {
+		return "", "", fmt.Errorf("the certificate's name: %w", err)
+	}
 	cluster, err = clusterOf(certs[0], clusterset)
 	return clusterset, cluster, err
 }

@@ -26,7 +26,7 @@ func (id *Identity) Watch(ctx context.Context, log *slog.Logger) error {
 		<-ctx.Done()
 		return nil
 	}
-	w := &watch{id: id, log: log, seen: id.Credentials()}
+	w := &watch{id: id, log: log, seen: *id.read.Load()}
 	for ctx.Err() == nil {
 		if err := w.follow(ctx); err != nil && ctx.Err() == nil {
 			log.WarnContext(ctx, "the system does not tell of changes to the certificate files, so they are read now and then", "error", err, "again_in", lookTime)
@@ -38,10 +38,9 @@ func (id *Identity) Watch(ctx context.Context, log *slog.Logger) error {
 
 // watch is who reads the files of an identity again.
 type watch struct {
-	id     *Identity
-	log    *slog.Logger
-	seen   Credentials // what the files held when they were last read
-	failed string      // why they could not be read or used then, "" if they could
+	id   *Identity
+	log  *slog.Logger
+	seen Credentials // what the files held when they were last read and used
 }
 
 // follow reads the files at first and after each change, until ctx ends or changes can no longer be seen.
@@ -105,18 +104,19 @@ func (w *watch) look(ctx context.Context) {
 	texts, err := w.id.files.texts()
 	if err == nil {
 		if texts.equal(w.seen) {
-			w.failed = ""
+			w.id.unused.Store(nil)
 			return
 		}
 		err = w.id.take(w.id.files, texts)
 	}
 	if err == nil {
-		w.seen, w.failed = texts, ""
+		w.seen = texts
+		w.id.unused.Store(nil)
 		w.log.InfoContext(ctx, "the certificate files have changed and are in use", "file", w.id.files.Cert, "valid_until", stamp(w.id.Certificate().NotAfter))
 		return
 	}
-	if err.Error() != w.failed {
-		w.failed = err.Error()
+	if why := err.Error(); why != w.id.Unused() {
+		w.id.unused.Store(&why)
 		w.log.ErrorContext(ctx, "the certificate files have changed and are not used, what was read before stays in use", "error", err)
 	}
 }

@@ -204,9 +204,15 @@ func TestWhatIsWrongWithFilesIsToldOnce(t *testing.T) {
 		if len(said) != step.told {
 			t.Errorf("after %q it was told %d times, want %d", step.text, len(said), step.told)
 		}
+		if why := id.Unused(); (why == "") != (step.text == good) || why != "" && !strings.Contains(why, f.Cert) {
+			t.Errorf("after %q it is not used because %q", step.text, why)
+		}
 	}
 	must(ca.WriteMember(filepath.Dir(f.Cert), "a", time.Now()))(t)
 	w.look(t.Context())
+	if why := id.Unused(); why != "" {
+		t.Errorf("the new files are not used because %q", why)
+	}
 	put(t, f.Cert, "broken")
 	w.look(t.Context())
 	if len(said) != 5 {

@@ -88,8 +88,11 @@ func (s *Server) renew(ctx context.Context, g guest, a asked) error {
 
 func (s *Server) claim(ctx context.Context, a asked, proven bool) error {
 	err := s.config.Clusters.Claim(ctx, a.cluster(), a.uid, proven)
+	if awaited, ok := errors.AsType[*AwaitedError](err); ok {
+		return refuse(Taken, "the cluster ID %s is taken: %v; choose another ID, or wait", a.cluster(), awaited)
+	}
 	if errors.Is(err, ErrTaken) {
-		return refuse(Taken, "the cluster ID %s is another cluster's, as the UID of its namespace kube-system shows: choose another ID, or let the other one leave first", a.cluster())
+		return takenID(a.cluster())
 	}
 	return err
 }

@@ -69,6 +69,7 @@ func TestARefusedTokenIsToldWhyAndNotUsed(t *testing.T) {
 		"for another":         {record: func(r *Record) { r.Cluster = "north" }, want: Bound, says: "is for cluster north"},
 		"a member's ID":       {who: "east", want: Taken, says: "another cluster's"},
 		"an ID without a UID": {spoil: func(s *scene) { s.clusters.uids["west"] = "" }, want: Taken, says: "another cluster's"},
+		"an ID that is kept":  {spoil: func(s *scene) { s.clusters.fails = &AwaitedError{Since: time.Unix(1e9, 0), Until: time.Unix(2e9, 0)} }, want: Taken, says: "which has not come yet; it is kept for that one until 2033-05-18T03:33:20Z; choose another ID, or wait"},
 		"no CA here":          {config: func(c *Config) { c.Authority = func(context.Context) (*trust.Authority, error) { return nil, nil } }, want: NoCA, says: "does not hold"},
 		"a CA that is illegible": {config: func(c *Config) {
 			c.Authority = func(context.Context) (*trust.Authority, error) { return nil, errors.New("the weather") }

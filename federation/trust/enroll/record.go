@@ -60,6 +60,8 @@ func (r Record) Redeem(secret trust.Secret, use Use) (Record, error) {
 		return r, nil
 	case len(r.Used) >= r.Uses:
 		return r, refuse(Used, "the token has been used %s: make a new one with hansa token create", r.usedBy())
+	case slices.ContainsFunc(r.Used, use.rivals):
+		return r, takenID(use.Cluster)
 	}
 	use.At = use.At.UTC()
 	r.Used = append(slices.Clip(r.Used), use)
@@ -68,6 +70,9 @@ func (r Record) Redeem(secret trust.Secret, use Use) (Record, error) {
 
 // again reports whether it is the same cluster with the same key.
 func (u Use) again(o Use) bool { return u.Cluster == o.Cluster && u.UID == o.UID && u.Key == o.Key }
+
+// rivals reports whether it is another cluster with the same ID. What the token let in stands in its record, whoever leads.
+func (u Use) rivals(o Use) bool { return u.Cluster == o.Cluster && u.UID != o.UID }
 
 func (r Record) usedBy() string {
 	if len(r.Used) == 0 {
@@ -88,6 +93,10 @@ func unknownToken() error {
 
 func boundToken(bound, wanted federation.ClusterID) error {
 	return refuse(Bound, "the token is for cluster %s, and cluster %s wants to join: give --cluster %s, or make a token for %s with hansa token create", bound, wanted, bound, wanted)
+}
+
+func takenID(id federation.ClusterID) error {
+	return refuse(Taken, "the cluster ID %s is another cluster's, as the UID of its namespace kube-system shows: choose another ID, or let the other one leave first", id)
 }
 
 func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }

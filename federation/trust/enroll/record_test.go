@@ -88,6 +88,7 @@ func TestRedeem(t *testing.T) {
 		"another key after":            {"", 1, false, []Use{west, otherKey}, Used, 1},
 		"two of two":                   {"", 2, false, []Use{west, north}, "", 2},
 		"the first again after two":    {"", 2, false, []Use{west, north, west}, "", 2},
+		"another of the same ID":       {"", 2, false, []Use{west, {Cluster: "west", UID: "another", At: noon}}, Taken, 1},
 		"a third of two":               {"", 2, false, []Use{west, north, otherKey}, Used, 2},
 	} {
 		token, r := aRecord(t, tt.bound, tt.uses)

@@ -38,6 +38,20 @@ type Clusters interface {
 // ErrTaken is what Clusters says of an ID that another cluster has.
 var ErrTaken = errors.New("another cluster has this ID")
 
+// AwaitedError is the ErrTaken of an ID whose cluster has a certificate and has not come yet.
+type AwaitedError struct {
+	Since time.Time // when it got the certificate
+	Until time.Time // how long the ID is kept for it
+}
+
+// Error implements error.
+func (e *AwaitedError) Error() string {
+	return fmt.Sprintf("it was given to another cluster at %s, which has not come yet; it is kept for that one until %s", stamp(e.Since), stamp(e.Until))
+}
+
+// Unwrap returns ErrTaken.
+func (e *AwaitedError) Unwrap() error { return ErrTaken }
+
 // Config is what a Server works with.
 type Config struct {
 	// Listener is the port's, of trust.ProtoJoin. The server closes it.
