@@ -18,7 +18,7 @@ import (
 
 // planImport keeps the ServiceImport, spec and status apart, as the API server takes them.
 func planImport(want *importer.Service, current Current, scene Scene) []Change {
-	si, now := serviceImport(want), current.Import
+	si, now := ServiceImport(want), current.Import
 	if now != nil && terminates(now) {
 		return nil // it is made anew when it is gone
 	}
@@ -43,7 +43,7 @@ func planImport(want *importer.Service, current Current, scene Scene) []Change {
 // addresses that it had, which are asked for again (I7).
 func planPending(want *importer.Service, current Current, scene Scene) []Change {
 	if current.Import != nil && ours(current.Import) && !terminates(current.Import) {
-		return planImportStatus(want, serviceImport(want), current.Import, current, scene)
+		return planImportStatus(want, ServiceImport(want), current.Import, current, scene)
 	}
 	return planImport(want, current, scene)
 }
@@ -102,7 +102,9 @@ func strippedImport(want, now *mcsv1beta1.ServiceImport) *mcsv1beta1.ServiceImpo
 	return s
 }
 
-func serviceImport(want *importer.Service) *mcsv1beta1.ServiceImport {
+// ServiceImport returns the one that a member makes of a service, but for its status. The addresses are those that the
+// member allocated, which its View brings.
+func ServiceImport(want *importer.Service) *mcsv1beta1.ServiceImport {
 	si := &mcsv1beta1.ServiceImport{
 		ObjectMeta: importMeta(want),
 		Spec: mcsv1beta1.ServiceImportSpec{

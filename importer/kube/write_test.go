@@ -92,7 +92,7 @@ func TestTheDerivedServiceIsSentAsItIs(t *testing.T) {
 // TestAServiceImportIsSentInTwo: spec and status apart, as the API server takes them.
 func TestAServiceImportIsSentInTwo(t *testing.T) {
 	want := merged(t, fullExport)
-	si := serviceImport(want)
+	si := ServiceImport(want)
 	si.Status = importStatus(want, nil, mcsv1beta1.ServiceImportStatus{}, "")
 	const head = `{"kind":"ServiceImport","apiVersion":"multicluster.x-k8s.io/v1beta1","metadata":{"name":"web","namespace":"shop"`
 	spec := head + `,"labels":{"hansa.dev/managed-by":"hansa-agent","multicluster.kubernetes.io/service-name":"web"},` +
@@ -115,7 +115,7 @@ func TestAServiceImportIsSentInTwo(t *testing.T) {
 
 // TestPortsAreNeverNull is checklist 12: the CRD requires the list.
 func TestPortsAreNeverNull(t *testing.T) {
-	got := sent(t, serviceImport(merged(t, "[{cluster: a, type: Headless}]")), false)
+	got := sent(t, ServiceImport(merged(t, "[{cluster: a, type: Headless}]")), false)
 	if !strings.Contains(got, `"spec":{"ports":[],"type":"Headless","sessionAffinity":"None","ipFamilies":["IPv4"]}`) {
 		t.Errorf("sent is %s", got)
 	}

@@ -91,7 +91,7 @@ func BenchmarkAnswers(b *testing.B) {
 // BenchmarkStatusOverAConnection is what `hansa status` waits for, but for the way to the agent.
 func BenchmarkStatusOverAConnection(b *testing.B) {
 	scene := large(b)
-	c := client(b, serve(b, Handler(func(time.Time) *Scene { return scene }, nil)))
+	c := client(b, serve(b, Handler(func(time.Time) *Scene { return scene }, Local)))
 	for b.Loop() {
 		status, err := c.Status(b.Context())
 		if err != nil || len(status.Peers) != 100 || status.Imported.Services != 10_000 {

@@ -100,7 +100,7 @@ func (s *Scene) Explain(name federation.ServiceName) *Explanation {
 		answer.Settings = settings(d.service)
 		answer.Patience = &Patience{seconds(d.service.Patience.Demote), seconds(d.service.Patience.Withdraw)}
 		for _, c := range d.service.Conflicts {
-			answer.Conflicts = append(answer.Conflicts, conflict(c, d.service.Exports))
+			answer.Conflicts = append(answer.Conflicts, ConflictOf(c, d.service.Exports))
 		}
 	}
 	answer.Verdict, answer.Summary = d.summary(answer)
@@ -146,8 +146,8 @@ func (d *dossier) export(w *word, list []Endpoint) Export {
 	return x
 }
 
-// conflict puts beside the words of the condition what each cluster says.
-func conflict(c importer.Conflict, exports []*federation.Export) Conflict {
+// ConflictOf puts beside the words of the condition what each cluster says.
+func ConflictOf(c importer.Conflict, exports []*federation.Export) Conflict {
 	out := Conflict{Reason: c.Reason, Message: c.Message(), Field: c.Field, Opinions: []Opinion{}}
 	for _, o := range c.Opinions(exports) {
 		out.Opinions = append(out.Opinions, Opinion(o))

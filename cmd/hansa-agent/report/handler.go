@@ -20,7 +20,7 @@ const (
 	PathExplain   = "/v1/explain"
 )
 
-// Gatekeeper decides who may read from another address than this machine's own.
+// Gatekeeper decides who may read.
 type Gatekeeper interface {
 	// Admit returns nil for who may read. An error that wraps ErrUnknown is answered with 401, another one with 403; its
 	// text is told, so it must not say more than a stranger may know.
@@ -30,8 +30,22 @@ type Gatekeeper interface {
 // ErrUnknown means that it is not known who asks.
 var ErrUnknown = errors.New("it is not known who asks")
 
-// errStranger is what others are told while there is no Gatekeeper.
-var errStranger = errors.New("want to be asked on this machine's own address, as by a port-forward")
+// Local is the Gatekeeper of what is in the clear: from this machine's own addresses, such as by a port-forward, anybody
+// may ask, and from others nobody.
+var Local Gatekeeper = local{}
+
+type local struct{}
+
+// errStranger is what others are told by Local.
+var errStranger = errors.New("want to be asked on this machine's own address, as by a port-forward, or with this cluster's certificate at the address where other members connect")
+
+// Admit implements Gatekeeper.
+func (local) Admit(r *http.Request) error {
+	if !isLocal(r) {
+		return errStranger
+	}
+	return nil
+}
 
 // busy bounds how many answers are made at once; who comes then waits.
 const busy = 4
@@ -43,8 +57,7 @@ type server struct {
 	turns chan struct{}
 }
 
-// Handler answers GET requests from Scenes, in JSON. It changes nothing. From this machine's own addresses, such as by a
-// port-forward, anybody may ask; from others whom the gate admits, nobody if that is nil. What an answer costs is
+// Handler answers GET requests from Scenes, in JSON, of whom the gate admits. It changes nothing. What an answer costs is
 // bounded, and so is how many are made at once; connections and the time they may take are the server's to bound.
 func Handler(scene func(now time.Time) *Scene, gate Gatekeeper) http.Handler {
 	s := &server{scene: scene, gate: gate, turns: make(chan struct{}, busy)}
@@ -73,12 +86,14 @@ func (q Query) nothing() error {
 	return nil
 }
 
-// guard lets in who may read, to read.
+// guard lets in who may read, to read. Who may not is not waited for once it is told.
 func (s *server) guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if err := s.admit(r); errors.Is(err, ErrUnknown) {
+		if err := s.gate.Admit(r); errors.Is(err, ErrUnknown) {
+			w.Header().Set("Connection", "close")
 			refuse(w, http.StatusUnauthorized, err)
 		} else if err != nil {
+			w.Header().Set("Connection", "close")
 			refuse(w, http.StatusForbidden, err)
 		} else if r.Method != http.MethodGet {
 			w.Header().Set("Allow", http.MethodGet)
@@ -87,17 +102,6 @@ func (s *server) guard(next http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 		}
 	})
-}
-
-// admit returns why somebody may not read, or nil.
-func (s *server) admit(r *http.Request) error {
-	switch {
-	case isLocal(r):
-		return nil
-	case s.gate == nil:
-		return errStranger
-	}
-	return s.gate.Admit(r)
 }
 
 // isLocal reports whether a request comes from this machine to itself, and knows that it does: a page in a browser here
@@ -111,8 +115,11 @@ func isLocal(r *http.Request) bool {
 	if err != nil {
 		host = r.Host
 	}
-	return isLoopback(local.String()) && isLoopback(r.RemoteAddr) && (host == "localhost" || loopback(host))
+	return isLoopback(local.String()) && isLoopback(r.RemoteAddr) && IsLocal(host)
 }
+
+// IsLocal reports whether a host names the machine that it is said on.
+func IsLocal(host string) bool { return host == "localhost" || loopback(host) }
 
 func isLoopback(hostPort string) bool {
 	host, _, err := net.SplitHostPort(hostPort)

@@ -74,7 +74,7 @@ func client(t testing.TB, address string) *Client {
 // What a client reads over a real connection is what the scene says, every field of it.
 func TestClientReadsWhatTheHandlerSays(t *testing.T) {
 	scene := still(t)
-	c := client(t, serve(t, Handler(func(time.Time) *Scene { return scene }, nil)))
+	c := client(t, serve(t, Handler(func(time.Time) *Scene { return scene }, Local)))
 	name := federation.ServiceName{Namespace: "shop", Name: "web"}
 	for what, ask := range map[string]func(context.Context) (got, want any, err error){
 		"status": func(ctx context.Context) (any, any, error) { a, err := c.Status(ctx); return a, scene.Status(), err },
@@ -115,7 +115,7 @@ func text(t *testing.T, v any) string {
 func TestClientAsksForAllParts(t *testing.T) {
 	scene := still(t)
 	var asked atomic.Int32
-	handler := Handler(func(time.Time) *Scene { return scene }, nil)
+	handler := Handler(func(time.Time) *Scene { return scene }, Local)
 	c := client(t, serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		asked.Add(1)
 		q := r.URL.Query()
@@ -137,7 +137,7 @@ func TestClientAsksForAllParts(t *testing.T) {
 // Nothing but GET of what there is, with parameters that it has, is answered; and it is said what is expected.
 func TestHandlerRefusesInWords(t *testing.T) {
 	scene := still(t)
-	address := serve(t, Handler(func(time.Time) *Scene { return scene }, nil))
+	address := serve(t, Handler(func(time.Time) *Scene { return scene }, Local))
 	for _, c := range []struct {
 		method, path string
 		code         int
@@ -195,15 +195,16 @@ func TestOnlyThisMachineReadsUnasked(t *testing.T) {
 		token               string
 		code                int
 	}{
-		{"this machine", "127.0.0.1:8080", "127.0.0.1:5000", "127.0.0.1:8080", nil, "", 200},
-		{"this machine, by name", "127.0.0.1:8080", "127.0.0.1:5000", "localhost:8080", nil, "", 200},
-		{"this machine, by IPv6", "[::1]:8080", "[::1]:5000", "[::1]:8080", nil, "", 200},
-		{"this machine, without a port", "[::1]:80", "[::1]:5000", "localhost", gate{}, "", 200},
-		{"a name that points here", "127.0.0.1:8080", "127.0.0.1:5000", "evil.example:8080", nil, "", 403},
-		{"another machine", "10.0.0.1:8080", "10.0.0.2:5000", "10.0.0.1:8080", nil, "", 403},
-		{"another machine, that says it is this one", "10.0.0.1:8080", "10.0.0.2:5000", "127.0.0.1:8080", nil, "", 403},
-		{"this machine, by an address that others reach", "10.0.0.1:8080", "10.0.0.1:5000", "10.0.0.1:8080", nil, "", 403},
-		{"this machine, at an address that others reach", "10.0.0.1:8080", "127.0.0.1:5000", "127.0.0.1:8080", nil, "", 403},
+		{"this machine", "127.0.0.1:8080", "127.0.0.1:5000", "127.0.0.1:8080", Local, "", 200},
+		{"this machine, by name", "127.0.0.1:8080", "127.0.0.1:5000", "localhost:8080", Local, "", 200},
+		{"this machine, by IPv6", "[::1]:8080", "[::1]:5000", "[::1]:8080", Local, "", 200},
+		{"this machine, without a port", "[::1]:80", "[::1]:5000", "localhost", Local, "", 200},
+		{"a name that points here", "127.0.0.1:8080", "127.0.0.1:5000", "evil.example:8080", Local, "", 403},
+		{"another machine", "10.0.0.1:8080", "10.0.0.2:5000", "10.0.0.1:8080", Local, "", 403},
+		{"another machine, that says it is this one", "10.0.0.1:8080", "10.0.0.2:5000", "127.0.0.1:8080", Local, "", 403},
+		{"this machine, by an address that others reach", "10.0.0.1:8080", "10.0.0.1:5000", "10.0.0.1:8080", Local, "", 403},
+		{"this machine, at an address that others reach", "10.0.0.1:8080", "127.0.0.1:5000", "127.0.0.1:8080", Local, "", 403},
+		{"this machine, where a gate decides", "127.0.0.1:8080", "127.0.0.1:5000", "127.0.0.1:8080", gate{}, "", 401},
 		{"a stranger", "10.0.0.1:8080", "10.0.0.2:5000", "10.0.0.1:8080", gate{}, "", 401},
 		{"one who may not", "10.0.0.1:8080", "10.0.0.2:5000", "10.0.0.1:8080", gate{}, "Bearer bad", 403},
 		{"one who may", "10.0.0.1:8080", "10.0.0.2:5000", "10.0.0.1:8080", gate{}, "Bearer good", 200},
@@ -220,14 +221,14 @@ func TestOnlyThisMachineReadsUnasked(t *testing.T) {
 		w := httptest.NewRecorder()
 		asked := false
 		Handler(func(time.Time) *Scene { asked = true; return scene }, c.gate).ServeHTTP(w, r)
-		if w.Code != c.code || asked != (c.code == 200) {
-			t.Errorf("%s: %d, asked %t: %s", c.about, w.Code, asked, w.Body)
+		if w.Code != c.code || asked != (c.code == 200) || (w.Header().Get("Connection") == "close") != (c.code != 200) {
+			t.Errorf("%s: %d, asked %t, %v: %s", c.about, w.Code, asked, w.Header(), w.Body)
 		}
 	}
 	w := httptest.NewRecorder()
 	r := httptest.NewRequestWithContext(t.Context(), "GET", "http://127.0.0.1"+PathStatus, nil)
 	r.RemoteAddr = "127.0.0.1:5000"
-	if Handler(func(time.Time) *Scene { return scene }, nil).ServeHTTP(w, r); w.Code != 403 {
+	if Handler(func(time.Time) *Scene { return scene }, Local).ServeHTTP(w, r); w.Code != 403 {
 		t.Errorf("of which it is not known where it came: %d", w.Code)
 	}
 }

@@ -26,15 +26,24 @@ func (s *Secrets) CA(ctx context.Context, set string) (*trust.Authority, error) 
 	return ca, nil
 }
 
-// PutCA keeps a clusterset's CA. One that is there is never replaced, as that would end the clusterset for all its
-// members: then it returns ErrExists, unless it is the same.
-func (s *Secrets) PutCA(ctx context.Context, set string, ca *trust.Authority) error {
+// CAObject returns the Secret that PutCA makes. Its key lets whoever has it speak as any cluster.
+func CAObject(set string, ca *trust.Authority) (*corev1.Secret, error) {
 	key, err := ca.KeyPEM()
 	if err != nil {
-		return fmt.Errorf("encoding the CA's key: %w", err)
+		return nil, fmt.Errorf("encoding the CA's key: %w", err)
 	}
 	secret := made(CAName, "ca", corev1.SecretTypeTLS, map[string][]byte{certKey: ca.CAPEM(), keyKey: key})
 	secret.Annotations = map[string]string{clusterset: set}
+	return secret, nil
+}
+
+// PutCA keeps a clusterset's CA. One that is there is never replaced, as that would end the clusterset for all its
+// members: then it returns ErrExists, unless it is the same.
+func (s *Secrets) PutCA(ctx context.Context, set string, ca *trust.Authority) error {
+	secret, err := CAObject(set, ca)
+	if err != nil {
+		return err
+	}
 	err = s.create(ctx, secret)
 	if !errors.Is(err, ErrExists) {
 		return err

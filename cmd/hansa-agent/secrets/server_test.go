@@ -15,22 +15,12 @@ import (
 	"github.com/hansa-mcs/hansa/federation/trust"
 	"github.com/hansa-mcs/hansa/federation/trust/enroll"
 	"github.com/hansa-mcs/hansa/integration/lab"
+	"github.com/hansa-mcs/hansa/integration/lab/labtest"
 )
 
 // TestOnAnAPIServer keeps all of it in a real one.
 func TestOnAnAPIServer(t *testing.T) {
-	if _, err := lab.Build(t.Context(), t.Output(), false); err != nil {
-		t.Fatal(err)
-	}
-	l, err := lab.Start(t.Context(), lab.Config{Clusters: []string{"east"}, Output: t.Output()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := l.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
+	l := labtest.Start(t, lab.Config{Clusters: []string{"east"}})
 	config := l.Cluster("east").RESTConfig()
 	config.QPS = -1
 	admin, err := kubernetes.NewForConfig(config)

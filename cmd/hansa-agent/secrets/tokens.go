@@ -23,13 +23,22 @@ const (
 	recordKey   = "record" // enroll.Record in JSON
 )
 
-// AddToken keeps the record of a new token.
-func (s *Secrets) AddToken(ctx context.Context, r enroll.Record) error {
+// TokenObject returns the Secret that AddToken makes.
+func TokenObject(r enroll.Record) (*corev1.Secret, error) {
 	text, err := json.Marshal(r)
 	if err != nil {
-		return fmt.Errorf("encoding the record of token %s: %w", r.ID, err)
+		return nil, fmt.Errorf("encoding the record of token %s: %w", r.ID, err)
 	}
-	return s.create(ctx, made(tokenPrefix+r.ID.String(), tokenKind, tokenForm, map[string][]byte{recordKey: text}))
+	return made(tokenPrefix+r.ID.String(), tokenKind, tokenForm, map[string][]byte{recordKey: text}), nil
+}
+
+// AddToken keeps the record of a new token.
+func (s *Secrets) AddToken(ctx context.Context, r enroll.Record) error {
+	secret, err := TokenObject(r)
+	if err != nil {
+		return err
+	}
+	return s.create(ctx, secret)
 }
 
 // Tokens returns the records of all tokens, the newest first, those that are over too. What cannot be read is left out

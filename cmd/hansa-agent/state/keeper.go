@@ -90,6 +90,15 @@ func (k *Keeper) Load(ctx context.Context) (State, error) {
 	return s, nil
 }
 
+// Seen returns the clusters that the ConfigMap remembered when it was last read or written. It asks nobody.
+func (k *Keeper) Seen() []Cluster {
+	k.mu.Lock()
+	data := k.data
+	k.mu.Unlock()
+	s, _ := Decode(data) // Load has told what cannot be read
+	return s.Clusters
+}
+
 // TakeTerm returns a term for a leader that starts at now, and has written it to the ConfigMap for the version
 // that it read, so no two leaders take the same. It is the greatest of the remembered term + 1, atLeast and
 // the clock in Unix milliseconds. A remembered term that cannot be read, or that is beyond federation.MaxTerm,

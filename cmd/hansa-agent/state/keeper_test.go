@@ -55,6 +55,22 @@ func TestLoadOfNothingIsZero(t *testing.T) {
 	}
 }
 
+// What was seen last is known without a request, and without another word in the log.
+func TestSeenAsksNobody(t *testing.T) {
+	m := newConfigMaps(t, map[string]string{"cluster.west": `{"addresses":["west:8443"]}`, "cluster.NONE": "x"})
+	k, j := newKeeper(m)
+	if got := k.Seen(); len(got) != 0 {
+		t.Errorf("before the first look: %+v", got)
+	}
+	if _, err := k.Load(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	reads, logged := m.reads, j.count("")
+	if got := k.Seen(); len(got) != 1 || got[0].ID != "west" || len(got[0].Addresses) != 1 || m.reads != reads || j.count("") != logged {
+		t.Errorf("%+v after %d reads, logged %s", got, m.reads-reads, j.text.String())
+	}
+}
+
 func TestLoadReadsWhatItCanAndLogsTheRest(t *testing.T) {
 	k, j := newKeeper(newConfigMaps(t, map[string]string{"term": "x", "cluster.east": "x", "cluster.west": `{"uid":"u"}`}))
 	s, err := k.Load(t.Context())

@@ -16,22 +16,12 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/hansa-mcs/hansa/integration/lab"
+	"github.com/hansa-mcs/hansa/integration/lab/labtest"
 )
 
 // TestOnAnAPIServer asks a real one what the others assume of it.
 func TestOnAnAPIServer(t *testing.T) {
-	if _, err := lab.Build(t.Context(), t.Output(), false); err != nil {
-		t.Fatal(err)
-	}
-	l, err := lab.Start(t.Context(), lab.Config{Clusters: []string{"east"}, Output: t.Output()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := l.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
+	l := labtest.Start(t, lab.Config{Clusters: []string{"east"}})
 	config := l.Cluster("east").RESTConfig()
 	for name, test := range map[string]func(*testing.T, func() *Keeper, corev1client.ConfigMapInterface){
 		"two leaders never share a term":        raceForTerms,
