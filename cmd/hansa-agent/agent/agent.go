@@ -52,6 +52,7 @@ type member struct {
 	former    atomic.Pointer[map[federation.ClusterID]time.Time] // clusters that were remembered at the start, and when they were heard
 
 	identity *trust.Identity
+	renewal  renewal
 	port     *trust.Port
 	name     election.Identity // of this agent among those of its cluster
 	election *election.Election
@@ -67,6 +68,7 @@ type member struct {
 	dns      *dns.Server // nil without --dns-address
 	xds      *xds.Server // nil without --xds-address
 	http     *httpServer
+	reports  *reportServer
 
 	// waiting is what keeps the manager from starting, nil once it has.
 	waiting atomic.Pointer[string]
@@ -173,9 +175,10 @@ func newMember(ctx context.Context, options Options, log *slog.Logger) (m *membe
 			return nil, blameAddress("xds-address", options.XDSAddress, err)
 		}
 	}
-	if m.http, err = newHTTPServer(options.HTTPAddress, m.metrics(), m.ready, report.Handler(m.scenery, nil)); err != nil {
+	if m.http, err = newHTTPServer(options.HTTPAddress, m.metrics(), m.ready, report.Handler(m.scenery, report.Local)); err != nil {
 		return nil, blameAddress("http-address", options.HTTPAddress, err)
 	}
+	m.reports = newReportServer(m.port.Listener(trust.ProtoReport), m.store.Self(), m.scenery, log)
 	return m, nil
 }
 
@@ -247,7 +250,7 @@ func (m *member) assemble(ctx context.Context) (manager.Manager, error) {
 		return nil, err
 	}
 	runnables := []manager.Runnable{exports, imports, m.importer, m.port, m.ranges}
-	for _, start := range []manager.RunnableFunc{m.exchangeOnce, m.elect, m.gossipWhileLeading, m.remember, m.settle, m.tellClusters, m.partWays, m.keepAway, m.enroll.Start, m.watchFiles, m.renew} {
+	for _, start := range []manager.RunnableFunc{m.exchangeOnce, m.elect, m.gossipWhileLeading, m.remember, m.settle, m.tellClusters, m.partWays, m.keepAway, m.enroll.Start, m.reports.Start, m.watchFiles, m.renew} {
 		runnables = append(runnables, start)
 	}
 	if m.xds != nil {

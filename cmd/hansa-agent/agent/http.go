@@ -40,14 +40,19 @@ func newHTTPServer(address string, metrics prometheus.Gatherer, ready func() err
 	})
 	mux.Handle("GET /metrics", promhttp.HandlerFor(metrics, promhttp.HandlerOpts{MaxRequestsInFlight: 4}))
 	mux.Handle("/v1/", reports)
-	return &httpServer{listener: listener, server: &http.Server{
-		Handler:           mux,
+	return &httpServer{listener: listener, server: patientServer(mux)}, nil
+}
+
+// patientServer returns a server that bounds what a request may take.
+func patientServer(h http.Handler) *http.Server {
+	return &http.Server{
+		Handler:           h,
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       10 * time.Second,
 		WriteTimeout:      30 * time.Second,
 		IdleTimeout:       time.Minute,
 		MaxHeaderBytes:    16 << 10,
-	}}, nil
+	}
 }
 
 // Start serves until ctx ends.

@@ -6,6 +6,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/hansa-mcs/hansa/cmd/hansa-agent/election"
+	"github.com/hansa-mcs/hansa/cmd/hansa-agent/report"
 	"github.com/hansa-mcs/hansa/federation"
 	"github.com/hansa-mcs/hansa/federation/gossip"
 	"github.com/hansa-mcs/hansa/federation/stream"
@@ -138,7 +139,7 @@ func (r *reading) showBehind(ch chan<- prometheus.Metric, o federation.Owner) {
 		latest = r.gossip.seen[o.Cluster]
 	}
 	if ours := o.Cluster == r.self && r.leads; !ours && !latest.IsZero() {
-		behind.send(ch, lag(o.Version, latest), string(o.Cluster))
+		behind.send(ch, float64(report.Lag(o.Version, latest)), string(o.Cluster))
 	}
 }
 
@@ -155,7 +156,7 @@ func (r *reading) showStreams(ch chan<- prometheus.Metric, ours federation.Versi
 	}
 	for id, t := range r.totals {
 		if s := r.stream(id); s != nil && id != r.self {
-			unacked.send(ch, lag(s.Acked.Version, ours), string(id))
+			unacked.send(ch, float64(report.Lag(s.Acked.Version, ours)), string(id))
 		}
 		for m, n := range map[*metric]uint64{
 			receivedBytes: t.Received.Bytes, receivedFrames: t.Received.Frames, sentBytes: t.Sent.Bytes, sentFrames: t.Sent.Frames,
@@ -178,17 +179,6 @@ func (r *reading) stream(to federation.ClusterID) (newest *stream.Up) {
 		}
 	}
 	return newest
-}
-
-// lag returns how many changes what is held is behind the latest: at least one when that is of another term.
-func lag(held, latest federation.Version) float64 {
-	switch {
-	case latest.Compare(held) <= 0:
-		return 0
-	case latest.Term == held.Term:
-		return float64(latest.Seq - held.Seq)
-	}
-	return float64(max(1, latest.Seq))
 }
 
 func bit(b bool) float64 {

@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -12,7 +13,12 @@ import (
 )
 
 const (
-	// placeTime is how long an ID is kept for a cluster that got a certificate and was not heard yet.
+	// placeTime is how long an ID is kept for a cluster that got a certificate and was not heard yet. It is far longer than
+	// a token is good, on purpose. The certificate is valid for a year, and who holds it can speak by that name: with a second
+	// one given away, either of the two could speak as the other, and whichever came later would be told so only where it
+	// connects. From a certificate to the first word it takes minutes where hansa join installs the agents, and a working day
+	// where somebody reviews what is installed. Who mistyped an ID is told until when it is kept; that cluster itself may
+	// ask for it again at any time.
 	placeTime = 24 * time.Hour
 	// mostPlaces bounds how many are kept so: each costs a use of a token.
 	mostPlaces = 4096
@@ -30,8 +36,16 @@ type places struct {
 }
 
 type place struct {
-	uid   string
-	until time.Time
+	uid string
+	at  time.Time
+}
+
+func (p place) until() time.Time { return p.at.Add(placeTime) }
+
+// isOver reports whether the place is kept no more: its time is over, or the cluster came since, and has left again.
+func (p place) isOver(left federation.Owner, now time.Time) bool {
+	came := left.Left && left.UID == p.uid && left.Heard.After(p.at)
+	return came || !now.Before(p.until())
 }
 
 func newPlaces(store *federation.Store) *places {
@@ -47,22 +61,33 @@ func (p *places) Claim(_ context.Context, cluster federation.ClusterID, uid stri
 	case known && member.UID == "" && !proven: // who that is can be known by its certificate alone
 		return enroll.ErrTaken
 	}
-	now := p.now()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if given, ok := p.given[cluster]; ok && now.Before(given.until) && given.uid != uid && !proven {
-		return enroll.ErrTaken
+	if known { // the Store keeps it
+		delete(p.given, cluster)
+		return nil
 	}
-	for id, given := range p.given {
-		if !now.Before(given.until) {
-			delete(p.given, id)
-		}
+	now := p.now()
+	p.given = p.kept(now)
+	if given, ok := p.given[cluster]; ok && given.uid != uid && !proven {
+		return &enroll.AwaitedError{Since: given.at, Until: given.until()}
 	}
 	if _, ok := p.given[cluster]; !ok && len(p.given) >= mostPlaces {
 		return fmt.Errorf("%d clusters were let in within %s and have not come yet; want them to come first", len(p.given), placeTime)
 	}
-	p.given[cluster] = place{uid, now.Add(placeTime)}
+	p.given[cluster] = place{uid, now}
 	return nil
+}
+
+// kept returns the places that are not over. mu is held.
+func (p *places) kept(now time.Time) map[federation.ClusterID]place {
+	owners := map[federation.ClusterID]federation.Owner{}
+	for _, o := range p.store.Owners() {
+		owners[o.Cluster] = o
+	}
+	kept := maps.Clone(p.given)
+	maps.DeleteFunc(kept, func(id federation.ClusterID, given place) bool { return given.isOver(owners[id], now) })
+	return kept
 }
 
 // member returns what the Store knows of a cluster that has not left; this cluster is one, too.

@@ -63,6 +63,43 @@ func TestWhoGetsAClusterID(t *testing.T) {
 	}
 }
 
+// Whoever is refused an ID that is kept for another cluster is told until when; one that came and has left is not waited for.
+func TestAPlaceIsKeptForWhoHasNotComeYet(t *testing.T) {
+	store := federation.NewStore("east")
+	p := newPlaces(store)
+	now := time.Unix(1e9, 0)
+	p.now = func() time.Time { return now }
+	claim := func(uid string) error { return p.Claim(t.Context(), "west", uid, false) }
+	if err := claim("first"); err != nil {
+		t.Fatal(err)
+	}
+	var awaited *enroll.AwaitedError
+	if err := claim("second"); !errors.As(err, &awaited) || !awaited.Since.Equal(now) || !awaited.Until.Equal(now.Add(placeTime)) {
+		t.Errorf("%v, want that the first is awaited", err)
+	}
+	now = now.Add(time.Minute)
+	if err := store.Meet("west", "first"); err != nil {
+		t.Fatal(err)
+	}
+	store.Heard("west", now)
+	if err := claim("second"); !errors.Is(err, enroll.ErrTaken) || errors.As(err, &awaited) {
+		t.Errorf("%v, want that the ID is taken, by one that has come", err)
+	}
+	v := federation.Version{Term: 1, Seq: 1}
+	if err := federationtest.Say(store, "west", v); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := store.Apply(&federation.Update{Owner: "west", From: v, To: federation.Version{Term: 1, Seq: 2}, Left: true}); err != nil {
+		t.Fatal(err)
+	}
+	if err := claim("second"); err != nil {
+		t.Errorf("after the first has left: %v", err)
+	}
+	if err := claim("first"); !errors.As(err, &awaited) {
+		t.Errorf("%v, want that the second is awaited", err)
+	}
+}
+
 func TestPlacesAreBounded(t *testing.T) {
 	p := newPlaces(federation.NewStore("east"))
 	now := time.Unix(1e9, 0)

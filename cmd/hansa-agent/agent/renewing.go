@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"sync/atomic"
 	"time"
 
 	"github.com/hansa-mcs/hansa/federation/trust"
@@ -16,6 +17,26 @@ const (
 	renewLeast = time.Minute
 	renewMost  = time.Hour
 )
+
+// renewal is why this cluster's certificate could not be renewed when it was last tried. Any goroutine may use it.
+type renewal struct{ failed atomic.Pointer[string] }
+
+// fault returns why, "" for nothing.
+func (r *renewal) fault() string {
+	if why := r.failed.Load(); why != nil {
+		return *why
+	}
+	return ""
+}
+
+// note keeps how a try went; nil forgets the one before.
+func (r *renewal) note(err error) {
+	if err == nil {
+		r.failed.Store(nil)
+		return
+	}
+	r.failed.Store(new(err.Error()))
+}
 
 // watchFiles takes what the certificate files hold whenever they change.
 func (m *member) watchFiles(ctx context.Context) error { return m.identity.Watch(ctx, m.log) }
@@ -31,24 +52,26 @@ func (m *member) renew(ctx context.Context) error {
 		var timer <-chan time.Time
 		if standing.Leads {
 			timer = time.After(max(due, wait))
+		} else {
+			m.renewal.note(nil) // another agent tries, and knows
 		}
 		select {
 		case <-timer:
-			if wait = m.renewOnce(ctx, wait); wait > 0 {
-				continue
-			}
+			wait = m.renewOnce(ctx, wait)
 		case <-moved:
 		case <-changed:
 			wait = 0
+			m.renewal.note(nil)
 		case <-ctx.Done():
 		}
 	}
 	return nil
 }
 
-// renewOnce tries to renew, and returns how long to wait before the next try.
+// renewOnce tries to renew, and returns how long to wait at least before the next try.
 func (m *member) renewOnce(ctx context.Context, waited time.Duration) time.Duration {
 	ours, err := m.renewOwn(ctx)
+	m.renewal.note(err)
 	switch {
 	case err != nil && ctx.Err() == nil:
 		wait := min(max(2*waited, renewLeast), renewMost)
@@ -57,7 +80,7 @@ func (m *member) renewOnce(ctx context.Context, waited time.Duration) time.Durat
 	case !ours:
 		return renewMost // whether it is ours may change
 	}
-	return 0
+	return renewLeast // near the end of the CA's life the next one is due at once
 }
 
 // renewOwn renews the certificate, keeps it and uses it, and reports whether it is one that hansa gave.

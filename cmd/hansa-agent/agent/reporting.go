@@ -28,7 +28,25 @@ func (m *member) scenery(now time.Time) *report.Scene {
 		Totals:     m.exchange.Totals(),
 		Failures:   m.exchange.Failures(),
 		Gossip:     m.hearsay(),
+		Remembered: m.remembered(),
 	}
+}
+
+// remembered returns what hansa-state says of clusters: where they are as it is known now, and when they were heard as it was
+// at the start, since what came later this agent may have heard itself.
+func (m *member) remembered() map[federation.ClusterID]report.Remembered {
+	all := map[federation.ClusterID]report.Remembered{}
+	if former := m.former.Load(); former != nil {
+		for id, heard := range *former {
+			all[id] = report.Remembered{Heard: heard}
+		}
+	}
+	for _, c := range m.keeper.Seen() {
+		if len(c.Addresses) > 0 {
+			all[c.ID] = report.Remembered{Address: c.Addresses[0], Heard: all[c.ID].Heard}
+		}
+	}
+	return all
 }
 
 // itself returns what this agent is.
@@ -49,7 +67,10 @@ func (m *member) itself() report.Agent {
 		a.Departure = report.Left
 	}
 	if leaf := m.identity.Certificate(); leaf != nil {
-		a.Certificate = &report.Certificate{Since: leaf.NotBefore.UTC(), Until: leaf.NotAfter.UTC()}
+		a.Certificate = &report.Certificate{Since: leaf.NotBefore.UTC(), Until: leaf.NotAfter.UTC(), Fault: m.renewal.fault()}
+		if why := m.identity.Unused(); why != "" {
+			a.Certificate.Fault = "what its files hold now is not used: " + why
+		}
 	}
 	return a
 }

@@ -10,23 +10,13 @@ import (
 	"k8s.io/client-go/kubernetes"
 
 	"github.com/hansa-mcs/hansa/integration/lab"
+	"github.com/hansa-mcs/hansa/integration/lab/labtest"
 )
 
 // TestServiceRangesOnAnAPIServer asks a real one for the ranges that it was started with, and gives it others.
 func TestServiceRangesOnAnAPIServer(t *testing.T) {
 	unleaked(t)
-	if _, err := lab.Build(t.Context(), t.Output(), false); err != nil {
-		t.Fatal(err)
-	}
-	l, err := lab.Start(t.Context(), lab.Config{Clusters: []string{"east"}, DualStack: []string{"east"}, Output: t.Output()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := l.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
+	l := labtest.Start(t, lab.Config{Clusters: []string{"east"}, DualStack: []string{"east"}})
 	admin, err := kubernetes.NewForConfig(l.Cluster("east").RESTConfig())
 	if err != nil {
 		t.Fatal(err)
