@@ -14,17 +14,6 @@ import (
 	"github.com/hansa-mcs/hansa/integration/rule"
 )
 
-// beside is what the chart gives and docs/roles.yaml, which knows certificates in files alone, does not; by role, and by
-// group/resource with the names that it is limited to. Whoever changes it says here why.
-var beside = map[string]map[string]string{
-	"hansa-system/hansa-agent": {
-		"/secrets hansa-identity": "get update", // it renews its own certificate
-	},
-	"hansa-system/hansa-agent-issuer": {
-		"/secrets": "get update", // the CA's, and tokens, which have names that are made; none can be listed
-	},
-}
-
 // features are the roles that only a value brings.
 var features = map[string]map[string]any{
 	"hansa-agent-install-crds":        {"installCrds": true},
@@ -33,7 +22,8 @@ var features = map[string]map[string]any{
 	"hansa-view":                      {"userRoles": true},
 }
 
-// The chart gives what docs/roles.yaml gives, of which a test says that it is what is written down, and what stands above.
+// The chart gives what docs/roles.yaml gives, of which a test says that it is what is written down; whatever the identity's
+// Secret is called, as the agents renew no other than hansa's own.
 func TestRolesAreThoseThatAreWrittenDown(t *testing.T) {
 	rule.Covers(t, "E9", "I3", "#39")
 	var documented []runtime.Object
@@ -45,13 +35,7 @@ func TestRolesAreThoseThatAreWrittenDown(t *testing.T) {
 		documented = append(documented, typed(t, u))
 	}
 	want := roles(t, documented)
-	for name, more := range beside {
-		if want[name] == nil {
-			want[name] = map[string]string{}
-		}
-		maps.Copy(want[name], more)
-	}
-	values := map[string]any{"cluster": "east"}
+	values := map[string]any{"cluster": "east", "identitySecret": "of-cert-manager"}
 	for _, turned := range features {
 		maps.Copy(values, turned)
 	}

@@ -1,26 +1,17 @@
 package integration
 
 import (
-	"bytes"
 	"context"
 	"errors"
-	"io"
-	"maps"
 	"os"
-	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	authorizationv1 "k8s.io/api/authorization/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
-	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
-	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	mcsv1beta1 "sigs.k8s.io/mcs-api/pkg/apis/v1beta1"
@@ -30,129 +21,18 @@ import (
 	"github.com/hansa-mcs/hansa/integration/rule"
 )
 
-const rolesFile = "../docs/roles.yaml"
-
-const read = "get list watch"
-
-// allowed is all that docs/roles.yaml gives, by role, a Role behind its namespace, and by group/resource with the
-// names that it is limited to. Whoever changes the file says here why.
-var allowed = map[string]map[string]string{
-	"hansa-agent": {
-		"/namespaces":                                 read, // where to import (I1)
-		"/services":                                   "create delete get list patch watch",
-		"discovery.k8s.io/endpointslices":             "create delete get list patch watch",
-		"multicluster.x-k8s.io/serviceexports":        read, // written by people
-		"multicluster.x-k8s.io/serviceimports":        "create delete get list patch watch",
-		"multicluster.x-k8s.io/serviceexports/status": "patch",
-		"multicluster.x-k8s.io/serviceimports/status": "patch",
-		"events.k8s.io/events":                        "create patch",
-		"apiextensions.k8s.io/customresourcedefinitions clusterproperties.about.k8s.io serviceexports.multicluster.x-k8s.io serviceimports.multicluster.x-k8s.io": read,
-		"about.k8s.io/clusterproperties cluster.clusterset.k8s.io clusterset.k8s.io":                                                                              read, // must agree with the flags
-		"networking.k8s.io/servicecidrs": read, // ranges that no peer may speak for
-	},
-	"hansa-system/hansa-agent": {
-		"coordination.k8s.io/leases":             "create", // which cannot be limited to a name
-		"coordination.k8s.io/leases hansa-agent": "get list update watch",
-		"/configmaps":                            "create",
-		"/configmaps hansa-state":                "get list patch watch", // what must outlive a restart, and whether to leave
-	},
-	"hansa-agent-install-crds": {
-		"apiextensions.k8s.io/customresourcedefinitions serviceexports.multicluster.x-k8s.io serviceimports.multicluster.x-k8s.io": "create patch",
-	},
-	"hansa-export": {
-		"multicluster.x-k8s.io/serviceexports": "create delete deletecollection get list patch update watch",
-		"multicluster.x-k8s.io/serviceimports": read, // the agent's alone (I3)
-	},
-	"hansa-view": {
-		"multicluster.x-k8s.io/serviceexports": read,
-		"multicluster.x-k8s.io/serviceimports": read,
-	},
-}
-
-// aggregated are the roles of Kubernetes that a role becomes part of.
-var aggregated = map[string]map[string]string{
-	"hansa-export": {"rbac.authorization.k8s.io/aggregate-to-admin": "true", "rbac.authorization.k8s.io/aggregate-to-edit": "true"},
-	"hansa-view":   {"rbac.authorization.k8s.io/aggregate-to-view": "true"},
-}
-
-// A role that is wider than the list above, or reaches others, fails.
-func TestRolesGiveWhatIsWrittenDownAndNoMore(t *testing.T) {
-	rule.Covers(t, "E9", "I3", "#39")
-	roles := map[string]map[string]string{}
-	agents := []rbacv1.Subject{{Kind: "ServiceAccount", Namespace: "hansa-system", Name: "hansa-agent"}}
-	for _, o := range readObjects(t, rolesFile) {
-		switch o.GetKind() {
-		case "ClusterRole":
-			role := as[rbacv1.ClusterRole](t, o)
-			roles[role.Name] = granted(t, role.Name, role.Rules)
-			if role.AggregationRule != nil || !maps.Equal(role.Labels, aggregated[role.Name]) {
-				t.Errorf("role %s: labels %v, aggregation %v, want labels %v alone", role.Name, role.Labels, role.AggregationRule, aggregated[role.Name])
-			}
-		case "ClusterRoleBinding":
-			binding := as[rbacv1.ClusterRoleBinding](t, o)
-			if binding.RoleRef.Name != "hansa-agent" || !slices.Equal(binding.Subjects, agents) {
-				t.Errorf("role %s is bound to %v, want hansa-agent to its account alone", binding.RoleRef.Name, binding.Subjects)
-			}
-		case "Role":
-			role := as[rbacv1.Role](t, o)
-			name := role.Namespace + "/" + role.Name
-			roles[name] = granted(t, name, role.Rules)
-		case "RoleBinding":
-			binding := as[rbacv1.RoleBinding](t, o)
-			agent := rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: "hansa-agent"}
-			if binding.Namespace != "hansa-system" || binding.RoleRef != agent || !slices.Equal(binding.Subjects, agents) {
-				t.Errorf("%s %s is bound in %s to %v, want the Role hansa-agent to its account alone", binding.RoleRef.Kind, binding.RoleRef.Name, binding.Namespace, binding.Subjects)
-			}
-		case "Namespace", "ServiceAccount":
-		default:
-			t.Errorf("%s %s: want none of that kind", o.GetKind(), o.GetName())
-		}
-	}
-	for name := range allowed {
-		for what, verbs := range allowed[name] {
-			if roles[name][what] != verbs {
-				t.Errorf("role %s on %s: %q, want %q", name, what, roles[name][what], verbs)
-			}
-		}
-	}
-	for name := range roles {
-		for what, verbs := range roles[name] {
-			if allowed[name][what] == "" {
-				t.Errorf("role %s may %s %s, which nobody wrote down", name, verbs, what)
-			}
-		}
-	}
-}
-
-// granted returns the verbs of a role by group/resource, with the names that the rule is limited to.
-func granted(t *testing.T, name string, rules []rbacv1.PolicyRule) map[string]string {
-	verbs := map[string][]string{}
-	for _, r := range rules {
-		if len(r.NonResourceURLs) > 0 {
-			t.Errorf("role %s may reach %v", name, r.NonResourceURLs)
-		}
-		for _, group := range r.APIGroups {
-			for _, resource := range r.Resources {
-				what := strings.Join(append([]string{group + "/" + resource}, slices.Sorted(slices.Values(r.ResourceNames))...), " ")
-				verbs[what] = append(verbs[what], r.Verbs...)
-			}
-		}
-	}
-	all := map[string]string{}
-	for what, list := range verbs {
-		all[what] = strings.Join(slices.Sorted(slices.Values(list)), " ")
-	}
-	return all
-}
-
 // The agent works with the account that docs/roles.yaml gives it, and people get theirs with Kubernetes' own
 // roles. Each part builds on those before.
 func TestRoles(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
+	ours := newHolder(t)
 	set, err := clusterset.Start(ctx, clusterset.Config{
 		Clusters: []string{"east"}, InProcess: true, WithoutAPI: true, ControllerManager: true, Roles: rolesFile,
-		Options: func(_ string, o *agent.Options) { o.InstallCRDs = true },
+		Options: func(_ string, o *agent.Options) {
+			o.InstallCRDs = true
+			o.CertFile, o.KeyFile, o.CAFile = ours.files.Cert, ours.files.Key, ours.files.CA
+		},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -167,6 +47,8 @@ func TestRoles(t *testing.T) {
 	t.Run("--install-crds with its role installs", s.in(installWithRole))
 	t.Run("the agent does its work with its account", s.in(workWithAccount))
 	t.Run("the agent's account may do nothing else", s.in(accountIsLimited))
+	t.Run("with the CA and its role the agent lets clusters in and renews", s.in(ours.lettingIn))
+	t.Run("the role of the CA gives no more", s.in(issuerIsLimited))
 	t.Run("E9 I3 #39 who may edit a namespace may export there, and writes no import", s.in(peopleAreLimited))
 }
 
@@ -228,7 +110,8 @@ func accountIsLimited(s *story) {
 		}
 	}
 	for _, what := range []string{
-		"get /secrets", "list /secrets", "get /secrets in hansa-system", "list /secrets in kube-system",
+		"get /secrets", "list /secrets", "get /secrets hansa-ca in hansa-system", "list /secrets in kube-system",
+		"create /secrets in hansa-system", "patch /secrets hansa-identity in hansa-system", "delete /secrets hansa-identity in hansa-system",
 		"get /configmaps in kube-system", "get /configmaps other in hansa-system", "list /configmaps in hansa-system",
 		"get coordination.k8s.io/leases hansa-agent in kube-system", "create networking.k8s.io/servicecidrs",
 		"create /pods in hansa-system", "create /serviceaccounts/token in hansa-system",
@@ -306,95 +189,5 @@ func (s *story) editorIsRefused() {
 	}
 	if err := errors.Join(editor.Create(ctx, exportOf("api")), editor.Delete(ctx, exportOf("web"))); err != nil {
 		s.t.Errorf("who may edit shop may not export there: %v", err)
-	}
-}
-
-// readObjects reads the objects of a YAML file.
-func readObjects(t *testing.T, path string) (objects []*unstructured.Unstructured) {
-	t.Helper()
-	text, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for decoder := utilyaml.NewYAMLOrJSONDecoder(bytes.NewReader(text), len(text)); ; {
-		o := &unstructured.Unstructured{}
-		if err := decoder.Decode(&o.Object); errors.Is(err, io.EOF) {
-			return objects
-		} else if err != nil {
-			t.Fatal(err)
-		}
-		if o.Object != nil { // not comments alone
-			objects = append(objects, o)
-		}
-	}
-}
-
-// as reads an object as its type, strictly.
-func as[T any](t *testing.T, o *unstructured.Unstructured) (typed T) {
-	t.Helper()
-	if err := runtime.DefaultUnstructuredConverter.FromUnstructuredWithValidation(o.Object, &typed, true); err != nil {
-		t.Fatalf("%s %s: %v", o.GetKind(), o.GetName(), err)
-	}
-	return typed
-}
-
-// access asks an API server who may do what.
-type access struct {
-	t       *testing.T
-	clients kubernetes.Interface
-}
-
-func newAccess(t *testing.T, m *clusterset.Member) access {
-	t.Helper()
-	clients, err := kubernetes.NewForConfig(m.REST)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return access{t, clients}
-}
-
-// may asks for one thing, such as "create multicluster.x-k8s.io/serviceexports in shop": a verb, a group and
-// a resource, perhaps a name, and perhaps a namespace.
-func (a access) may(ctx context.Context, user, what string) (bool, error) {
-	what, namespace, _ := strings.Cut(what, " in ")
-	words := append(strings.Fields(what), "")
-	group, resource, _ := strings.Cut(words[1], "/")
-	resource, sub, _ := strings.Cut(resource, "/")
-	groups := []string{"system:authenticated"}
-	if user == clusterset.Account {
-		groups = append(groups, "system:serviceaccounts", "system:serviceaccounts:hansa-system")
-	}
-	review, err := a.clients.AuthorizationV1().SubjectAccessReviews().Create(ctx, &authorizationv1.SubjectAccessReview{
-		Spec: authorizationv1.SubjectAccessReviewSpec{User: user, Groups: groups, ResourceAttributes: &authorizationv1.ResourceAttributes{
-			Verb: words[0], Group: group, Resource: resource, Subresource: sub, Name: words[2], Namespace: namespace,
-		}},
-	}, metav1.CreateOptions{})
-	if err != nil {
-		return false, err
-	}
-	return review.Status.Allowed, nil
-}
-
-func (a access) check(user, what string, want bool) {
-	a.t.Helper()
-	if got, err := a.may(a.t.Context(), user, what); err != nil || got != want {
-		a.t.Errorf("may %s %s: %t (%v), want %t", user, what, got, err, want)
-	}
-}
-
-// await asks until the answer is as wanted: roles take effect when the API server has seen them, of which
-// it tells nobody.
-func (a access) await(user, what string, want bool) {
-	a.t.Helper()
-	ctx, cancel := context.WithTimeout(a.t.Context(), patience)
-	defer cancel()
-	for {
-		got, err := a.may(ctx, user, what)
-		if err != nil {
-			a.t.Fatalf("may %s %s: still %t, want %t: %v", user, what, !want, want, err)
-		}
-		if got == want {
-			return
-		}
 	}
 }

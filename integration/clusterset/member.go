@@ -57,7 +57,7 @@ func newMember(c *lab.Cluster, dir, binary string) (*Member, error) {
 		return nil, fmt.Errorf("making a client for cluster %s: %w", c.Name, err)
 	}
 	for _, address := range []*string{&m.Federation, &m.DNS, &m.XDS, &m.HTTP} {
-		if *address, err = freeAddress(); err != nil {
+		if *address, err = FreeAddress(); err != nil {
 			return nil, err
 		}
 	}
@@ -75,7 +75,7 @@ func (m *Member) Twin() (*Member, error) {
 	}
 	for _, address := range []*string{&t.Federation, &t.DNS, &t.XDS, &t.HTTP} {
 		var err error
-		if *address, err = freeAddress(); err != nil {
+		if *address, err = FreeAddress(); err != nil {
 			return nil, err
 		}
 	}

@@ -6,18 +6,22 @@ import (
 	"math/rand/v2"
 	"net"
 	"os"
+	"path/filepath"
+	"strconv"
 	"sync"
+	"syscall"
 )
 
-// given are the ports that this process chose already.
+// given are the ports that this process chose already, each with the locked file that keeps other processes from it.
 var given = struct {
 	sync.Mutex
-	ports map[int]bool
-}{ports: map[int]bool{}}
+	ports map[int]*os.File
+}{ports: map[int]*os.File{}}
 
-// freeAddress returns an address of loopback on which nothing listens, neither by TCP nor by UDP. An agent
-// binds it only later, so it is below the range from which the kernel takes ports for outgoing connections.
-func freeAddress() (string, error) {
+// FreeAddress returns an address of loopback on which nothing listens, neither by TCP nor by UDP, and which no process is
+// given again while this one lives. An agent binds it only later, so it is below the range from which the kernel takes
+// ports for outgoing connections.
+func FreeAddress() (string, error) {
 	const lowest = 10000
 	ephemeral := 32768
 	if text, err := os.ReadFile("/proc/sys/net/ipv4/ip_local_port_range"); err == nil {
@@ -27,7 +31,10 @@ func freeAddress() (string, error) {
 		return "", fmt.Errorf("the kernel gives ports from %d to outgoing connections: want some from %d on for agents", ephemeral, lowest)
 	}
 	for range 1000 {
-		if port := lowest + rand.IntN(ephemeral-lowest); take(port) {
+		port := lowest + rand.IntN(ephemeral-lowest)
+		if taken, err := take(port); err != nil {
+			return "", err
+		} else if taken {
 			return fmt.Sprintf("127.0.0.1:%d", port), nil
 		}
 	}
@@ -35,12 +42,29 @@ func freeAddress() (string, error) {
 }
 
 // take chooses a port if it is free.
-func take(port int) bool {
+func take(port int) (bool, error) {
 	given.Lock()
 	defer given.Unlock()
-	if given.ports[port] {
-		return false
+	if given.ports[port] != nil || !isFree(port) {
+		return false, nil
 	}
+	dir := filepath.Join(os.TempDir(), fmt.Sprintf("hansa-ports-%d", os.Getuid()))
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return false, fmt.Errorf("keeping port %d from other processes: %w", port, err)
+	}
+	f, err := os.OpenFile(filepath.Join(dir, strconv.Itoa(port)), os.O_CREATE|os.O_RDONLY, 0o600)
+	if err != nil {
+		return false, fmt.Errorf("keeping port %d from other processes: %w", port, err)
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil { // another process was given it
+		f.Close()
+		return false, nil
+	}
+	given.ports[port] = f
+	return true, nil
+}
+
+func isFree(port int) bool {
 	address := fmt.Sprintf("127.0.0.1:%d", port)
 	l, err := net.Listen("tcp", address)
 	if err != nil {
@@ -52,6 +76,5 @@ func take(port int) bool {
 		return false
 	}
 	defer u.Close()
-	given.ports[port] = true
 	return true
 }

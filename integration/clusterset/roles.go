@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	authorizationv1 "k8s.io/api/authorization/v1"
@@ -52,7 +53,7 @@ func readRoles(path string) ([]*unstructured.Unstructured, error) {
 }
 
 // grant makes a cluster have the objects, one after the other, and returns when its API server obeys those
-// that are ClusterRoles and ClusterRoleBindings.
+// that are roles and bindings.
 func grant(ctx context.Context, c client.Client, objects []*unstructured.Unstructured) error {
 	for _, o := range objects {
 		copied := o.DeepCopy() // it is written to, and shared by all clusters
@@ -71,30 +72,50 @@ func grant(ctx context.Context, c client.Client, objects []*unstructured.Unstruc
 }
 
 // awaitObeyed waits until the API server obeys what was written of each kind before. It tells nobody, but sees
-// each kind in order: so it is asked, again and again, about a role and a binding that are written last.
+// each kind in order: so it is asked, again and again, about a role and a binding of each that are written last.
 func awaitObeyed(ctx context.Context, c client.Client) error {
-	name := metav1.ObjectMeta{Name: "written-last-" + strings.ToLower(rand.Text())} // never seen before
-	path := "/" + name.Name
-	role := &rbacv1.ClusterRole{ObjectMeta: name, Rules: []rbacv1.PolicyRule{{Verbs: []string{"get"}, NonResourceURLs: []string{path}}}}
-	binding := &rbacv1.ClusterRoleBinding{
-		ObjectMeta: name,
-		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: name.Name},
-		Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: Account}},
-	}
-	if err := errors.Join(c.Create(ctx, role), c.Create(ctx, binding)); err != nil {
-		return err
-	}
-	for {
-		review := &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{
-			User: Account, NonResourceAttributes: &authorizationv1.NonResourceAttributes{Verb: "get", Path: path},
-		}}
-		if err := c.Create(ctx, review); err != nil {
+	last, asks := writtenLast("written-last-" + strings.ToLower(rand.Text())) // never seen before
+	for _, o := range last {
+		if err := c.Create(ctx, o); err != nil {
 			return err
 		}
-		if review.Status.Allowed {
-			return errors.Join(c.Delete(ctx, binding), c.Delete(ctx, role))
+	}
+	for _, ask := range asks {
+		ask.User = Account
+		for obeyed := false; !obeyed; {
+			review := &authorizationv1.SubjectAccessReview{Spec: ask}
+			if err := c.Create(ctx, review); err != nil {
+				return err
+			}
+			obeyed = review.Status.Allowed
 		}
 	}
+	slices.Reverse(last)
+	for _, o := range last {
+		if err := c.Delete(ctx, o); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// writtenLast returns a role of each kind and its binding, and what they let Account do.
+func writtenLast(name string) ([]client.Object, []authorizationv1.SubjectAccessReviewSpec) {
+	of := metav1.ObjectMeta{Name: name}
+	in := metav1.ObjectMeta{Name: name, Namespace: metav1.NamespaceDefault}
+	agents := []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: Account}}
+	ref := func(kind string) rbacv1.RoleRef {
+		return rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: kind, Name: name}
+	}
+	return []client.Object{
+			&rbacv1.ClusterRole{ObjectMeta: of, Rules: []rbacv1.PolicyRule{{Verbs: []string{"get"}, NonResourceURLs: []string{"/" + name}}}},
+			&rbacv1.ClusterRoleBinding{ObjectMeta: of, RoleRef: ref("ClusterRole"), Subjects: agents},
+			&rbacv1.Role{ObjectMeta: in, Rules: []rbacv1.PolicyRule{{Verbs: []string{"get"}, APIGroups: []string{""}, Resources: []string{name}}}},
+			&rbacv1.RoleBinding{ObjectMeta: in, RoleRef: ref("Role"), Subjects: agents},
+		}, []authorizationv1.SubjectAccessReviewSpec{
+			{NonResourceAttributes: &authorizationv1.NonResourceAttributes{Verb: "get", Path: "/" + name}},
+			{ResourceAttributes: &authorizationv1.ResourceAttributes{Verb: "get", Resource: name, Namespace: in.Namespace}},
+		}
 }
 
 // impersonate has the agent come to its API server as Account, by a kubeconfig of its own.
