@@ -4,8 +4,14 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/hansa-mcs/hansa/cmd/hansa-agent/secrets"
+	"github.com/hansa-mcs/hansa/cmd/hansa/install"
+	"github.com/hansa-mcs/hansa/cmd/hansa/link"
+	"github.com/hansa-mcs/hansa/federation/trust"
 )
 
 func caCommand() *cobra.Command {
@@ -74,7 +80,8 @@ const mostCA = 1 << 20
 
 func caImport() *cobra.Command {
 	var w where
-	var file string
+	var file, output string
+	var dry dryRun
 	c := &cobra.Command{
 		Use:     "import --file FILE",
 		Short:   "Let this cluster hold the CA, too, so that it lets clusters in and renews certificates",
@@ -98,16 +105,54 @@ func caImport() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			set, err := t.ImportCA(c.Context(), text)
+			set, ca, err := t.ReadCA(c.Context(), text)
 			if err != nil {
 				return fmt.Errorf("--file %s: %w", file, err)
+			}
+			if dry.client() {
+				return showCA(c, &dry, output, t.Namespace, set, ca)
+			}
+			if err := t.KeepCA(c.Context(), set, ca); err != nil {
+				return err
+			}
+			if err := letIssue(c, t, time.Now()); err != nil {
+				return fmt.Errorf("the CA is kept, but its agents cannot read it yet: %w: repeat the command", err)
 			}
 			_, err = fmt.Fprintf(c.OutOrStdout(), "this cluster holds the CA of clusterset %s\n", set)
 			return err
 		},
 	}
 	w.add(c)
+	addDryOutput(c, &output)
+	dry.add(c.Flags(), "print the Secret, whose key lets whoever has it speak as any cluster, and make nothing")
 	c.Flags().StringVar(&file, "file", "", "file that hansa ca export wrote; - for standard input")
 	_ = c.MarkFlagRequired("file")
 	return c
+}
+
+// letIssue lets the agents of a release read the CA. Those that run elsewhere get their rights there.
+func letIssue(c *cobra.Command, t *link.Target, now time.Time) error {
+	i, err := install.New(install.Config{Kubernetes: t.Kubernetes, Namespace: t.Namespace, Tell: telling(c)})
+	if err != nil {
+		return err
+	}
+	if there, err := i.Installed(c.Context()); err != nil || !there {
+		return err
+	}
+	_, err = i.Apply(c.Context(), install.Options{Values: map[string]any{"issuer": true}}, now)
+	return err
+}
+
+// showCA prints the Secret that holds a CA.
+func showCA(c *cobra.Command, dry *dryRun, output, namespace, clusterset string, ca *trust.Authority) error {
+	secret, err := secrets.CAObject(clusterset, ca)
+	if err != nil {
+		return err
+	}
+	secret.Namespace = namespace
+	o, err := objectOf("Secret", secret)
+	if err != nil {
+		return err
+	}
+	return dry.show(c, output, o)
 }

@@ -1,25 +1,89 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
+	"path/filepath"
 	"runtime"
 	"runtime/debug"
+	"strings"
 
 	"github.com/spf13/cobra"
-	"sigs.k8s.io/yaml"
+)
+
+// The groups in which help lists the commands.
+const (
+	groupLink   = "link"
+	groupExport = "export"
+	groupLook   = "look"
+	groupOther  = "other"
 )
 
 func command() *cobra.Command {
 	root := &cobra.Command{
-		Use:           "hansa",
-		Short:         "Run a clusterset: services of one cluster, found from all others",
+		Use:   "hansa",
+		Short: "Run a clusterset: services of one cluster, found from all others",
+		Long: `Run a clusterset: services of one cluster, found from all others.
+
+Two commands link two clusters, and one exports a service:
+
+  hansa init --context east --cluster east --clusterset acme
+  hansa join --context west --cluster west --peer HOST:PORT --token TOKEN
+  hansa export web --context east --namespace shop
+
+The first prints the second. Then web.shop.svc.clusterset.local is found from both.`,
+		Args:          cobra.ArbitraryArgs, // run says what is wrong with them
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
-	root.AddCommand(initCommand(), joinCommandOf(), tokenCommand(), caCommand(), exportCommand(), unexportCommand(), leaveCommand(), statusCommand(), clustersCommand(), servicesCommand(), endpointsCommand(), explainCommand(), versionCommand())
+	root.AddGroup(
+		&cobra.Group{ID: groupLink, Title: "Link clusters:"},
+		&cobra.Group{ID: groupExport, Title: "Export services:"},
+		&cobra.Group{ID: groupLook, Title: "Look at what is there:"},
+		&cobra.Group{ID: groupOther, Title: "Other commands:"},
+	)
+	add(root, groupLink, initCommand(), joinCommandOf(), tokenCommand(), caCommand(), leaveCommand())
+	add(root, groupExport, exportCommand(), unexportCommand())
+	add(root, groupLook, statusCommand(), clustersCommand(), servicesCommand(), endpointsCommand(), explainCommand())
+	add(root, groupOther, versionCommand())
+	addCompletionCommand(root, groupOther)
+	addHelpCommand(root, groupOther)
+	addCompletions(root)
+	checkUsage(root)
 	return root
+}
+
+func add(root *cobra.Command, group string, commands ...*cobra.Command) {
+	for _, c := range commands {
+		c.GroupID = group
+		root.AddCommand(c)
+	}
+}
+
+// What kubectl finds a plugin by, and what it asks how the words of its commands go on.
+const (
+	pluginName    = "kubectl-hansa"
+	completerName = "kubectl_complete-hansa"
+)
+
+// calledAs lets the program be what it is called as, by a link to it such as kubectl's plugins are.
+func calledAs(root *cobra.Command, args []string) {
+	switch strings.TrimSuffix(filepath.Base(args[0]), ".exe") {
+	case pluginName:
+		speakAsPlugin(root)
+	case completerName:
+		root.SetArgs(append([]string{cobra.ShellCompRequestCmd}, args[1:]...))
+	}
+}
+
+// speakAsPlugin makes help say kubectl hansa.
+func speakAsPlugin(root *cobra.Command) {
+	const plugin = "kubectl hansa"
+	root.Annotations = map[string]string{cobra.CommandDisplayNameAnnotation: plugin}
+	root.Long = strings.ReplaceAll(root.Long, "  hansa ", "  "+plugin+" ")
+	walk(root, func(c *cobra.Command) {
+		c.Example = strings.ReplaceAll(c.Example, "  hansa ", "  "+plugin+" ")
+	})
 }
 
 // version is what `hansa version` tells.
@@ -36,11 +100,15 @@ func versionCommand() *cobra.Command {
 		Use:   "version",
 		Short: "Print which build of hansa this is",
 		Args:  cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			return print(cmd.OutOrStdout(), output, buildVersion())
+		RunE: func(c *cobra.Command, _ []string) error {
+			v := buildVersion()
+			return show(c.OutOrStdout(), output, v, func(w io.Writer) error {
+				_, err := fmt.Fprintf(w, "hansa %s %s %s\n", v.Version, v.Go, v.Platform)
+				return err
+			})
 		},
 	}
-	c.Flags().StringVarP(&output, "output", "o", "", "json or yaml; without it a line for people")
+	addOutput(c, &output)
 	return c
 }
 
@@ -59,23 +127,4 @@ func buildVersion() version {
 		}
 	}
 	return v
-}
-
-func print(w io.Writer, output string, v version) error {
-	switch output {
-	case "":
-		_, err := fmt.Fprintf(w, "hansa %s %s %s\n", v.Version, v.Go, v.Platform)
-		return err
-	case "json":
-		e := json.NewEncoder(w)
-		e.SetIndent("", "  ")
-		return e.Encode(v)
-	case "yaml":
-		text, err := yaml.Marshal(v)
-		if err == nil {
-			_, err = w.Write(text)
-		}
-		return err
-	}
-	return fmt.Errorf("--output %q: want json, yaml, or nothing for a line", output)
 }

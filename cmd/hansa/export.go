@@ -7,10 +7,13 @@ import (
 	"io"
 
 	"github.com/spf13/cobra"
-	"k8s.io/client-go/tools/clientcmd"
-	"sigs.k8s.io/yaml"
 
 	"github.com/hansa-mcs/hansa/cmd/hansa/exports"
+	"github.com/hansa-mcs/hansa/cmd/hansa/install"
+	"github.com/hansa-mcs/hansa/cmd/hansa/link"
+	"github.com/hansa-mcs/hansa/cmd/hansa/preview"
+	"github.com/hansa-mcs/hansa/cmd/hansa/tables"
+	"github.com/hansa-mcs/hansa/federation"
 )
 
 // shared are the flags of commands that work on a Service.
@@ -24,18 +27,18 @@ func (s *shared) add(c *cobra.Command) {
 }
 
 func (s *shared) exports() (*exports.Exports, error) {
-	rules := clientcmd.NewDefaultClientConfigLoadingRules()
-	rules.ExplicitPath = s.kubeconfig
-	config := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, &clientcmd.ConfigOverrides{CurrentContext: s.context})
-	if s.namespace == "" {
-		var err error
-		if s.namespace, _, err = config.Namespace(); err != nil {
-			return nil, err
-		}
-	}
-	rest, err := config.ClientConfig()
+	t, err := link.Connect(s.kubeconfig, s.context, s.namespace)
 	if err != nil {
 		return nil, err
+	}
+	if s.namespace == "" {
+		if s.namespace, _, err = t.Kubernetes.Namespace(); err != nil {
+			return nil, fmt.Errorf("context %q: %w", t.Context, err)
+		}
+	}
+	rest, err := t.Kubernetes.ClientConfig()
+	if err != nil {
+		return nil, fmt.Errorf("context %q: %w", t.Context, err)
 	}
 	return exports.New(rest, s.namespace)
 }
@@ -51,12 +54,21 @@ type exported struct {
 func exportCommand() *cobra.Command {
 	var s shared
 	var to []string
-	var dryRun, output string
+	var dry dryRun
+	var agents looking
+	var output string
 	c := &cobra.Command{
 		Use:   "export SERVICE",
 		Short: "Let other clusters find a Service",
+		Long: `Let other clusters find a Service, by a ServiceExport of its name, and say what the agents make of it.
+
+With --dry-run nothing is changed: the agents are asked what would come of the export, so that it can be said who would see
+it, which conflicts it would cause, and what ServiceImport the others would make.
+
+Exit status: 0 exported, 1 not, or not yet.`,
 		Example: `  hansa export web -n shop
   hansa export web -n shop --to west,eu-*
+  hansa export web -n shop --dry-run
   hansa export web -n shop --dry-run=client -o yaml >export.yaml`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -64,33 +76,76 @@ func exportCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			switch dryRun {
-			case "":
-			case "client":
-				return showObject(c.OutOrStdout(), output, s.namespace, args[0], to)
-			default:
-				return fmt.Errorf("--dry-run %q: want client, or nothing: %w", dryRun, errUsage)
+			switch {
+			case dry.client():
+				return dry.show(c, output, exports.Object(s.namespace, args[0], to))
+			case dry.value == dryServer:
+				agents.kubeconfig, agents.context = s.kubeconfig, s.context
+				return foresee(c, x, &agents, output, args[0], to)
 			}
-			made, err := x.Apply(c.Context(), args[0], to, telling(c))
-			if err != nil {
-				return err
-			}
-			ctx, cancel := context.WithTimeout(c.Context(), exports.Patience)
-			defer cancel()
-			v, err := x.Await(ctx, made)
-			if errors.Is(err, exports.ErrSilent) {
-				return fmt.Errorf("the export of Service %s/%s is made, but %w", s.namespace, args[0], err)
-			} else if err != nil {
-				return err
-			}
-			return show(c.OutOrStdout(), output, exported{s.namespace, args[0], to, &v}, func(w io.Writer) error { return tellVerdict(w, s.namespace, args[0], v) })
+			return s.export(c, x, output, args[0], to)
 		},
 	}
 	s.add(c)
 	addOutput(c, &output)
-	c.Flags().StringSliceVar(&to, "to", nil, "clusters that may see the service, by ID or glob; without it all")
-	c.Flags().StringVar(&dryRun, "dry-run", "", "client: print the ServiceExport and make nothing")
+	f := c.Flags()
+	f.StringSliceVar(&to, "to", nil, "clusters that may see the service, by ID or glob; without it all")
+	dry.add(f, "print the ServiceExport; server, or nothing: say what would come of it; both make nothing")
+	dry.choices = append(dry.choices, dryServer)
+	f.Lookup("dry-run").NoOptDefVal = dryServer
+	agents.asking.add(c)
+	f.StringVar(&agents.namespace, "agent-namespace", install.DefaultNamespace, "with --dry-run, namespace of the agents")
 	return c
+}
+
+// export makes the ServiceExport, and tells what the agents make of that.
+func (s *shared) export(c *cobra.Command, x *exports.Exports, output, name string, to []string) error {
+	made, err := x.Apply(c.Context(), name, to, telling(c))
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(c.Context(), exports.Patience)
+	defer cancel()
+	v, err := x.Await(ctx, made)
+	if errors.Is(err, exports.ErrSilent) {
+		return fmt.Errorf("the export of Service %s/%s is made, but %w", s.namespace, name, err)
+	} else if err != nil {
+		return err
+	}
+	err = show(c.OutOrStdout(), output, exported{s.namespace, name, to, &v}, func(w io.Writer) error { return tellVerdict(w, s.namespace, name, v) })
+	if err == nil && !v.Ready {
+		return errVerdict{status: exitFailed}
+	}
+	return err
+}
+
+// foresee tells what would come of an export.
+func foresee(c *cobra.Command, x *exports.Exports, agents *looking, output, name string, to []string) error {
+	would, err := x.Would(c.Context(), name, to)
+	if err != nil {
+		return err
+	}
+	client, stop, err := agents.client(c.Context())
+	if err != nil {
+		return fmt.Errorf("%w; --dry-run=client asks no agent", err)
+	}
+	defer stop()
+	scene := preview.Scene{Export: would.Export, Service: would.Service, Slices: would.Slices}
+	if scene.Status, err = client.Status(c.Context()); err != nil {
+		return err
+	}
+	if scene.Explanation, err = client.Explain(c.Context(), federation.ServiceName{Namespace: would.Export.Namespace, Name: name}); err != nil {
+		return err
+	}
+	p, err := scene.Preview()
+	if err != nil {
+		return err
+	}
+	err = show(c.OutOrStdout(), output, p, func(w io.Writer) error { return tables.Preview(w, p) })
+	if err == nil && !p.Exported {
+		return errVerdict{status: exitFailed}
+	}
+	return err
 }
 
 func tellVerdict(w io.Writer, namespace, name string, v exports.Verdict) error {
@@ -106,43 +161,4 @@ func tellVerdict(w io.Writer, namespace, name string, v exports.Verdict) error {
 	}
 	_, err := fmt.Fprintf(w, "conflict: %s\n", v.Conflict)
 	return err
-}
-
-// showObject prints a ServiceExport as kubectl apply takes it.
-func showObject(w io.Writer, output, namespace, name string, to []string) error {
-	o := exports.Object(namespace, name, to)
-	return show(w, output, o.Object, func(w io.Writer) error {
-		text, err := yaml.Marshal(o.Object)
-		if err == nil {
-			_, err = w.Write(text)
-		}
-		return err
-	})
-}
-
-func unexportCommand() *cobra.Command {
-	var s shared
-	c := &cobra.Command{
-		Use:   "unexport SERVICE",
-		Short: "Take a Service back from other clusters",
-		Args:  cobra.ExactArgs(1),
-		RunE: func(c *cobra.Command, args []string) error {
-			x, err := s.exports()
-			if err != nil {
-				return err
-			}
-			was, err := x.Delete(c.Context(), args[0])
-			if err != nil {
-				return err
-			}
-			line := fmt.Sprintf("Service %s/%s is exported no more", s.namespace, args[0])
-			if !was {
-				line = fmt.Sprintf("Service %s/%s was not exported", s.namespace, args[0])
-			}
-			_, err = fmt.Fprintln(c.OutOrStdout(), line)
-			return err
-		},
-	}
-	s.add(c)
-	return c
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -28,7 +27,9 @@ prints the command for the next cluster, with a token in it that can be used onc
 be repeated, as after an interruption.`,
 		Example: `  hansa init --context east --cluster east --clusterset acme
   hansa init --context east --cluster east --clusterset acme --next west
-  hansa init --context east --cluster east --clusterset acme --install=false --files ./east --advertise 192.0.2.1:8443`,
+  hansa init --context east --cluster east --clusterset acme --set image.repository=registry.example.com/hansa-agent
+  hansa init --context east --cluster east --clusterset acme --install=false --files ./east --advertise 192.0.2.1:8443
+  hansa init --cluster east --clusterset acme --dry-run=client -o yaml >east.yaml`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			cluster, err := b.id()
@@ -37,6 +38,9 @@ be repeated, as after an interruption.`,
 			}
 			if _, err := trust.ParseClusterset(clusterset); err != nil {
 				return fmt.Errorf("--clusterset: %w: %w", err, errUsage)
+			}
+			if b.dry.client() {
+				return b.preview(c, link.Member{Clusterset: clusterset, Cluster: cluster, Issuer: true})
 			}
 			t, err := b.connect()
 			if err != nil {
@@ -53,7 +57,7 @@ be repeated, as after an interruption.`,
 			}
 			if o.Address == "" {
 				telling(c)(errNoAddress.Error() + ", then hansa token create prints the line for the next cluster")
-			} else if err := o.invite(c, t, federation.ClusterID(next), ttl, now); err != nil {
+			} else if err := o.invite(c, t, federation.ClusterID(next), ttl, now, b.repeated()); err != nil {
 				return err
 			}
 			return show(c.OutOrStdout(), b.output, o, o.people)
@@ -67,14 +71,17 @@ be repeated, as after an interruption.`,
 	return c
 }
 
-// invite makes a token and the line with it.
-func (o *outcome) invite(c *cobra.Command, t *link.Target, next federation.ClusterID, ttl time.Duration, now time.Time) error {
+// invite makes a token and the line with it, which ends with what the next cluster is to be told like this one.
+func (o *outcome) invite(c *cobra.Command, t *link.Target, next federation.ClusterID, ttl time.Duration, now time.Time, repeated string) error {
 	token, record, err := t.NewToken(c.Context(), next, ttl, 1, now)
 	if err != nil {
 		return err
 	}
+	if err := t.KeepToken(c.Context(), record); err != nil {
+		return err
+	}
 	o.Token, o.Expires = token.Text(), record.Expires
-	o.Join = joinCommand(next, o.Address, o.Token)
+	o.Join = joinCommand(next, o.Address, o.Token) + repeated
 	return nil
 }
 
@@ -86,6 +93,3 @@ func joinCommand(next federation.ClusterID, address, token string) string {
 	}
 	return fmt.Sprintf("hansa join --context %s --cluster %s --peer %s --token %s", name, name, address, token)
 }
-
-// sortTail sorts what comes from n on.
-func sortTail(list []string, n int) { slices.Sort(list[n:]) }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/hansa-mcs/hansa/cmd/hansa/link"
 	"github.com/hansa-mcs/hansa/federation/gossip"
 	"github.com/hansa-mcs/hansa/federation/trust"
 )
@@ -41,6 +42,9 @@ is taken, 16 the certificate proves nothing, 17 the member does not hold the CA,
 			token, err := readToken(c, text, file)
 			if err != nil {
 				return err
+			}
+			if b.dry.client() {
+				return b.preview(c, link.Member{Clusterset: token.Clusterset, Cluster: cluster, Peers: []string{peer}})
 			}
 			t, err := b.connect()
 			if err != nil {

@@ -6,12 +6,16 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/hansa-mcs/hansa/cmd/hansa/link"
 )
 
 func leaveCommand() *cobra.Command {
 	var w where
 	var undo bool
 	var wait time.Duration
+	var output string
+	var dry dryRun
 	c := &cobra.Command{
 		Use:   "leave",
 		Short: "Take this cluster out of its clusterset: nothing of it is served elsewhere, and nothing imported here",
@@ -21,6 +25,9 @@ Its agents withdraw what it exports, so that all other clusters let go of it at 
 They stay, and stay out, until --undo. What the Service and the ServiceExports say is not touched.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
+			if dry.client() {
+				return dry.show(c, output, link.Mark(w.namespace, !undo))
+			}
 			t, err := w.connect()
 			if err != nil {
 				return err
@@ -42,6 +49,8 @@ They stay, and stay out, until --undo. What the Service and the ServiceExports s
 		},
 	}
 	w.add(c)
+	addDryOutput(c, &output)
+	dry.add(c.Flags(), "print what asks the agents, for kubectl apply --server-side, and ask nobody")
 	c.Flags().BoolVar(&undo, "undo", false, "become a member again")
 	c.Flags().DurationVar(&wait, "wait", time.Minute, "how long to wait for the agents")
 	return c

@@ -5,21 +5,22 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/hansa-mcs/hansa/cmd/hansa-agent/report"
-	"github.com/hansa-mcs/hansa/cmd/hansa/reach"
 	"github.com/hansa-mcs/hansa/cmd/hansa/tables"
 	"github.com/hansa-mcs/hansa/federation"
+	"github.com/hansa-mcs/hansa/federation/trust"
 )
 
 // looking are the flags of commands that ask an agent.
 type looking struct {
 	where
-	agent  string
+	asking
 	output string
 	watch  bool
 	every  time.Duration
@@ -27,83 +28,86 @@ type looking struct {
 
 func (l *looking) add(c *cobra.Command) {
 	l.where.add(c)
+	l.asking.add(c)
 	f := c.Flags()
-	f.StringVar(&l.agent, "agent", "", "host:port of the agent to ask; without it a port is forwarded to the one that leads")
 	f.StringVarP(&l.output, "output", "o", "", "wide, json or yaml; without it a table")
-	f.BoolVarP(&l.watch, "watch", "w", false, "ask again and again, until interrupted")
+	f.BoolVarP(&l.watch, "watch", "w", false, "ask again and again, until interrupted; what goes wrong meanwhile is told")
 	f.DurationVar(&l.every, "every", 2*time.Second, "how often, with --watch")
 }
 
-// verdict is an answer that is good or not.
-type verdict interface{ ExitStatus() int }
-
-// errVerdict carries an exit status that is no failure of the command.
-type errVerdict struct{ status int }
-
-func (errVerdict) Error() string { return "" }
-
-// look asks an agent and shows what it says: once, or until ctx ends.
-func look[T any](c *cobra.Command, l *looking, ask func(context.Context, *report.Client) (*T, error), people func(io.Writer, *T, bool) error, judge func(*T) verdict) error {
+func (l *looking) check() error {
 	switch l.output {
 	case "", "wide", "json", "yaml":
 	default:
 		return fmt.Errorf("--output %q: want wide, json, yaml, or nothing: %w", l.output, errUsage)
 	}
-	client, stop, err := l.client(c.Context())
-	if err != nil {
-		return err
+	if l.every < leastEvery {
+		return fmt.Errorf("--every %s: want %s at least: %w", l.every, leastEvery, errUsage)
 	}
-	defer stop()
-	for {
-		answer, err := ask(c.Context(), client)
-		if err != nil {
-			return err
-		}
-		output := strings.TrimSuffix(l.output, "wide")
-		if err := show(c.OutOrStdout(), output, answer, func(w io.Writer) error { return people(w, answer, l.output == "wide") }); err != nil {
-			return err
-		}
-		if !l.watch {
-			if judge != nil {
-				if status := judge(answer).ExitStatus(); status != 0 {
-					return errVerdict{status}
-				}
-			}
-			return nil
-		}
-		select {
-		case <-time.After(l.every):
-		case <-c.Context().Done():
-			return nil
-		}
-		if output == "" {
-			fmt.Fprintln(c.OutOrStdout())
-		}
-	}
+	return nil
 }
 
-// client returns a client of an agent, and what to call when it is done with.
-func (l *looking) client(ctx context.Context) (*report.Client, func(), error) {
-	address, stop := l.agent, func() {}
-	if address == "" {
-		t, err := l.connect()
-		if err != nil {
-			return nil, nil, err
-		}
-		config, err := t.Kubernetes.ClientConfig()
-		if err != nil {
-			return nil, nil, err
-		}
-		if address, stop, err = reach.Forward(ctx, config, l.namespace); err != nil {
-			return nil, nil, err
-		}
+// verdict is an answer that is good or not.
+type verdict interface{ ExitStatus() int }
+
+// errVerdict carries the exit status of an answer, or of there being none, which is why.
+type errVerdict struct {
+	status int
+	why    error // nil for an answer, which has said it all
+}
+
+func (e errVerdict) Error() string {
+	if e.why == nil {
+		return ""
 	}
-	client, err := report.NewClient(address, nil)
+	return e.why.Error()
+}
+
+func (e errVerdict) Unwrap() error { return e.why }
+
+// unanswered is an error by which it is not known how things are: as bad as if they were.
+func unanswered(err error) error { return errVerdict{report.Failed.ExitStatus(), err} }
+
+// look asks an agent and shows what it says: once, or until ctx ends.
+func look[T any](c *cobra.Command, l *looking, ask func(context.Context, *report.Client) (*T, error), people func(io.Writer, *T, bool) error, judge func(*T) verdict) error {
+	if err := l.check(); err != nil {
+		return err
+	}
+	question := func(ctx context.Context, client *report.Client) (a answer, err error) {
+		ctx, cancel := context.WithTimeoutCause(ctx, answerTime, errSlow)
+		defer cancel()
+		said, err := ask(ctx, client)
+		if errors.Is(err, io.EOF) && l.files == (trust.Files{}) {
+			err = fmt.Errorf("%w: if that is where other clusters connect, give the three --tls-…-file flags too", err)
+		}
+		if err != nil {
+			return a, err
+		}
+		if judge != nil {
+			a.status = judge(said).ExitStatus()
+		}
+		a.write = func(w io.Writer) error {
+			return show(w, strings.TrimSuffix(l.output, "wide"), said, func(w io.Writer) error { return people(w, said, l.output == "wide") })
+		}
+		return a, nil
+	}
+	client, stop, err := l.client(c.Context())
 	if err != nil {
-		stop()
-		return nil, nil, fmt.Errorf("--agent: %w: %w", err, errUsage)
+		return unanswered(err)
 	}
-	return client, stop, nil
+	s := newScreen(c.OutOrStdout(), c.ErrOrStderr(), os.Getenv)
+	if l.watch {
+		return l.follow(c.Context(), s, client, stop, question)
+	}
+	defer stop()
+	said, err := question(c.Context(), client)
+	if err != nil {
+		return unanswered(err)
+	}
+	if err = s.show(said); err == nil && said.status != 0 {
+		err = errVerdict{status: said.status}
+	}
+	return err
 }
 
 func statusCommand() *cobra.Command {
@@ -113,6 +117,11 @@ func statusCommand() *cobra.Command {
 		Short: "Say how this cluster is, and each other one from here",
 		Long: `Say how this cluster is, and each other one from here: whether it is heard here and by others, how far behind what is held
 of it is, what it exports, and what went wrong last.
+
+The agent that leads is asked, over a port that is forwarded to it. Who may not forward ports, and holds the files by which the
+cluster is a member, asks it where other clusters connect:
+
+  hansa status --agent HOST:PORT --tls-cert-file tls.crt --tls-key-file tls.key --tls-ca-file ca.crt
 
 Exit status: 0 good, 1 degraded, 2 failed.`,
 		Args: cobra.NoArgs,
@@ -152,35 +161,26 @@ func queryOf(args []string) (q report.Query, err error) {
 }
 
 func servicesCommand() *cobra.Command {
-	var l looking
-	c := &cobra.Command{
-		Use:   "services [NAMESPACE/[NAME]]",
-		Short: "List the services that clusters export, as this one concludes",
-		Args:  cobra.MaximumNArgs(1),
-		RunE: func(c *cobra.Command, args []string) error {
-			q, err := queryOf(args)
-			if err != nil {
-				return err
-			}
-			return look(c, &l, func(ctx context.Context, a *report.Client) (*report.Services, error) { return a.Services(ctx, q) }, tables.Services, nil)
-		},
-	}
-	l.add(c)
-	return c
+	return listCommand("services", "List the services that clusters export, as this one concludes", tables.Services, (*report.Client).Services)
 }
 
 func endpointsCommand() *cobra.Command {
+	return listCommand("endpoints", "List the endpoints of services: from where, how old, and served or why not", tables.Endpoints, (*report.Client).Endpoints)
+}
+
+// listCommand is one that lists something of one service, of a namespace, or of all.
+func listCommand[T any](name, short string, people func(io.Writer, *T, bool) error, ask func(*report.Client, context.Context, report.Query) (*T, error)) *cobra.Command {
 	var l looking
 	c := &cobra.Command{
-		Use:   "endpoints [NAMESPACE/[NAME]]",
-		Short: "List the endpoints of services: from where, how old, and served or why not",
+		Use:   name + " [NAMESPACE/[NAME]]",
+		Short: short,
 		Args:  cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			q, err := queryOf(args)
 			if err != nil {
 				return err
 			}
-			return look(c, &l, func(ctx context.Context, a *report.Client) (*report.Endpoints, error) { return a.Endpoints(ctx, q) }, tables.Endpoints, nil)
+			return look(c, &l, func(ctx context.Context, a *report.Client) (*T, error) { return ask(a, ctx, q) }, people, nil)
 		},
 	}
 	l.add(c)
@@ -214,7 +214,7 @@ Exit status: 0 good, 1 degraded, 2 for a service that cannot be used here.`,
 	return c
 }
 
-// isVerdict returns the exit status that an answer alone asks for.
+// isVerdict returns the exit status that an answer asks for, or the lack of one.
 func isVerdict(err error) (int, bool) {
 	v, ok := errors.AsType[errVerdict](err)
 	return v.status, ok

@@ -13,7 +13,9 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := command().ExecuteContext(ctx); err != nil {
+	root := command()
+	calledAs(root, os.Args)
+	if err := run(ctx, root); err != nil {
 		if err.Error() != "" { // else the answer has said it all
 			fmt.Fprintln(os.Stderr, "hansa:", err)
 		}

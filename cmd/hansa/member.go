@@ -1,10 +1,10 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -24,7 +24,8 @@ type becoming struct {
 	cluster   string
 	advertise string
 	install   bool
-	adopt     bool
+	chart     chosen
+	dry       dryRun
 	files     string
 	wait      time.Duration
 	output    string
@@ -34,12 +35,13 @@ func (b *becoming) add(c *cobra.Command) {
 	b.where.add(c)
 	f := c.Flags()
 	f.StringVar(&b.cluster, "cluster", "", "ID of this cluster in the clusterset, an RFC 1123 label; it stays for as long as the cluster is a member")
-	f.StringVar(&b.advertise, "advertise", "", "host:port at which other clusters reach this one's agents; without it that of the load balancer of their Service")
-	f.BoolVar(&b.install, "install", true, "install the agents as a Helm release; without it the Secrets are made, and --files are for an agent that runs elsewhere")
-	f.BoolVar(&b.adopt, "adopt", false, "let the installation take over objects of its names that Helm did not make")
+	f.StringVar(&b.advertise, "advertise", "", "host:port at which other clusters reach this one's agents; without it their Service gets a load balancer, unless --set memberService.type says otherwise")
+	f.BoolVar(&b.install, "install", true, "install the agents as a Helm release; without it the Secrets, CRDs and ClusterProperties are made, and --files are for an agent that runs elsewhere")
+	b.chart.add(f)
 	f.StringVar(&b.files, "files", "", "folder to write tls.crt, tls.key and ca.crt to, for an agent that is not in the cluster")
 	f.DurationVar(&b.wait, "wait", 5*time.Minute, "how long to wait for the load balancer and for the agents; 0 waits for no agent")
 	addOutput(c, &b.output)
+	b.dry.add(f, "print what would be made but Secrets, which hold keys, and make nothing")
 	_ = c.MarkFlagRequired("cluster")
 }
 
@@ -84,13 +86,24 @@ func (b *becoming) settle(c *cobra.Command, t *link.Target, m link.Member, now t
 		o.Files = b.files
 		telling(c)("wrote tls.crt, tls.key and ca.crt to " + b.files)
 	}
+	values, err := b.values(m)
+	if err != nil {
+		return o, err
+	}
+	i, err := install.New(install.Config{Kubernetes: t.Kubernetes, Namespace: t.Namespace, Tell: telling(c)})
+	if err != nil {
+		return o, err
+	}
 	if !b.install {
+		if err := i.Prepare(c.Context(), values); err != nil {
+			return o, err
+		}
 		if o.Files != "" {
-			o.Agent = agentCommand(o)
+			o.Agent = agentCommand(o, t)
 		}
 		return o, nil
 	}
-	return o, b.installAgents(c, t, m, now, &o)
+	return o, b.release(c, i, values, now, &o)
 }
 
 func writeFiles(dir string, c trust.Credentials) error {
@@ -105,63 +118,23 @@ func writeFiles(dir string, c trust.Credentials) error {
 }
 
 // agentCommand is what starts an agent with the files.
-func agentCommand(o outcome) string {
-	args := []string{"hansa-agent", "--cluster=" + o.Cluster, "--clusterset=" + o.Clusterset}
-	for flag, file := range map[string]string{"tls-cert-file": "tls.crt", "tls-key-file": "tls.key", "tls-ca-file": "ca.crt"} {
-		args = append(args, "--"+flag+"="+filepath.Join(o.Files, file))
+func agentCommand(o outcome, t *link.Target) string {
+	args := []string{"hansa-agent", "--cluster=" + o.Cluster, "--clusterset=" + o.Clusterset, "--kubeconfig=" + t.Kubeconfig, "--context=" + t.Context}
+	if t.Namespace != install.DefaultNamespace {
+		args = append(args, "--namespace="+t.Namespace)
 	}
-	sortTail(args, 3)
-	if o.Address != "" {
-		args = append(args, "--advertise="+o.Address)
+	for _, f := range []struct{ flag, file string }{{"tls-ca-file", "ca.crt"}, {"tls-cert-file", "tls.crt"}, {"tls-key-file", "tls.key"}} {
+		args = append(args, "--"+f.flag+"="+filepath.Join(o.Files, f.file))
+	}
+	if _, port, err := net.SplitHostPort(o.Address); err == nil {
+		args = append(args, "--advertise="+o.Address, "--listen=:"+port)
+	} else { // for the person to say
+		args = append(args, "--advertise=HOST:PORT")
 	}
 	for _, p := range o.Peers {
 		args = append(args, "--peer="+p)
 	}
 	return strings.Join(args, " ")
-}
-
-// installAgents makes the release, and waits for what the next cluster needs.
-func (b *becoming) installAgents(c *cobra.Command, t *link.Target, m link.Member, now time.Time, o *outcome) error {
-	i, err := install.New(install.Config{Kubernetes: t.Kubernetes, Namespace: t.Namespace, Tell: telling(c)})
-	if err != nil {
-		return err
-	}
-	values := map[string]any{"cluster": string(m.Cluster), "clusterset": m.Clusterset}
-	if m.Issuer {
-		values["issuer"] = true
-	}
-	if len(m.Peers) > 0 {
-		peers := make([]any, len(m.Peers))
-		for n, p := range m.Peers {
-			peers[n] = p
-		}
-		values["peer"] = peers
-	}
-	if b.advertise != "" {
-		values["advertise"] = b.advertise
-	}
-	done, err := i.Apply(c.Context(), install.Options{Values: values, Adopt: b.adopt}, now)
-	if err != nil {
-		return err
-	}
-	o.Release = string(done.Change)
-	ctx, cancel := context.WithTimeoutCause(c.Context(), max(b.wait, time.Second), fmt.Errorf("--wait %s is over", b.wait))
-	defer cancel()
-	if o.Address == "" {
-		if o.Address, err = i.Address(ctx); err != nil {
-			return fmt.Errorf("%w: give --advertise if there is another way to the agents, or repeat this command", err)
-		}
-		if o.Address != "" {
-			values["advertise"] = o.Address
-			if _, err := i.Apply(c.Context(), install.Options{Values: values, Adopt: b.adopt}, now); err != nil {
-				return err
-			}
-		}
-	}
-	if b.wait == 0 {
-		return nil
-	}
-	return i.Ready(ctx)
 }
 
 // errNoAddress is why there is no line for the next cluster.

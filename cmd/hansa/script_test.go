@@ -1,20 +1,16 @@
 package main
 
 import (
-	"bytes"
-	"errors"
-	"net"
+	"flag"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strings"
-	"sync"
 	"testing"
-	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/hansa-mcs/hansa/integration/clusterset"
 	"github.com/hansa-mcs/hansa/integration/lab"
 )
 
@@ -23,15 +19,29 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"hansa": main})
 }
 
+var update = flag.Bool("update", false, "write what the scripts of testdata compare by cmpout as it is")
+
 // TestScripts plays each script of testdata with the real programs, on real API servers: hansa, and agents as processes. Each
-// script has control planes of its own, whose contexts are east, west and north, and these commands:
+// script has control planes of its own, whose contexts are those that its line "# clusters:" names, else east, west and
+// north. Beside those of testscript there are these commands:
 //
-//	agent CLUSTER DIR [FLAG...]   start the agent of a cluster with the files of DIR, and wait until it is ready; its
-//	                              address is $EAST, $WEST or $NORTH, and where it reports $EAST_AGENT, …
-//	stop CLUSTER                  end it
+//	agent CLUSTER DIR [FLAG...]   start the agent of a cluster with the files of DIR, and wait until it announces; its
+//	                              address is $EAST, $WEST or $NORTH, and where it reports $EAST_AGENT, …; with ! do
+//	                              not wait
+//	halt CLUSTER                  end it
+//	exits STATUS COMMAND...       run what ends with an exit status
+//	await REGEXP COMMAND...       run again and again what asks an agent, until it prints that
+//	interrupt REGEXP COMMAND...   interrupt what goes on by itself once it has printed that; it has to end well, and what
+//	                              it printed is the file printed
+//	listen VARIABLE               set a variable to the address of an HTTP server, which is no agent
 //	token VARIABLE                set a variable to the token in what was printed last
+//	id VARIABLE                   set a variable to the ID of a token in what was printed last
+//	forge VARIABLE TOKEN          set a variable to that token with another secret
+//	expire VARIABLE               let the token of that ID expire, in context east
+//	cmpout stdout|stderr FILE     compare all that was printed last with a file
+//	says stdout|stderr LINE       compare all that was printed last with one line
 //
-// In what is compared a token is TOKEN, its ID ID, and a time TIME.
+// In what is compared, words in capitals stand for what differs from run to run; see the function stable.
 func TestScripts(t *testing.T) {
 	if _, err := lab.Build(t.Context(), t.Output(), false); err != nil {
 		t.Fatal(err)
@@ -45,155 +55,65 @@ func TestScripts(t *testing.T) {
 		Dir:   "testdata",
 		Setup: func(env *testscript.Env) error { return setUp(t, env, agent) },
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"agent": startAgent, "stop": stopAgent, "token": saveToken, "cmpout": compare,
+			"agent": startAgent, "halt": haltAgent, "exits": exits, "await": await, "interrupt": interrupt, "listen": listen,
+			"token": saveToken, "id": saveID, "forge": forge, "expire": expire, "cmpout": compare, "says": says,
 		},
 	})
 }
 
-var clusters = []string{"east", "west", "north"}
-
-// scene is what a script has beside its files.
-type scene struct {
-	agent  string
-	agents map[string]*exec.Cmd
-}
-
+// setUp gives a script its control planes, and addresses for their agents.
 func setUp(t *testing.T, env *testscript.Env, agent string) error {
-	l, err := lab.Start(t.Context(), lab.Config{Clusters: clusters, Output: t.Output()})
+	s := &scene{agent: agent, agents: map[string]*process{}, printed: map[string]string{}}
+	env.Values["scene"] = s
+	name := env.T().(interface{ Name() string }).Name()
+	s.script = filepath.Join("testdata", filepath.Base(name)+".txtar")
+	env.Defer(func() {
+		if err := s.rewrite(); err != nil {
+			t.Error(err)
+		}
+	})
+	var err error
+	if s.all, err = s.clusters(); err != nil || len(s.all) == 0 {
+		return err
+	}
+	l, err := lab.Start(t.Context(), lab.Config{Clusters: s.all, Output: t.Output()})
 	if err != nil {
 		return err
 	}
-	s := &scene{agent: agent, agents: map[string]*exec.Cmd{}}
-	env.Values["scene"] = s
 	env.Defer(func() {
-		for cluster := range s.agents {
-			s.stop(cluster)
-		}
 		if err := l.Stop(); err != nil {
 			t.Error(err)
 		}
 	})
+	env.Defer(func() { // before the lab is
+		for cluster := range s.agents {
+			s.stop(cluster)
+		}
+	})
 	env.Setenv("KUBECONFIG", l.Kubeconfig())
 	env.Setenv("PATH", filepath.Dir(l.Kubectl())+string(filepath.ListSeparator)+env.Getenv("PATH"))
-	for _, cluster := range clusters {
-		free, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return err
-		}
-		report, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return err
-		}
-		env.Setenv(strings.ToUpper(cluster), free.Addr().String())
-		env.Setenv(strings.ToUpper(cluster)+"_AGENT", report.Addr().String())
-		if err := errors.Join(free.Close(), report.Close()); err != nil {
-			return err
+	for _, cluster := range s.all {
+		for _, suffix := range []string{"", "_AGENT"} {
+			address, err := clusterset.FreeAddress()
+			if err != nil {
+				return err
+			}
+			env.Setenv(strings.ToUpper(cluster)+suffix, address)
 		}
 	}
 	return nil
 }
 
-func sceneOf(ts *testscript.TestScript) *scene { return ts.Value("scene").(*scene) }
-
-func startAgent(ts *testscript.TestScript, not bool, args []string) {
-	if not || len(args) < 2 {
-		ts.Fatalf("usage: agent CLUSTER DIR [FLAG...]")
+// clusters returns those that the script names.
+func (s *scene) clusters() ([]string, error) {
+	text, err := os.ReadFile(s.script)
+	if err != nil {
+		return nil, err
 	}
-	s, cluster, dir := sceneOf(ts), args[0], ts.MkAbs(args[1])
-	log := &log{until: "msg=announced", said: make(chan struct{})}
-	address := ts.Getenv(strings.ToUpper(cluster))
-	flags := []string{
-		"--cluster=" + cluster, "--clusterset=acme", "--kubeconfig=" + ts.Getenv("KUBECONFIG"), "--context=" + cluster,
-		"--listen=" + address, "--http-address=" + ts.Getenv(strings.ToUpper(cluster)+"_AGENT"), "--dns-address=", "--xds-address=", "--install-crds",
-		"--tls-cert-file=" + filepath.Join(dir, "tls.crt"), "--tls-key-file=" + filepath.Join(dir, "tls.key"), "--tls-ca-file=" + filepath.Join(dir, "ca.crt"),
-	}
-	process := exec.Command(s.agent, append(flags, args[2:]...)...)
-	process.Stdout, process.Stderr = log, log
-	ts.Check(process.Start())
-	s.agents[cluster] = process
-	select {
-	case <-log.said:
-	case <-time.After(30 * time.Second):
-		ts.Fatalf("the agent of %s announces nothing:\n%s", cluster, log)
-	}
-}
-
-// log is what an agent says. It closes said once that contains until.
-type log struct {
-	until string
-	said  chan struct{}
-
-	mu   sync.Mutex
-	text bytes.Buffer
-	done bool
-}
-
-func (l *log) Write(b []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	n, err := l.text.Write(b)
-	if !l.done && bytes.Contains(l.text.Bytes(), []byte(l.until)) {
-		l.done = true
-		close(l.said)
-	}
-	return n, err
-}
-
-func (l *log) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
-}
-
-func stopAgent(ts *testscript.TestScript, not bool, args []string) {
-	if not || len(args) != 1 {
-		ts.Fatalf("usage: stop CLUSTER")
-	}
-	sceneOf(ts).stop(args[0])
-}
-
-func (s *scene) stop(cluster string) {
-	process := s.agents[cluster]
-	delete(s.agents, cluster)
-	if process != nil {
-		_ = process.Process.Signal(os.Interrupt)
-		_ = process.Wait()
-	}
-}
-
-var (
-	aToken = regexp.MustCompile(`hansa1\.[A-Za-z0-9_-]+`)
-	anID   = regexp.MustCompile(`\b[0-9a-f]{16}\b`)
-	aTime  = regexp.MustCompile(`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z`)
-)
-
-func saveToken(ts *testscript.TestScript, not bool, args []string) {
-	if not || len(args) != 1 {
-		ts.Fatalf("usage: token VARIABLE")
-	}
-	text := aToken.FindString(ts.ReadFile("stdout"))
-	if text == "" {
-		ts.Fatalf("no token was printed")
-	}
-	ts.Setenv(args[0], text)
-}
-
-// compare is cmp of what was printed, stdout or stderr, with a file, but for what differs from run to run.
-func compare(ts *testscript.TestScript, not bool, args []string) {
-	if not || len(args) != 2 {
-		ts.Fatalf("usage: cmpout stdout|stderr FILE")
-	}
-	text := ts.ReadFile(args[0])
-	text = aToken.ReplaceAllString(text, "TOKEN")
-	text = anID.ReplaceAllString(text, "ID")
-	text = aTime.ReplaceAllString(text, "TIME")
-	for _, cluster := range clusters {
-		if address := ts.Getenv(strings.ToUpper(cluster)); address != "" {
-			text = strings.ReplaceAll(text, address, strings.ToUpper(cluster))
+	for line := range strings.Lines(string(text)) {
+		if list, ok := strings.CutPrefix(line, "# clusters:"); ok {
+			return strings.Fields(strings.TrimSuffix(strings.TrimSpace(list), "none")), nil
 		}
 	}
-	text = strings.ReplaceAll(text, ts.Getenv("WORK"), "WORK")
-	if want := ts.ReadFile(args[1]); text != want {
-		ts.Fatalf("%s is\n%swant\n%s", args[0], text, want)
-	}
+	return []string{"east", "west", "north"}, nil
 }

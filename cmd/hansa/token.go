@@ -4,12 +4,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/hansa-mcs/hansa/cmd/hansa-agent/secrets"
 	"github.com/hansa-mcs/hansa/federation"
 	"github.com/hansa-mcs/hansa/federation/trust"
 	"github.com/hansa-mcs/hansa/federation/trust/enroll"
@@ -40,6 +42,7 @@ func tokenCreate() *cobra.Command {
 	var cluster, peer, output string
 	var ttl time.Duration
 	var uses int
+	var dry dryRun
 	c := &cobra.Command{
 		Use:     "create",
 		Short:   "Make a token, and print it or the line for the next cluster",
@@ -52,6 +55,13 @@ func tokenCreate() *cobra.Command {
 			}
 			token, record, err := t.NewToken(c.Context(), federation.ClusterID(cluster), ttl, uses, time.Now())
 			if err != nil {
+				return err
+			}
+			if dry.client() {
+				telling(c)("the token, good once the Secret is made: " + token.Text())
+				return showToken(c, &dry, output, t.Namespace, record)
+			}
+			if err := t.KeepToken(c.Context(), record); err != nil {
 				return err
 			}
 			made := created{ID: token.ID.String(), Token: token.Text(), Cluster: cluster, Expires: record.Expires, Uses: uses}
@@ -70,6 +80,7 @@ func tokenCreate() *cobra.Command {
 	}
 	w.add(c)
 	addOutput(c, &output)
+	dry.add(c.Flags(), "print the Secret with the token's hash, and on standard error the token, and make nothing")
 	c.Flags().StringVar(&cluster, "cluster", "", "ID of the cluster that the token is for; without it any that is not used")
 	c.Flags().StringVar(&peer, "peer", "", "host:port at which this cluster's agents are reached: prints the whole line for the next cluster")
 	c.Flags().DurationVar(&ttl, "ttl", defaultTTL, "how long the token is good")
@@ -147,6 +158,8 @@ func tableOf(w io.Writer, list []listed) error {
 
 func tokenRevoke() *cobra.Command {
 	var w where
+	var output string
+	var dry dryRun
 	c := &cobra.Command{
 		Use:   "revoke ID",
 		Short: "Make a token worthless; clusters that joined by it stay members",
@@ -160,6 +173,14 @@ func tokenRevoke() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if dry.client() {
+				records, err := t.Tokens(c.Context())
+				i := slices.IndexFunc(records, func(r enroll.Record) bool { return r.ID == id })
+				if i < 0 {
+					return errors.Join(fmt.Errorf("token %s: %w; hansa token list has those that there are", id, enroll.ErrNoToken), err)
+				}
+				return showToken(c, &dry, output, t.Namespace, records[i])
+			}
 			if err := t.RevokeToken(c.Context(), id); errors.Is(err, enroll.ErrNoToken) {
 				return fmt.Errorf("token %s: %w; hansa token list has those that there are", id, err)
 			} else if err != nil {
@@ -170,5 +191,21 @@ func tokenRevoke() *cobra.Command {
 		},
 	}
 	w.add(c)
+	addDryOutput(c, &output)
+	dry.add(c.Flags(), "print the Secret that would go, and delete nothing")
 	return c
+}
+
+// showToken prints the Secret of a token, which has its hash alone.
+func showToken(c *cobra.Command, dry *dryRun, output, namespace string, r enroll.Record) error {
+	secret, err := secrets.TokenObject(r)
+	if err != nil {
+		return err
+	}
+	secret.Namespace = namespace
+	o, err := objectOf("Secret", secret)
+	if err != nil {
+		return err
+	}
+	return dry.show(c, output, o)
 }

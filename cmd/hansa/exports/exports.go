@@ -11,7 +11,6 @@ import (
 	"strings"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -36,7 +35,7 @@ const manager = "hansa"
 type Exports struct {
 	namespace string
 	client    dynamic.ResourceInterface
-	services  func(ctx context.Context, name string) (*corev1.Service, error)
+	core      kubernetes.Interface
 }
 
 // New returns the exports of a namespace. The cluster is not asked yet.
@@ -52,9 +51,7 @@ func New(c *rest.Config, namespace string) (*Exports, error) {
 	return &Exports{
 		namespace: namespace,
 		client:    clients.Resource(mcsv1beta1.SchemeGroupVersion.WithResource("serviceexports")).Namespace(namespace),
-		services: func(ctx context.Context, name string) (*corev1.Service, error) {
-			return core.CoreV1().Services(namespace).Get(ctx, name, metav1.GetOptions{})
-		},
+		core:      core,
 	}, nil
 }
 
@@ -73,7 +70,7 @@ func Object(namespace, name string, consumers []string) *unstructured.Unstructur
 
 // Apply makes or changes the ServiceExport. A Service that is not there is told, and no error: the export waits for it.
 func (x *Exports) Apply(ctx context.Context, name string, consumers []string, tell func(line string)) (*unstructured.Unstructured, error) {
-	_, err := x.services(ctx, name)
+	_, err := x.core.CoreV1().Services(x.namespace).Get(ctx, name, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
 		tell(fmt.Sprintf("there is no Service %s/%s yet: the export waits for it", x.namespace, name))
 	}

@@ -17,7 +17,7 @@ func (i *Installer) Address(ctx context.Context) (string, error) {
 		return "", err
 	}
 	found, told := "", false
-	err = follow(ctx, clients.CoreV1().RESTClient(), "services", i.namespace, &corev1.Service{}, func(s *corev1.Service) bool {
+	err = follow(ctx, clients.CoreV1().RESTClient(), "services", i.namespace, Agents, &corev1.Service{}, func(s *corev1.Service) bool {
 		var done bool
 		if found, done = address(s); !done && !told {
 			i.tell("waiting for the load balancer of Service " + Agents)

@@ -174,6 +174,15 @@ func (i *Installer) upgrade(ctx context.Context, values map[string]any, o Option
 	return read(made)
 }
 
+// Installed reports whether there is a release.
+func (i *Installer) Installed(ctx context.Context) (bool, error) {
+	if err := ctx.Err(); err != nil {
+		return false, err
+	}
+	r, err := i.stored()
+	return r != nil && r.Info.Status != common.StatusUninstalled, err
+}
+
 // Uninstall takes the release away, and reports whether there was one. What stays are the CRDs, and whatever the agents and
 // people made: hansa-state, the Lease, Secrets, and all that was imported. So leave the clusterset first.
 func (i *Installer) Uninstall(ctx context.Context) (bool, error) {

@@ -33,7 +33,7 @@ func (i *Installer) Ready(ctx context.Context) error {
 			said = line
 		}
 	}
-	err = follow(ctx, clients.AppsV1().RESTClient(), "deployments", i.namespace, &appsv1.Deployment{}, func(d *appsv1.Deployment) bool {
+	err = follow(ctx, clients.AppsV1().RESTClient(), "deployments", i.namespace, Agents, &appsv1.Deployment{}, func(d *appsv1.Deployment) bool {
 		line, done := rollout(d)
 		tell(line)
 		return done
@@ -65,9 +65,9 @@ func (i *Installer) clients() (kubernetes.Interface, error) {
 // errGone says that what is waited for was deleted.
 var errGone = errors.New("it was deleted")
 
-// follow shows an object named Agents to see, now and whenever it changes, until see is content or ctx ends.
-func follow[T runtime.Object](ctx context.Context, client cache.Getter, resource, namespace string, kind T, see func(T) bool) error {
-	list := cache.NewListWatchFromClient(client, resource, namespace, fields.OneTermEqualSelector(metav1.ObjectNameField, Agents))
+// follow shows an object to see, now and whenever it changes, until see is content or ctx ends.
+func follow[T runtime.Object](ctx context.Context, client cache.Getter, resource, namespace, name string, kind T, see func(T) bool) error {
+	list := cache.NewListWatchFromClient(client, resource, namespace, fields.OneTermEqualSelector(metav1.ObjectNameField, name))
 	_, err := watchtools.UntilWithSync(ctx, list, kind, nil, func(e watch.Event) (bool, error) {
 		o, ok := e.Object.(T)
 		if e.Type == watch.Deleted {
@@ -76,7 +76,7 @@ func follow[T runtime.Object](ctx context.Context, client cache.Getter, resource
 		return ok && see(o), nil
 	})
 	if err != nil {
-		return fmt.Errorf("watching %s %s: %w", resource, Agents, err)
+		return fmt.Errorf("watching %s %s: %w", resource, name, err)
 	}
 	return nil
 }

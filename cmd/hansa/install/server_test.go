@@ -22,6 +22,7 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/hansa-mcs/hansa/integration/lab"
+	"github.com/hansa-mcs/hansa/integration/lab/labtest"
 )
 
 // cluster is one with a real API server, in which no pod runs.
@@ -34,18 +35,7 @@ type cluster struct {
 
 // TestOnAnAPIServer tells a story: each part begins with what the one before left.
 func TestOnAnAPIServer(t *testing.T) {
-	if _, err := lab.Build(t.Context(), t.Output(), false); err != nil {
-		t.Fatal(err)
-	}
-	l, err := lab.Start(t.Context(), lab.Config{Clusters: []string{"east"}, Output: t.Output()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := l.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
+	l := labtest.Start(t, lab.Config{Clusters: []string{"east"}})
 	clients, err := kubernetes.NewForConfig(l.Cluster("east").RESTConfig())
 	if err != nil {
 		t.Fatal(err)

@@ -37,32 +37,35 @@ func (t *Target) ExportCA(ctx context.Context) ([]byte, error) {
 // ErrNoMember is why a cluster gets no CA: it would sign for a clusterset that it is no member of.
 var ErrNoMember = errors.New("this cluster is no member of a clusterset yet: let it join first (hansa join)")
 
-// ImportCA keeps the CA of the clusterset that this cluster is a member of, so that it can let clusters in and renew
-// certificates, too. A CA that this cluster does not trust is refused.
-func (t *Target) ImportCA(ctx context.Context, text []byte) (clusterset string, err error) {
+// ReadCA reads what ExportCA returned. A CA that is not of the clusterset that this cluster is a member of is refused.
+func (t *Target) ReadCA(ctx context.Context, text []byte) (clusterset string, ca *trust.Authority, err error) {
 	c, err := t.secrets.Identity(ctx)
 	if err != nil {
-		return "", t.explain("reading this cluster's identity", err)
+		return "", nil, t.explain("reading this cluster's identity", err)
 	}
 	if len(c.Cert) == 0 {
-		return "", ErrNoMember
+		return "", nil, ErrNoMember
 	}
 	clusterset, _, err = trust.Named(c.Cert)
 	if err != nil {
-		return "", fmt.Errorf("namespace %s: Secret %s: %w", t.Namespace, secrets.IdentityName, err)
+		return "", nil, fmt.Errorf("namespace %s: Secret %s: %w", t.Namespace, secrets.IdentityName, err)
 	}
 	cert, key := split(text)
-	ca, err := trust.LoadAuthority(clusterset, cert, key)
-	if err != nil {
-		return clusterset, err
+	if ca, err = trust.LoadAuthority(clusterset, cert, key); err != nil {
+		return clusterset, nil, err
 	}
 	if !trust.Pinned(c.CA, ca.Pin()) {
-		return clusterset, fmt.Errorf("it is not the CA of clusterset %s, which this cluster is a member of", clusterset)
+		return clusterset, nil, fmt.Errorf("it is not the CA of clusterset %s, which this cluster is a member of", clusterset)
 	}
+	return clusterset, ca, nil
+}
+
+// KeepCA keeps the CA of a clusterset, so that this cluster can let clusters in and renew certificates, too.
+func (t *Target) KeepCA(ctx context.Context, clusterset string, ca *trust.Authority) error {
 	if err := t.secrets.PutCA(ctx, clusterset, ca); err != nil {
-		return clusterset, t.explain("keeping the clusterset's CA", err)
+		return t.explain("keeping the clusterset's CA", err)
 	}
-	return clusterset, nil
+	return nil
 }
 
 // split returns the certificates and the keys of a PEM text.

@@ -36,8 +36,10 @@ func (t *Target) Join(ctx context.Context, peer string, token trust.Token, clust
 	}
 	tell(fmt.Sprintf("asking %s to let cluster %s in", peer, cluster))
 	got, err := enroll.Join(ctx, peer, token, enroll.Applicant{Cluster: cluster, UID: uid, Key: key})
-	if err != nil {
+	if enroll.CodeOf(err) != "" {
 		return m, err
+	} else if err != nil {
+		return m, fmt.Errorf("asking the member at %s: %w: is that its address, as seen from here, and is its agent up? The command may be repeated", peer, err)
 	}
 	if err := t.secrets.PutIdentity(ctx, got.Credentials); err != nil {
 		return m, t.explain("keeping this cluster's certificate", err)

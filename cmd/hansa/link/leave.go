@@ -8,6 +8,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/watch"
@@ -36,6 +37,17 @@ func (t *Target) Rejoin(ctx context.Context) error {
 		return err
 	}
 	return t.awaitLeft(ctx, false)
+}
+
+// Mark returns what of the agents' ConfigMap asks them to leave, or no longer, as server-side apply takes it.
+func Mark(namespace string, leave bool) *unstructured.Unstructured {
+	o := &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": "v1", "kind": "ConfigMap", "metadata": map[string]any{"name": state.DefaultName, "namespace": namespace},
+	}}
+	if leave {
+		o.SetAnnotations(map[string]string{state.LeaveAnnotation: "true"})
+	}
+	return o
 }
 
 func (t *Target) mark(ctx context.Context, patch string) error {

@@ -19,8 +19,10 @@ import (
 
 // Target is the cluster that a command works on, and the namespace of its agents.
 type Target struct {
-	Context   string
-	Namespace string
+	Context string
+	// Kubeconfig is the file that the context is of.
+	Kubeconfig string
+	Namespace  string
 	// Kubernetes leads to the cluster, with the credentials of whoever calls.
 	Kubernetes clientcmd.ClientConfig
 
@@ -53,7 +55,7 @@ func Connect(kubeconfig, contextName, namespace string) (*Target, error) {
 		return nil, fmt.Errorf("context %q: %w", contextName, err)
 	}
 	return &Target{
-		Context: contextName, Namespace: namespace, Kubernetes: config,
+		Context: contextName, Kubeconfig: raw.Contexts[contextName].LocationOfOrigin, Namespace: namespace, Kubernetes: config,
 		core: core, secrets: secrets.New(core.CoreV1().Secrets(namespace)),
 	}, nil
 }

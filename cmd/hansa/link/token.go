@@ -13,7 +13,7 @@ import (
 // ErrNoCA is why a cluster makes no tokens.
 var ErrNoCA = errors.New("this cluster does not hold the clusterset's CA: make tokens in one that does, such as the one where hansa init was run")
 
-// NewToken makes a token, bound to a cluster ID or good for any unused one, and keeps its record.
+// NewToken makes a token, bound to a cluster ID or good for any unused one, that is good once KeepToken has its record.
 func (t *Target) NewToken(ctx context.Context, cluster federation.ClusterID, ttl time.Duration, uses int, now time.Time) (trust.Token, enroll.Record, error) {
 	set, err := t.secrets.Clusterset(ctx)
 	if err != nil {
@@ -34,13 +34,15 @@ func (t *Target) NewToken(ctx context.Context, cluster federation.ClusterID, ttl
 		return token, enroll.Record{}, err
 	}
 	record, err := enroll.NewRecord(token, now, ttl, uses)
-	if err != nil {
-		return token, record, err
+	return token, record, err
+}
+
+// KeepToken keeps the record of a new token.
+func (t *Target) KeepToken(ctx context.Context, r enroll.Record) error {
+	if err := t.secrets.AddToken(ctx, r); err != nil {
+		return t.explain("keeping the token's record", err)
 	}
-	if err := t.secrets.AddToken(ctx, record); err != nil {
-		return token, record, t.explain("keeping the token's record", err)
-	}
-	return token, record, nil
+	return nil
 }
 
 // Tokens returns the records of all tokens that were made here, the newest first. Records that cannot be read are an error

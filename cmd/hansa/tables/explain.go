@@ -10,7 +10,7 @@ import (
 // Explain writes all that is known of one service: in a sentence, then cluster by cluster, conflict by conflict, endpoint by
 // endpoint, and who has confirmed what this cluster exports.
 func Explain(w io.Writer, x *report.Explanation, wide bool) error {
-	fmt.Fprintf(w, "%s\n", x.Summary)
+	fmt.Fprintf(w, "%s\n", paint(w, string(x.Verdict), clean(x.Summary)))
 	if len(x.Unheard) > 0 {
 		fmt.Fprintf(w, "Not heard since this agent started, and may export it too: %s\n", list(x.Unheard))
 	}
@@ -60,7 +60,7 @@ func exports(w io.Writer, all []report.Export, wide bool) error {
 
 func conflicts(w io.Writer, all []report.Conflict) error {
 	for _, c := range all {
-		if _, err := fmt.Fprintf(w, "Conflict %s: %s\n", c.Reason, c.Message); err != nil {
+		if _, err := fmt.Fprintf(w, "Conflict %s: %s\n", c.Reason, clean(c.Message)); err != nil {
 			return err
 		}
 		for _, o := range c.Opinions {
@@ -68,7 +68,7 @@ func conflicts(w io.Writer, all []report.Conflict) error {
 			if o.Differs {
 				mark = "!"
 			}
-			if _, err := fmt.Fprintf(w, "  %s %s says %s\n", mark, o.Cluster, o.Value); err != nil {
+			if _, err := fmt.Fprintf(w, "  %s %s says %s\n", mark, o.Cluster, clean(o.Value)); err != nil {
 				return err
 			}
 		}

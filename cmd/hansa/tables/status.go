@@ -9,15 +9,15 @@ import (
 
 // Status writes how this cluster is, and each other one from here.
 func Status(w io.Writer, s *report.Status, wide bool) error {
-	fmt.Fprintf(w, "Cluster %s of clusterset %s: %s\n", s.Cluster, s.Clusterset, s.Verdict)
-	fmt.Fprintf(w, "Agent   %s\n", agent(s.Agent))
-	fmt.Fprintf(w, "Exports %d services with %d endpoints%s\n", s.Exported.Services, s.Exported.Endpoints, at(s.Exported.Version))
-	fmt.Fprintf(w, "Imports %d services, %d of them with conflicts\n", s.Imported.Services, s.Imported.Conflicts)
+	fmt.Fprintf(w, "Cluster %s of clusterset %s: %s\n", s.Cluster, s.Clusterset, paint(w, string(s.Verdict), string(s.Verdict)))
+	fmt.Fprintf(w, "Agent   %s\n", clean(agent(s.Agent)))
+	fmt.Fprintf(w, "Exports %s with %s%s\n", amount(s.Exported.Services, "service"), amount(s.Exported.Endpoints, "endpoint"), at(s.Exported.Version))
+	fmt.Fprintf(w, "Imports %s, %d of them with conflicts\n", amount(s.Imported.Services, "service"), s.Imported.Conflicts)
 	for _, g := range s.Gates {
 		fmt.Fprintf(w, "Gate    %v\n", g)
 	}
 	for _, p := range s.Problems {
-		fmt.Fprintf(w, "  ! %s\n", p)
+		fmt.Fprintf(w, "  ! %s\n", clean(p))
 	}
 	if len(s.Peers) == 0 {
 		_, err := fmt.Fprintln(w, "\nNo other cluster is known yet.")
@@ -58,12 +58,12 @@ func agent(a report.Agent) string {
 
 // writePeers writes one row for each cluster.
 func writePeers(w io.Writer, peers []report.Peer, wide bool) error {
-	t := columns(wide, []string{"CLUSTER", "STATE", "OTHERS", "HEARD", "BEHIND", "SERVICES", "ENDPOINTS", "WHY"}, "ADDRESS", "VERSION", "ACKNOWLEDGED", "LAST ERROR")
+	t := columns(wide, []string{"CLUSTER", "STATE", "OTHERS", "ADDRESS", "HEARD", "BEHIND", "SERVICES", "ENDPOINTS", "WHY", "LAST ERROR"}, "VERSION", "ACKNOWLEDGED")
 	for _, p := range peers {
 		t.row([]string{
-			string(p.Cluster), string(p.State), string(p.Others), seconds(p.HeardAgo), number(p.Behind),
-			fmt.Sprint(p.Services), fmt.Sprint(p.Endpoints), p.Why,
-		}, p.Address, p.Version, acknowledged(p), lastError(p))
+			string(p.Cluster), string(p.State), string(p.Others), p.Address, seconds(p.HeardAgo), number(p.Behind),
+			fmt.Sprint(p.Services), fmt.Sprint(p.Endpoints), p.Why, lastError(p),
+		}, p.Version, acknowledged(p))
 	}
 	return t.write(w)
 }
@@ -78,7 +78,11 @@ func acknowledged(p report.Peer) string {
 	return p.Stream.Acknowledged
 }
 
+// lastError is of a cluster that is to come back.
 func lastError(p report.Peer) string {
+	if p.State == report.Gone {
+		return ""
+	}
 	for _, e := range []*report.Error{p.LastError, p.LastRefused} {
 		if e != nil && !e.Over {
 			return e.Text + ", " + seconds(&e.Ago) + " ago"

@@ -9,8 +9,8 @@ import (
 	"io"
 	"slices"
 	"strings"
-	"text/tabwriter"
 	"time"
+	"unicode/utf8"
 )
 
 // none stands where there is nothing, so that columns stay columns.
@@ -34,21 +34,45 @@ func (t *table) row(cells []string, more ...string) {
 		cells = append(slices.Clip(cells), more...)
 	}
 	for i := range cells {
-		if cells[i] == "" {
+		if cells[i] = clean(cells[i]); cells[i] == "" {
 			cells[i] = none
 		}
 	}
 	t.rows = append(t.rows, cells)
 }
 
+// gap is what is between columns.
+const gap = 2
+
+// write writes the rows, each cell as wide as its column but the last.
 func (t *table) write(w io.Writer) error {
-	out := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	widths := t.widths()
+	var b strings.Builder
 	for _, cells := range t.rows {
-		if _, err := fmt.Fprintln(out, strings.Join(cells, "\t")); err != nil {
-			return err
+		for i, cell := range cells {
+			text := cell
+			if coloured[t.rows[0][i]] { // its width is that of what can be seen
+				text = paint(w, cell, cell)
+			}
+			b.WriteString(text)
+			if i < len(cells)-1 {
+				b.WriteString(strings.Repeat(" ", widths[i]-utf8.RuneCountInString(cell)+gap))
+			}
+		}
+		b.WriteByte('\n')
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+func (t *table) widths() []int {
+	widths := make([]int, len(t.rows[0]))
+	for _, cells := range t.rows {
+		for i, cell := range cells {
+			widths[i] = max(widths[i], utf8.RuneCountInString(cell))
 		}
 	}
-	return out.Flush()
+	return widths
 }
 
 // seconds writes how long ago something was.

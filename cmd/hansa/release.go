@@ -1,0 +1,139 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+	"helm.sh/helm/v4/pkg/cli/values"
+
+	"github.com/hansa-mcs/hansa/cmd/hansa/install"
+	"github.com/hansa-mcs/hansa/cmd/hansa/link"
+)
+
+// chosen are the flags that say what is installed, in Helm's own words.
+type chosen struct {
+	options values.Options
+	adopt   bool
+}
+
+func (ch *chosen) add(f *pflag.FlagSet) {
+	f.StringArrayVar(&ch.options.Values, "set", nil, "value of the chart, as image.repository=registry.example.com/hansa-agent; as of helm, may be given several times")
+	f.StringArrayVar(&ch.options.ValueFiles, "values", nil, "file with values of the chart, which --set overrides; may be given several times")
+	f.BoolVar(&ch.adopt, "adopt", false, "let the installation take over objects of its names that Helm did not make")
+}
+
+// values returns those of the chart for a member: what was typed, and over it what the member is.
+func (b *becoming) values(m link.Member) (map[string]any, error) {
+	all, err := b.chart.options.MergeValues(nil)
+	if err != nil {
+		return nil, fmt.Errorf("--set, --values: %w: %w", err, errUsage)
+	}
+	if typed, ok := all["advertise"].(string); ok && b.advertise == "" {
+		b.advertise = typed
+	}
+	all["cluster"], all["clusterset"] = string(m.Cluster), m.Clusterset
+	if m.Issuer {
+		all["issuer"] = true
+	}
+	if len(m.Peers) > 0 {
+		peers := make([]any, len(m.Peers))
+		for n, p := range m.Peers {
+			peers[n] = p
+		}
+		all["peer"] = peers
+	}
+	if b.advertise != "" {
+		all["advertise"] = b.advertise
+	} else if b.install {
+		balanced(all)
+	}
+	return all, nil
+}
+
+// repeated are the flags of init that are as good for the next cluster.
+func (b *becoming) repeated() string {
+	var s strings.Builder
+	if !b.install {
+		s.WriteString(" --install=false")
+	}
+	for _, file := range b.chart.options.ValueFiles {
+		s.WriteString(" --values " + quoted(file))
+	}
+	for _, value := range b.chart.options.Values {
+		if !strings.HasPrefix(value, "advertise=") {
+			s.WriteString(" --set " + quoted(value))
+		}
+	}
+	return s.String()
+}
+
+// plain is what a shell takes as it stands.
+var plain = regexp.MustCompile(`^[\w@%+=:,./-]+$`)
+
+// quoted returns a text as a shell takes it for one word.
+func quoted(text string) string {
+	if plain.MatchString(text) {
+		return text
+	}
+	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
+}
+
+// balanced gives the agents a load balancer, unless somebody said how others reach them.
+func balanced(all map[string]any) {
+	service, ok := all["memberService"].(map[string]any)
+	if !ok {
+		service = map[string]any{}
+		all["memberService"] = service
+	}
+	if service["type"] == nil {
+		service["type"] = "LoadBalancer"
+	}
+}
+
+// release installs the agents, and waits for what the next cluster needs.
+func (b *becoming) release(c *cobra.Command, i *install.Installer, all map[string]any, now time.Time, o *outcome) error {
+	done, err := i.Apply(c.Context(), install.Options{Values: all, Adopt: b.chart.adopt}, now)
+	if err != nil {
+		return err
+	}
+	o.Release = string(done.Change)
+	ctx, cancel := context.WithTimeoutCause(c.Context(), max(b.wait, time.Second), fmt.Errorf("--wait %s is over", b.wait))
+	defer cancel()
+	if o.Address == "" {
+		if o.Address, err = i.Address(ctx); err != nil {
+			return fmt.Errorf("%w: if there is another way to the agents, repeat this command with --advertise, or with --set memberService.type=ClusterIP where pods of other clusters are reached", err)
+		}
+		if o.Address != "" {
+			all["advertise"] = o.Address
+			if _, err := i.Apply(c.Context(), install.Options{Values: all, Adopt: b.chart.adopt}, now); err != nil {
+				return err
+			}
+		}
+	}
+	if b.wait == 0 {
+		return nil
+	}
+	return i.Ready(ctx)
+}
+
+// preview prints what settle would make of a member, but Secrets.
+func (b *becoming) preview(c *cobra.Command, m link.Member) error {
+	all, err := b.values(m)
+	if err != nil {
+		return err
+	}
+	objects, err := install.Objects(b.namespace, all)
+	if err != nil {
+		return err
+	}
+	if !b.install {
+		objects = install.Prerequisites(objects)
+	}
+	telling(c)("not among them: the Secrets that make this cluster a member; this command with --install=false makes those alone, beside CRDs and ClusterProperties")
+	return b.dry.show(c, b.output, objects...)
+}
