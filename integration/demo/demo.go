@@ -1,17 +1,19 @@
 package main
 
 import (
-	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/netip"
+	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"time"
 
-	"github.com/hansa-mcs/hansa/integration/clusterset"
+	"github.com/go-logr/logr"
+	ctrl "sigs.k8s.io/controller-runtime"
+
 	"github.com/hansa-mcs/hansa/integration/echo"
 	"github.com/hansa-mcs/hansa/integration/lab"
 )
@@ -23,7 +25,8 @@ const patience = 30 * time.Second
 type demo struct {
 	out            io.Writer
 	began          time.Time
-	set            *clusterset.Clusterset
+	lab            *lab.Lab
+	members        []*member
 	address        netip.Addr // of this machine, where backends listen
 	backends       []*echo.Server
 	shown          map[string]bool // manifests that were printed
@@ -34,40 +37,92 @@ type demo struct {
 type step struct {
 	title string
 	show  func(*demo, context.Context) error
+	vital bool // after an error of it there is nothing more to show
 }
 
-// start brings everything up.
+// start brings up what there is before Hansa: empty clusters, backends' address, and the programs.
 func (d *demo) start(ctx context.Context) (err error) {
+	// Clients made outside of a manager would complain that they have nowhere to log.
+	ctrl.SetLogger(logr.Discard())
 	if d.address, err = lab.MachineAddress(); err != nil {
 		return fmt.Errorf("backends need an address of this machine that API servers accept in an EndpointSlice: %w", err)
 	}
-	d.title("three clusters, an agent for each")
-	d.set, err = clusterset.Start(ctx, clusterset.Config{Clusters: []string{"east", "west", "north"}, Output: d.out})
-	if err != nil {
+	d.title("three clusters, empty")
+	if d.lab, err = lab.Start(ctx, lab.Config{Clusters: []string{"east", "west", "north"}, Output: d.out}); err != nil {
 		return err
 	}
-	d.ok("control planes and agents of east, west and north are up, %s after the start", time.Since(d.began).Round(100*time.Millisecond))
+	if err := d.build(ctx); err != nil {
+		return err
+	}
+	if err := d.makeMembers(); err != nil {
+		return err
+	}
+	d.ok("control planes of east, west and north are up, %s after the start", time.Since(d.began).Round(100*time.Millisecond))
+	fmt.Fprintf(d.out, "  $ cd %s; export KUBECONFIG=kubeconfig PATH=$PWD/bin:$PATH\n", d.lab.Dir())
 	return nil
+}
+
+// binary returns where a program of this repository is, among those of the lab.
+func (d *demo) binary(name string) string { return filepath.Join(filepath.Dir(d.lab.Kubectl()), name) }
+
+// build builds hansa and hansa-agent. Go's own cache makes it quick when nothing changed.
+func (d *demo) build(ctx context.Context) error {
+	began := time.Now()
+	cmd := exec.CommandContext(ctx, "go", "build", lab.CompilerFlags, "-o", filepath.Dir(d.lab.Kubectl()),
+		"github.com/hansa-mcs/hansa/cmd/hansa", "github.com/hansa-mcs/hansa/cmd/hansa-agent")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if text, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("building hansa and hansa-agent: %w\n%s", err, text)
+	}
+	fmt.Fprintf(d.out, "built hansa and hansa-agent in %s\n", time.Since(began).Round(100*time.Millisecond))
+	return nil
+}
+
+func (d *demo) makeMembers() error {
+	for _, c := range d.lab.Clusters() {
+		m, err := newMember(c, d.lab.Dir(), d.binary("hansa-agent"))
+		if err != nil {
+			return err
+		}
+		d.members = append(d.members, m)
+	}
+	return nil
+}
+
+// member returns the member of that name, which must be one of the lab's.
+func (d *demo) member(name string) *member {
+	for _, m := range d.members {
+		if m.name == name {
+			return m
+		}
+	}
+	panic("no member " + name)
 }
 
 // stop ends everything that start and the steps began.
 func (d *demo) stop() error {
+	var errs []error
 	for _, b := range d.backends {
 		b.Stop()
 	}
-	if d.set == nil {
-		return nil
+	for _, m := range d.members {
+		errs = append(errs, m.stop())
 	}
-	return d.set.Stop()
+	if d.lab != nil {
+		errs = append(errs, d.lab.Stop())
+	}
+	return errors.Join(errs...)
 }
 
-// try runs a step with its own patience; an error of it is a failed check.
-func (d *demo) try(ctx context.Context, s step) {
+// try runs a step with its own patience; an error of it is a failed check. It returns whether there is more to show.
+func (d *demo) try(ctx context.Context, s step) bool {
 	stepCtx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	if err := s.show(d, stepCtx); err != nil && ctx.Err() == nil {
+	err := s.show(d, stepCtx)
+	if err != nil && ctx.Err() == nil {
 		d.check(false, "%s: %v", s.title, err)
 	}
+	return err == nil || !s.vital
 }
 
 // fail tells why nothing can be shown, unless it is because the user wants no more.
@@ -83,76 +138,6 @@ func (d *demo) summary() {
 	fmt.Fprintf(d.out, "demo: %d passed, %d failed\n", d.passed, d.failed)
 }
 
-func (d *demo) title(text string) { fmt.Fprintf(d.out, "\n== %s\n", text) }
-
-func (d *demo) ok(format string, args ...any) { d.check(true, format, args...) }
-
-// check prints and counts the outcome of one check.
-func (d *demo) check(good bool, format string, args ...any) {
-	word := "ok  "
-	if good {
-		d.passed++
-	} else {
-		word = "FAIL"
-		d.failed++
-	}
-	fmt.Fprintf(d.out, "%s %s\n", word, fmt.Sprintf(format, args...))
-}
-
-// command prints a command as a user would type it.
-func (d *demo) command(format string, args ...any) {
-	fmt.Fprintf(d.out, "  $ %s\n", fmt.Sprintf(format, args...))
-}
-
-// quote joins arguments as a shell would take them.
-func quote(args []string) string {
-	quoted := make([]string, len(args))
-	for i, a := range args {
-		if quoted[i] = a; strings.ContainsAny(a, " {}[]()*?@\"") {
-			quoted[i] = "'" + a + "'"
-		}
-	}
-	return strings.Join(quoted, " ")
-}
-
-// output prints what a command answered.
-func (d *demo) output(text string) {
-	for line := range strings.Lines(strings.TrimSpace(text)) {
-		fmt.Fprintf(d.out, "  %s\n", strings.TrimRight(line, "\n"))
-	}
-}
-
-// kubectl prints and runs kubectl in a cluster, and returns what it printed.
-func (d *demo) kubectl(ctx context.Context, cluster string, args ...string) (string, error) {
-	d.command("kubectl --context %s %s", cluster, quote(args))
-	return d.runKubectl(ctx, cluster, "", args...)
-}
-
-func (d *demo) runKubectl(ctx context.Context, cluster, stdin string, args ...string) (string, error) {
-	cmd := exec.CommandContext(ctx, d.set.Kubectl(), append([]string{"--kubeconfig", d.set.Kubeconfig(), "--context", cluster}, args...)...)
-	cmd.Stdin = strings.NewReader(stdin)
-	var out bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &out
-	err := cmd.Run()
-	d.output(out.String())
-	if err != nil {
-		return out.String(), fmt.Errorf("kubectl %s: %w", strings.Join(args, " "), err)
-	}
-	return out.String(), nil
-}
-
-// apply applies a manifest by kubectl.
-func (d *demo) apply(ctx context.Context, cluster, file, manifest string) error {
-	if !d.shown[manifest] {
-		d.command("cat %s", file)
-		d.output(manifest)
-		d.shown[manifest] = true
-	}
-	d.command("kubectl --context %s apply -f %s", cluster, file)
-	_, err := d.runKubectl(ctx, cluster, manifest, "apply", "-f", "-")
-	return err
-}
-
 // backend starts an echo server that says name.
 func (d *demo) backend(name string) (*echo.Server, error) {
 	b, err := echo.Start(name, d.address)
@@ -165,38 +150,13 @@ func (d *demo) backend(name string) (*echo.Server, error) {
 // report says what the agents take.
 func (d *demo) report() {
 	d.title("what it takes")
-	for _, m := range d.set.Members() {
-		memory, err := m.Memory()
+	for _, m := range d.members {
+		memory, err := m.memory()
 		if err != nil {
-			d.check(false, "memory of the agent of %s: %v", m.Name, err)
+			d.check(false, "memory of the agent of %s: %v", m.name, err)
 			continue
 		}
-		d.check(memory < 100e6, "the agent of %s has %d MB resident (limit 100)", m.Name, memory/1e6)
+		d.check(memory < 100e6, "the agent of %s has %d MB resident (limit 100)", m.name, memory/1e6)
 	}
 	fmt.Fprintf(d.out, "the demo took %s\n", time.Since(d.began).Round(100*time.Millisecond))
 }
-
-// invite says what there is to look at in a demo that is kept up.
-func (d *demo) invite() {
-	west := d.set.Member("west")
-	fmt.Fprintf(d.out, `
-The clusters stay up. What to try:
-
-  export KUBECONFIG=%s
-  export PATH=%s:$PATH
-  kubectl --context west get serviceimports,endpointslices -A
-  dig @%s -p %s %s A
-  curl -s http://%s/metrics | grep ^hansa_
-
-  kubectl --context east apply -f - <<EOF
-%sEOF
-  kubectl --context west -n shop get serviceimport web
-
-The agents log to %s.
-End it by: %s
-`, d.set.Kubeconfig(), filepath.Dir(d.set.Kubectl()), host(west.DNS), port(west.DNS), lighthouse.host(), west.HTTP,
-		web.export(), filepath.Join(filepath.Dir(filepath.Dir(west.LogFile())), "*", "agent.log"), kept)
-}
-
-func host(address string) string { return address[:strings.LastIndex(address, ":")] }
-func port(address string) string { return address[strings.LastIndex(address, ":")+1:] }

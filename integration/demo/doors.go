@@ -15,8 +15,8 @@ import (
 )
 
 // imported waits until a cluster has the ServiceImport with an address and that many clusters.
-func (d *demo) imported(ctx context.Context, m *clusterset.Member, s service, from int) (*mcsv1beta1.ServiceImport, error) {
-	return clusterset.Await(ctx, m.Client, &mcsv1beta1.ServiceImportList{}, func(si *mcsv1beta1.ServiceImport) bool {
+func (d *demo) imported(ctx context.Context, m *member, s service, from int) (*mcsv1beta1.ServiceImport, error) {
+	return clusterset.Await(ctx, m.client, &mcsv1beta1.ServiceImportList{}, func(si *mcsv1beta1.ServiceImport) bool {
 		return si.Name == s.name && len(si.Spec.IPs) > 0 && len(si.Status.Clusters) == from
 	}, client.InNamespace("shop"))
 }
@@ -30,29 +30,29 @@ func clusters(si *mcsv1beta1.ServiceImport) []string {
 }
 
 // dig asks a member's DNS for a service's address, as dig would, and checks the answer.
-func (d *demo) dig(ctx context.Context, m *clusterset.Member, s service, want probe.DNS) {
-	d.command("dig @%s -p %s %s A", host(m.DNS), port(m.DNS), s.host())
-	got, err := probe.Query(ctx, m.DNS, s.host(), "A")
+func (d *demo) dig(ctx context.Context, m *member, s service, want probe.DNS) {
+	d.command("dig @%s -p %s %s A", host(m.dns), port(m.dns), s.host())
+	got, err := probe.Query(ctx, m.dns, s.host(), "A")
 	d.output(fmt.Sprintf("status: %s %s", got.Rcode, strings.Join(got.Records, " ")))
-	d.check(err == nil && got.Rcode == want.Rcode && slices.Equal(got.Records, want.Records), "%s: DNS answers %s%s", m.Name, want, because(err))
+	d.check(err == nil && got.Rcode == want.Rcode && slices.Equal(got.Records, want.Records), "%s: DNS answers %s%s", m.name, want, because(err))
 }
 
 // invisible checks that neither DNS nor xDS of a member knows a service.
-func (d *demo) invisible(ctx context.Context, m *clusterset.Member, s service) {
+func (d *demo) invisible(ctx context.Context, m *member, s service) {
 	d.dig(ctx, m, s, probe.DNS{Rcode: "NXDOMAIN"})
-	n, err := probe.Listeners(ctx, m.XDS, fmt.Sprintf("%s:%d", s.host(), grpcPort))
-	d.check(err == nil && n == 0, "%s: xDS has no listener for %s%s", m.Name, s.host(), because(err))
+	n, err := probe.Listeners(ctx, m.xds, fmt.Sprintf("%s:%d", s.host(), grpcPort))
+	d.check(err == nil && n == 0, "%s: xDS has no listener for %s%s", m.name, s.host(), because(err))
 }
 
 // assigned checks how many endpoints xDS of a member assigns to a service.
-func (d *demo) assigned(ctx context.Context, m *clusterset.Member, s service, want int) error {
-	ads, err := probe.OpenAssignment(ctx, m.XDS, s.host(), grpcPort)
+func (d *demo) assigned(ctx context.Context, m *member, s service, want int) error {
+	ads, err := probe.OpenAssignment(ctx, m.xds, s.host(), grpcPort)
 	if err != nil {
 		return err
 	}
 	defer ads.Close()
 	addresses, err := ads.NextAssignment()
-	d.check(err == nil && len(addresses) == want, "%s: xDS assigns %v to %s%s", m.Name, addresses, probe.ClusterName(s.host(), grpcPort), because(err))
+	d.check(err == nil && len(addresses) == want, "%s: xDS assigns %v to %s%s", m.name, addresses, probe.ClusterName(s.host(), grpcPort), because(err))
 	return nil
 }
 
@@ -60,7 +60,7 @@ func (d *demo) target(s service) string { return fmt.Sprintf("xds:///%s:%d", s.h
 
 // answers calls web from west until every backend of want, and no other, answered.
 func (d *demo) answers(ctx context.Context, want ...string) error {
-	caller, err := probe.NewCaller(d.set.Member("west").XDS, d.target(web))
+	caller, err := probe.NewCaller(d.member("west").xds, d.target(web))
 	if err != nil {
 		return err
 	}

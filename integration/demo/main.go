@@ -1,6 +1,6 @@
-// Command demo shows the whole way on this machine: three real control planes, an agent for each, and
-// one service that is exported, used by every door, extended, withdrawn, and served through the death
-// of an agent. Each check prints a line that begins with ok or FAIL.
+// Command demo shows the whole way on this machine: three real control planes, linked by hansa's own
+// commands, and one service that is exported, used by every door, extended, withdrawn, and served through
+// the death of an agent. Each check prints a line that begins with ok or FAIL.
 package main
 
 import (
@@ -59,8 +59,13 @@ func run(ctx context.Context, then func(*demo)) (failed int, err error) {
 	}
 	for _, step := range steps {
 		d.title(step.title)
-		if d.try(ctx, step); ctx.Err() != nil {
+		more := d.try(ctx, step)
+		if ctx.Err() != nil {
 			return d.failed, ctx.Err()
+		}
+		if !more {
+			d.summary()
+			return d.failed, nil
 		}
 	}
 	d.report()

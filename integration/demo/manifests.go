@@ -30,10 +30,7 @@ func (s service) manifest() string {
 	return fmt.Sprintf(`apiVersion: v1
 kind: Service
 metadata: {name: %s, namespace: shop}
-spec:
-  ports:
-  - {name: http, port: %d}
-  - {name: grpc, port: %d}
+spec: {ports: [{name: http, port: %d}, {name: grpc, port: %d}]}
 `, s.name, httpPort, grpcPort)
 }
 
@@ -41,25 +38,11 @@ spec:
 func (s service) slice(b *echo.Server) string {
 	return fmt.Sprintf(`apiVersion: discovery.k8s.io/v1
 kind: EndpointSlice
-metadata:
-  name: %s
-  namespace: shop
-  labels: {kubernetes.io/service-name: %s}
+metadata: {name: %s, namespace: shop, labels: {kubernetes.io/service-name: %s}}
 addressType: %s
-ports:
-- {name: http, port: %d}
-- {name: grpc, port: %d}
-endpoints:
-- {addresses: ["%s"]}
+ports: [{name: http, port: %d}, {name: grpc, port: %d}]
+endpoints: [{addresses: ["%s"]}]
 `, b.Name, s.name, family(b.HTTP.Addr()), b.HTTP.Port(), b.GRPC.Port(), b.HTTP.Addr())
-}
-
-// export is the ServiceExport of the service.
-func (s service) export() string {
-	return fmt.Sprintf(`apiVersion: multicluster.x-k8s.io/v1beta1
-kind: ServiceExport
-metadata: {name: %s, namespace: shop}
-`, s.name)
 }
 
 func family(a netip.Addr) discoveryv1.AddressType {

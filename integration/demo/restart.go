@@ -19,8 +19,8 @@ import (
 // restart kills the agent of west by SIGKILL while a client goes on calling lighthouse, and starts it
 // again.
 func (d *demo) restart(ctx context.Context) error {
-	west := d.set.Member("west")
-	before, err := west.Versions(ctx)
+	west := d.member("west")
+	before, err := west.objects().Versions(ctx)
 	if err != nil {
 		return err
 	}
@@ -33,7 +33,7 @@ func (d *demo) restart(ctx context.Context) error {
 		return err
 	}
 	d.command("kill -9 <the agent of west>; sleep 1; hansa-agent --cluster west …")
-	if err := west.KillAgent(); err != nil {
+	if err := west.kill(); err != nil {
 		return err
 	}
 	// A second without the agent, so that the client really is on its own.
@@ -43,11 +43,11 @@ func (d *demo) restart(ctx context.Context) error {
 		return ctx.Err()
 	}
 	began := time.Now()
-	if err := west.StartAgent(ctx); err != nil {
+	if err := west.start(ctx); err != nil {
 		return err
 	}
 	d.ok("west: the agent is ready again %s after its start", milliseconds(time.Since(began)))
-	ads, err := probe.OpenAssignment(ctx, west.XDS, lighthouse.host(), grpcPort)
+	ads, err := probe.OpenAssignment(ctx, west.xds, lighthouse.host(), grpcPort)
 	if err != nil {
 		return err
 	}
@@ -60,10 +60,10 @@ func (d *demo) restart(ctx context.Context) error {
 	if err := awaitHeard(ctx, west); err != nil {
 		return err
 	}
-	d.ok("west: every other cluster is heard again %s after the start", milliseconds(time.Since(began)))
+	d.ok("west: every other cluster is heard again %.1f s after the start, as the killed agent's Lease ran out", time.Since(began).Seconds())
 	calls, failures := load.stop()
 	d.check(calls > 0 && failures == 0, "west: %d calls meanwhile, %d failed", calls, failures)
-	after, err := west.Versions(ctx)
+	after, err := west.objects().Versions(ctx)
 	if err != nil {
 		return err
 	}
@@ -81,14 +81,14 @@ type writes struct {
 	watching sync.WaitGroup
 }
 
-func watchWrites(ctx context.Context, m *clusterset.Member) (*writes, error) {
+func watchWrites(ctx context.Context, m *member) (*writes, error) {
 	w := &writes{}
 	for _, list := range clusterset.Kinds() {
-		if err := m.Client.List(ctx, list, clusterset.Made); err != nil {
+		if err := m.client.List(ctx, list, clusterset.Made); err != nil {
 			return nil, err
 		}
 		from := &client.ListOptions{Raw: &metav1.ListOptions{ResourceVersion: list.GetResourceVersion()}}
-		events, err := m.Client.Watch(ctx, list, clusterset.Made, from)
+		events, err := m.client.Watch(ctx, list, clusterset.Made, from)
 		if err != nil {
 			return nil, err
 		}
@@ -122,8 +122,8 @@ type load struct {
 	calls, failures int
 }
 
-func startLoad(ctx context.Context, m *clusterset.Member, target string) (*load, error) {
-	caller, err := probe.NewCaller(m.XDS, target)
+func startLoad(ctx context.Context, m *member, target string) (*load, error) {
+	caller, err := probe.NewCaller(m.xds, target)
 	if err != nil {
 		return nil, err
 	}
@@ -157,9 +157,9 @@ func (l *load) stop() (calls, failures int) {
 
 // awaitHeard waits until the agent holds no cluster's records from memory alone. Its metrics are all
 // that tells, so they are asked again and again.
-func awaitHeard(ctx context.Context, m *clusterset.Member) error {
+func awaitHeard(ctx context.Context, m *member) error {
 	for {
-		text, err := m.Get(ctx, "/metrics")
+		text, err := m.get(ctx, "/metrics")
 		if err != nil {
 			return err
 		}

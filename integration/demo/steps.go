@@ -12,41 +12,27 @@ import (
 	mcsv1beta1 "sigs.k8s.io/mcs-api/pkg/apis/v1beta1"
 	"sigs.k8s.io/yaml"
 
-	"github.com/hansa-mcs/hansa/integration/clusterset"
 	"github.com/hansa-mcs/hansa/integration/probe"
 )
 
 // steps are shown in this order; each builds on those before.
 var steps = []step{
-	{"(a) a Service without a ServiceExport is invisible elsewhere", (*demo).private},
-	{"(b) a ServiceExport in east makes it usable in west and north", (*demo).export},
-	{"(c) a proxyless gRPC client in west is answered from east", (*demo).call},
-	{"(d) exported from north too, both answer", (*demo).both},
-	{"(e) an endpoint added in east is seen in west", (*demo).grow},
-	{"(f) the ServiceExports deleted, it is gone everywhere", (*demo).withdraw},
-	{"(g) the agent of west dies and comes back under load", (*demo).restart},
+	{"two empty clusters: init, join, export", (*demo).link, true},
+	{"north joins them", (*demo).third, true},
+	{"(a) a Service without a ServiceExport is invisible elsewhere", (*demo).private, false},
+	{"(b) a ServiceExport in east makes it usable in west and north", (*demo).export, false},
+	{"(c) a proxyless gRPC client in west is answered from east", (*demo).call, false},
+	{"(d) exported from north too, both answer", (*demo).both, false},
+	{"(e) an endpoint added in east is seen in west", (*demo).grow, false},
+	{"(f) the ServiceExports deleted, it is gone everywhere", (*demo).withdraw, false},
+	{"(g) the agent of west dies and comes back under load", (*demo).restart, false},
 }
 
-// private makes web in east without exporting it, and then exports lighthouse: once that is seen
-// elsewhere, web would be too.
+// private looks for web, which is in east and not exported. Lighthouse was exported after web was made: where that is
+// seen, web would be too.
 func (d *demo) private(ctx context.Context) error {
-	for _, m := range d.set.Members() {
-		if _, err := d.kubectl(ctx, m.Name, "create", "namespace", "shop"); err != nil {
-			return err
-		}
-	}
-	if err := d.deploy(ctx, "east", web, "east"); err != nil {
-		return err
-	}
-	if err := d.deploy(ctx, "east", lighthouse, "east-lighthouse"); err != nil {
-		return err
-	}
-	fmt.Fprintln(d.out, "  lighthouse is exported, to show that web would be seen if it were:")
-	if err := d.apply(ctx, "east", "export-lighthouse.yaml", lighthouse.export()); err != nil {
-		return err
-	}
 	for _, name := range []string{"west", "north"} {
-		m := d.set.Member(name)
+		m := d.member(name)
 		if _, err := d.imported(ctx, m, lighthouse, 1); err != nil {
 			return fmt.Errorf("lighthouse in %s: %w", name, err)
 		}
@@ -62,11 +48,11 @@ func (d *demo) private(ctx context.Context) error {
 
 // export exports web and looks at it through every door.
 func (d *demo) export(ctx context.Context) error {
-	if err := d.apply(ctx, "east", "export-web.yaml", web.export()); err != nil {
+	if _, err := d.hansa(ctx, "export", "web", "-n", "shop", "--context", "east"); err != nil {
 		return err
 	}
 	for _, name := range []string{"west", "north"} {
-		m := d.set.Member(name)
+		m := d.member(name)
 		si, err := d.imported(ctx, m, web, 1)
 		if err != nil {
 			return fmt.Errorf("web in %s: %w", name, err)
@@ -75,7 +61,7 @@ func (d *demo) export(ctx context.Context) error {
 			return err
 		}
 		d.ok("%s: ServiceImport web has the clusterset IP %s", name, strings.Join(si.Spec.IPs, ", "))
-		if err := d.objects(ctx, m); err != nil {
+		if err := d.curl(ctx, m, web, "east"); err != nil {
 			return err
 		}
 		d.dig(ctx, m, web, probe.DNS{Rcode: "NOERROR", Records: si.Spec.IPs})
@@ -86,9 +72,9 @@ func (d *demo) export(ctx context.Context) error {
 	return nil
 }
 
-// objects looks at the imported slices of web, and calls the endpoint that they name.
-func (d *demo) objects(ctx context.Context, m *clusterset.Member) error {
-	out, err := d.kubectl(ctx, m.Name, "-n", "shop", "get", "endpointslices", "-l", mcsv1beta1.LabelServiceName+"=web",
+// curl looks at the imported slices of a service, and calls the endpoint that they name, which is to be that backend.
+func (d *demo) curl(ctx context.Context, m *member, s service, backend string) error {
+	out, err := d.kubectl(ctx, m.name, "-n", "shop", "get", "endpointslices", "-l", mcsv1beta1.LabelServiceName+"="+s.name,
 		"-o", `jsonpath={range .items[*]}{.endpoints[0].addresses[0]}:{.ports[?(@.name=="http")].port}{"\n"}{end}`)
 	if err != nil {
 		return err
@@ -97,7 +83,7 @@ func (d *demo) objects(ctx context.Context, m *clusterset.Member) error {
 	d.command("curl http://%s", address)
 	answer, err := probe.Fetch(ctx, "http://"+address)
 	d.output(answer)
-	d.check(err == nil && answer == "east\n", "%s: the EndpointSlice leads to the backend in east", m.Name)
+	d.check(err == nil && answer == backend+"\n", "%s: the EndpointSlice leads to the backend in east%s", m.name, because(err))
 	return nil
 }
 
@@ -111,15 +97,20 @@ func (d *demo) both(ctx context.Context) error {
 	if err := d.deploy(ctx, "north", web, "north"); err != nil {
 		return err
 	}
-	if err := d.apply(ctx, "north", "export-web.yaml", web.export()); err != nil {
+	if _, err := d.hansa(ctx, "export", "web", "-n", "shop", "--context", "north"); err != nil {
 		return err
 	}
-	si, err := d.imported(ctx, d.set.Member("west"), web, 2)
+	si, err := d.imported(ctx, d.member("west"), web, 2)
 	if err != nil {
 		return err
 	}
 	d.ok("west: ServiceImport web lists the clusters %v", clusters(si))
-	return d.answers(ctx, "east", "north")
+	if err := d.answers(ctx, "east", "north"); err != nil {
+		return err
+	}
+	_, err = d.hansa(ctx, "explain", "--agent", d.member("west").http, "shop/web")
+	d.check(err == nil, "west: hansa explain finds nothing wrong with shop/web%s", because(err))
+	return nil
 }
 
 // grow adds an endpoint in east and measures until a client in west has it, and until it is answered by
@@ -129,8 +120,8 @@ func (d *demo) grow(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	west := d.set.Member("west")
-	caller, err := probe.NewCaller(west.XDS, d.target(web))
+	west := d.member("west")
+	caller, err := probe.NewCaller(west.xds, d.target(web))
 	if err != nil {
 		return err
 	}
@@ -138,7 +129,7 @@ func (d *demo) grow(ctx context.Context) error {
 	if _, err := caller.Call(ctx); err != nil {
 		return err
 	}
-	ads, err := probe.OpenAssignment(ctx, west.XDS, web.host(), grpcPort)
+	ads, err := probe.OpenAssignment(ctx, west.xds, web.host(), grpcPort)
 	if err != nil {
 		return err
 	}
@@ -154,7 +145,7 @@ func (d *demo) grow(ctx context.Context) error {
 		return err
 	}
 	began := time.Now()
-	if err := d.set.Member("east").Client.Create(ctx, &slice); err != nil {
+	if err := d.member("east").client.Create(ctx, &slice); err != nil {
 		return err
 	}
 	for addresses := []netip.AddrPort(nil); !slices.Contains(addresses, b.GRPC); {
@@ -175,14 +166,15 @@ func (d *demo) grow(ctx context.Context) error {
 
 // withdraw deletes both exports of web.
 func (d *demo) withdraw(ctx context.Context) error {
-	for _, cluster := range []string{"east", "north"} {
-		if _, err := d.kubectl(ctx, cluster, "-n", "shop", "delete", "serviceexport", "web"); err != nil {
-			return err
-		}
+	if _, err := d.hansa(ctx, "unexport", "web", "-n", "shop", "--context", "east"); err != nil {
+		return err
 	}
-	for _, m := range d.set.Members() {
-		err := m.AwaitWithdrawn(ctx, "shop", web.name)
-		d.check(err == nil, "%s: ServiceImport and EndpointSlices of web are gone, the address rests%s", m.Name, because(err))
+	if _, err := d.kubectl(ctx, "north", "-n", "shop", "delete", "serviceexport", "web"); err != nil {
+		return err
+	}
+	for _, m := range d.members {
+		err := m.objects().AwaitWithdrawn(ctx, "shop", web.name)
+		d.check(err == nil, "%s: ServiceImport and EndpointSlices of web are gone, the address rests%s", m.name, because(err))
 		d.invisible(ctx, m, web)
 	}
 	return nil
