@@ -48,6 +48,7 @@ var bounds = map[string]bound{
 	"takeover/kill/lost":              {0, "objects"},
 	"coldstart/xds/missing":           {0, "endpoints"},
 	"coldstart/dns/negative":          {0, "answers"},
+	"status/max":                      {300, "ms"},
 	"export/import/p99":               {250, "ms"},
 	"export/conflict/p99":             {250, "ms"},
 	"thousand/west/all":               {60, "s"},

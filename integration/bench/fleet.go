@@ -119,8 +119,12 @@ func (f *fleet) fill(ctx context.Context, b *bench) error {
 				return create(ctx, m, append(knownService(m.Name, i), exportOf(knownNamespace, knownName(m.Name, i)))...)
 			})
 		})
-		group.Go(func() error { return awaitAll(groupCtx, m, &mcsv1beta1.ServiceImportList{}, isReady) })
-		group.Go(func() error { return awaitAll(groupCtx, m, &discoveryv1.EndpointSliceList{}, isFilled) })
+		group.Go(func() error {
+			return awaitAll(groupCtx, m, &mcsv1beta1.ServiceImportList{}, knownNamespace, 2*knownServices, isReady)
+		})
+		group.Go(func() error {
+			return awaitAll(groupCtx, m, &discoveryv1.EndpointSliceList{}, knownNamespace, 2*knownServices, isFilled)
+		})
 	}
 	if err := group.Wait(); err != nil {
 		return err
@@ -129,14 +133,14 @@ func (f *fleet) fill(ctx context.Context, b *bench) error {
 	return nil
 }
 
-// awaitAll waits until a member's agents have made of all known services what is wanted.
-func awaitAll[T client.Object](ctx context.Context, m *clusterset.Member, list client.ObjectList, want func(T) bool) error {
-	d, err := watchObjects(ctx, m, list, knownNamespace, clusterset.Made)
+// awaitAll waits until a member's agents have made so many objects of a kind in a namespace, all as wanted.
+func awaitAll[T client.Object](ctx context.Context, m *clusterset.Member, list client.ObjectList, namespace string, n int, want func(T) bool) error {
+	d, err := watchObjects(ctx, m, list, namespace, clusterset.Made)
 	if err != nil {
 		return err
 	}
 	defer d.close()
-	_, err = d.await(ctx, "all as wanted", counting(2*knownServices, want))
+	_, err = d.await(ctx, "all as wanted", counting(n, want))
 	return err
 }
 

@@ -1,7 +1,7 @@
 // Command bench measures on this machine how long changes take on their way through a real clusterset: three
 // control planes, east, west and north, with an agent for each, all as processes of their own; and what it takes to
-// hold and to follow the records of many clusters, without Kubernetes. For the latter it starts itself once more, as
-// bench peers.
+// hold and to follow the records of many clusters, without Kubernetes. For members without Kubernetes it starts itself
+// once more, as bench peers and bench exporters.
 //
 // In: nothing but flags. Out: on standard output a line that says what the machine is, then one row for
 // each value, as row.String prints it, and a line that counts them; progress goes to standard error. The command
@@ -61,7 +61,7 @@ type group struct {
 
 // groups are measured in this order: first those that do without the clusterset, which would take cores from them;
 // memory is last, so that it is what the others left.
-var groups = []group{replication, idle, pace, takeover, coldstart, endpoint, export, thousand, memory}
+var groups = []group{replication, idle, pace, takeover, coldstart, status, endpoint, export, thousand, memory}
 
 func main() {
 	var f flags
@@ -73,8 +73,11 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	do := func() error { return start(ctx, f) }
-	if flag.Arg(0) == "peers" { // live starts this command once more
+	switch flag.Arg(0) { // this command starts itself once more
+	case "peers": // of live
 		do = func() error { return runPeers(ctx, flag.Args()[1:]) }
+	case "exporters": // of status
+		do = func() error { return runExporters(ctx, flag.Args()[1:]) }
 	}
 	if err := do(); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
