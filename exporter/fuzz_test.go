@@ -138,7 +138,7 @@ func maySee(export *mcsv1beta1.ServiceExport, former *federation.Export) []strin
 		}
 		return nil
 	}
-	list, err := consumers(text)
+	list, err := ParseConsumers(text)
 	if err != nil && former != nil {
 		return former.Consumers
 	}

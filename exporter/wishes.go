@@ -39,7 +39,7 @@ func wishesOf(export *mcsv1beta1.ServiceExport, former *federation.Export) wishe
 		former = &federation.Export{}
 	}
 	w := wishes{kept: map[string]bool{}}
-	w.consumers = word(&w, export, ConsumersAnnotation, consumers, slices.Clone(former.Consumers))
+	w.consumers = word(&w, export, ConsumersAnnotation, ParseConsumers, slices.Clone(former.Consumers))
 	w.quiet.Demote = word(&w, export, demoteAnnotation, delay(""), former.Quiet.Demote)
 	w.quiet.Withdraw = word(&w, export, withdrawAnnotation, delay(", or 0 for never"), former.Quiet.Withdraw)
 	w.order(export, former.Quiet)
@@ -148,9 +148,9 @@ func (w *wishes) holds() []string {
 	return list
 }
 
-// consumers reads a list of clusters. One that is empty, or has an empty place, is more likely a slip than meant: who
+// ParseConsumers reads a list of clusters, as ConsumersAnnotation has it. One that is empty, or has an empty place, is more likely a slip than meant: who
 // wants that nobody sees a service does not export it.
-func consumers(text string) ([]string, error) {
+func ParseConsumers(text string) ([]string, error) {
 	var list []string
 	for item := range strings.SplitSeq(text, ",") {
 		item = strings.TrimSpace(item)

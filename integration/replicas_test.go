@@ -95,7 +95,7 @@ func (r *replicas) in(part func(*replicas)) func(*testing.T) {
 func (r *replicas) leader(cluster string) (leads, stands *clusterset.Member) {
 	r.t.Helper()
 	var lease coordinationv1.Lease
-	key := client.ObjectKey{Namespace: agent.Defaults().Namespace, Name: agent.LeaseName}
+	key := client.ObjectKey{Namespace: agent.Defaults().Namespace, Name: election.LeaseName}
 	if err := r.Member(cluster).Client.Get(r.t.Context(), key, &lease); err != nil {
 		r.t.Fatal(err)
 	}
@@ -235,7 +235,7 @@ func (r *replicas) awaitLeader(cluster string, m *clusterset.Member) {
 	ctx, cancel := context.WithTimeout(r.t.Context(), patience)
 	defer cancel()
 	_, err := clusterset.Await(ctx, m.Client, &coordinationv1.LeaseList{}, func(l *coordinationv1.Lease) bool {
-		return l.Name == agent.LeaseName && l.Spec.HolderIdentity != nil && strings.HasSuffix(*l.Spec.HolderIdentity, "/"+m.Federation)
+		return l.Name == election.LeaseName && l.Spec.HolderIdentity != nil && strings.HasSuffix(*l.Spec.HolderIdentity, "/"+m.Federation)
 	}, client.InNamespace(agent.Defaults().Namespace))
 	if err != nil {
 		r.t.Fatalf("%s: waiting for the agent at %s to lead: %v", cluster, m.Federation, err)

@@ -41,6 +41,7 @@ type Up struct {
 	Peer  federation.ClusterID // this agent's own cluster for its leader or a standby
 	Role  Role
 	Since time.Time
+	Heard time.Time // when the last frame came
 	// Dialer is the cluster whose agent opened the stream.
 	Dialer federation.ClusterID
 	// Theirs is how much the other side has of those that it speaks for, as it last said; Acked how much of ours.
@@ -159,7 +160,7 @@ func (x *Exchange) Streams() []Up {
 func (l *link) stats() (Up, bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	s := Up{Peer: l.peer, Role: l.role, Since: l.up, Dialer: l.dialer, Acked: l.session.acked, Theirs: map[federation.ClusterID]federation.Head{}}
+	s := Up{Peer: l.peer, Role: l.role, Since: l.up, Heard: time.Unix(0, l.heard.Load()), Dialer: l.dialer, Acked: l.session.acked, Theirs: map[federation.ClusterID]federation.Head{}}
 	for owner, t := range l.session.receiver.takes {
 		s.Theirs[owner] = t.head
 	}

@@ -78,6 +78,17 @@ func LoadAuthority(clusterset string, caPEM, keyPEM []byte) (*Authority, error) 
 // Pin returns the digest by which a Token knows the CA.
 func (a *Authority) Pin() Digest { return KeyDigest(a.cert) }
 
+// Usable returns why certificates of the CA are of no use to a member that trusts the CAs of a bundle, or nil.
+func (a *Authority) Usable(trusted []byte, now time.Time) error {
+	switch {
+	case !Pinned(trusted, a.Pin()):
+		return errors.New("it is another CA than this cluster's own certificate is of")
+	case now.Before(a.cert.NotBefore) || now.After(a.cert.NotAfter):
+		return fmt.Errorf("the CA is good from %s to %s, and it is %s here", stamp(a.cert.NotBefore), stamp(a.cert.NotAfter), stamp(now))
+	}
+	return nil
+}
+
 // CAPEM returns the CA certificate.
 func (a *Authority) CAPEM() []byte { return certPEM(a.cert.Raw) }
 

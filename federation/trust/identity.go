@@ -73,6 +73,11 @@ func (id *Identity) Reload() error {
 	if err != nil {
 		return err
 	}
+	return id.takeFiles(c)
+}
+
+// takeFiles takes what the files hold.
+func (id *Identity) takeFiles(c Credentials) error {
 	if err := id.take(id.files, c); err != nil {
 		return err
 	}

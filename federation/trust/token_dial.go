@@ -105,3 +105,17 @@ func Pinned(caPEM []byte, pin Digest) bool {
 	certs, err := parseCertificates(caPEM)
 	return err == nil && slices.ContainsFunc(certs, func(c *x509.Certificate) bool { return c.IsCA && KeyDigest(c) == pin })
 }
+
+// PinnedOnly returns those of the CA certificates that have a digest, in PEM; nil if none has.
+func PinnedOnly(caPEM []byte, pin Digest) (out []byte) {
+	certs, err := parseCertificates(caPEM)
+	if err != nil {
+		return nil
+	}
+	for _, c := range certs {
+		if c.IsCA && KeyDigest(c) == pin {
+			out = append(out, certPEM(c.Raw)...)
+		}
+	}
+	return out
+}

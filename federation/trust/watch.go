@@ -26,7 +26,7 @@ func (id *Identity) Watch(ctx context.Context, log *slog.Logger) error {
 		<-ctx.Done()
 		return nil
 	}
-	w := &watch{id: id, log: log, seen: *id.read.Load()}
+	w := &watch{id: id, log: log}
 	for ctx.Err() == nil {
 		if err := w.follow(ctx); err != nil && ctx.Err() == nil {
 			log.WarnContext(ctx, "the system does not tell of changes to the certificate files, so they are read now and then", "error", err, "again_in", lookTime)
@@ -38,9 +38,8 @@ func (id *Identity) Watch(ctx context.Context, log *slog.Logger) error {
 
 // watch is who reads the files of an identity again.
 type watch struct {
-	id   *Identity
-	log  *slog.Logger
-	seen Credentials // what the files held when they were last read and used
+	id  *Identity
+	log *slog.Logger
 }
 
 // follow reads the files at first and after each change, until ctx ends or changes can no longer be seen.
@@ -103,14 +102,13 @@ func settle(ctx context.Context, watcher *fsnotify.Watcher) {
 func (w *watch) look(ctx context.Context) {
 	texts, err := w.id.files.texts()
 	if err == nil {
-		if texts.equal(w.seen) {
+		if texts.equal(*w.id.read.Load()) {
 			w.id.unused.Store(nil)
 			return
 		}
-		err = w.id.take(w.id.files, texts)
+		err = w.id.takeFiles(texts)
 	}
 	if err == nil {
-		w.seen = texts
 		w.id.unused.Store(nil)
 		w.log.InfoContext(ctx, "the certificate files have changed and are in use", "file", w.id.files.Cert, "valid_until", stamp(w.id.Certificate().NotAfter))
 		return

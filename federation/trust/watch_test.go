@@ -172,7 +172,7 @@ func TestWhatIsUsedStaysUntilTheFilesChange(t *testing.T) {
 	ca := newAuthority(t, mesh)
 	f := newFiles(t, ca, "a")
 	id := must(Load(mesh, "a", f))(t)
-	w := &watch{id: id, log: quietLog, seen: id.Credentials()}
+	w := &watch{id: id, log: quietLog}
 	renewed := must(ca.NewMember("a", time.Now()))(t)
 	if err := id.Use(renewed); err != nil {
 		t.Fatal(err)
@@ -194,7 +194,7 @@ func TestWhatIsWrongWithFilesIsToldOnce(t *testing.T) {
 	id := must(Load(mesh, "a", f))(t)
 	good := string(id.Credentials().Cert)
 	said := make(lines, 100)
-	w := &watch{id: id, log: slog.New(slog.NewTextHandler(said, nil)), seen: id.Credentials()}
+	w := &watch{id: id, log: slog.New(slog.NewTextHandler(said, nil))}
 	for _, step := range []struct {
 		text string
 		told int

@@ -17,6 +17,7 @@ import (
 	mcsv1beta1 "sigs.k8s.io/mcs-api/pkg/apis/v1beta1"
 
 	"github.com/hansa-mcs/hansa/cmd/hansa-agent/agent"
+	"github.com/hansa-mcs/hansa/cmd/hansa-agent/election"
 	"github.com/hansa-mcs/hansa/integration/balancer"
 	"github.com/hansa-mcs/hansa/integration/clusterset"
 )
@@ -164,7 +165,7 @@ func knownAddress(cluster string, i, n int) netip.Addr {
 // leader returns the agent that holds a cluster's Lease, and the other one of two.
 func (f *fleet) leader(ctx context.Context, cluster string) (leads, stands *clusterset.Member, err error) {
 	var lease coordinationv1.Lease
-	key := client.ObjectKey{Namespace: agent.Defaults().Namespace, Name: agent.LeaseName}
+	key := client.ObjectKey{Namespace: agent.Defaults().Namespace, Name: election.LeaseName}
 	if err := f.set.Member(cluster).Client.Get(ctx, key, &lease); err != nil {
 		return nil, nil, fmt.Errorf("reading the Lease of %s: %w", cluster, err)
 	}

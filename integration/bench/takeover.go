@@ -14,6 +14,7 @@ import (
 	mcsv1beta1 "sigs.k8s.io/mcs-api/pkg/apis/v1beta1"
 
 	"github.com/hansa-mcs/hansa/cmd/hansa-agent/agent"
+	"github.com/hansa-mcs/hansa/cmd/hansa-agent/election"
 	"github.com/hansa-mcs/hansa/integration/clusterset"
 )
 
@@ -160,7 +161,7 @@ func (t *takeovers) time(ctx context.Context, ended, next *clusterset.Member, en
 	group, ctx := errgroup.WithContext(ctx)
 	var leads, inEast, inWest time.Time
 	group.Go(func() (err error) {
-		leads, err = leases.await(ctx, "another leader", showing(agent.LeaseName, func(l *coordinationv1.Lease) bool { return holds(l, next) }))
+		leads, err = leases.await(ctx, "another leader", showing(election.LeaseName, func(l *coordinationv1.Lease) bool { return holds(l, next) }))
 		return err
 	})
 	group.Go(func() (err error) {

@@ -12,6 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/hansa-mcs/hansa/cmd/hansa-agent/agent"
+	"github.com/hansa-mcs/hansa/cmd/hansa-agent/election"
 	"github.com/hansa-mcs/hansa/integration/clusterset"
 )
 
@@ -100,7 +101,7 @@ var errUnwanted = errors.New("it is not as it should be")
 func (r *run) leader(ctx context.Context, cluster string) (leads, stands *clusterset.Member, err error) {
 	var lease coordinationv1.Lease
 	pair := r.pairs[cluster]
-	key := client.ObjectKey{Namespace: agent.Defaults().Namespace, Name: agent.LeaseName}
+	key := client.ObjectKey{Namespace: agent.Defaults().Namespace, Name: election.LeaseName}
 	if err := pair[0].Client.Get(ctx, key, &lease); err != nil {
 		return nil, nil, fmt.Errorf("reading the Lease of %s: %w", cluster, err)
 	}
@@ -123,7 +124,7 @@ func (r *run) awaitLeader(ctx context.Context, m *clusterset.Member) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	_, err := clusterset.Await(ctx, m.Client, &coordinationv1.LeaseList{}, func(l *coordinationv1.Lease) bool {
-		return l.Name == agent.LeaseName && l.Spec.HolderIdentity != nil && strings.HasSuffix(*l.Spec.HolderIdentity, portOf(m.Federation))
+		return l.Name == election.LeaseName && l.Spec.HolderIdentity != nil && strings.HasSuffix(*l.Spec.HolderIdentity, portOf(m.Federation))
 	}, client.InNamespace(agent.Defaults().Namespace))
 	if err != nil {
 		return fmt.Errorf("waiting for the agent of %s at %s to lead: %w", m.Name, m.Federation, err)

@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"fmt"
+	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
@@ -34,7 +35,13 @@ func (m *member) authority(ctx context.Context) (*trust.Authority, error) {
 	if apierrors.IsForbidden(err) {
 		return nil, nil
 	}
-	return ca, err
+	if ca == nil || err != nil {
+		return nil, err
+	}
+	if err := ca.Usable(m.identity.Credentials().CA, time.Now()); err != nil {
+		return nil, fmt.Errorf("reading Secret %s: %w", secrets.CAName, err)
+	}
+	return ca, nil
 }
 
 // mostFirst bounds how many members a cluster that joins is told of: one that it reaches tells it of the others.

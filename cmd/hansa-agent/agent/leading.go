@@ -22,9 +22,6 @@ import (
 	"github.com/hansa-mcs/hansa/federation/trust"
 )
 
-// LeaseName is the Lease by which one of a cluster's agents leads.
-const LeaseName = "hansa-agent"
-
 // newElection returns this agent's part in the election of its cluster's leader.
 func (m *member) newElection() error {
 	address, err := m.replicaAddress()
@@ -40,7 +37,7 @@ func (m *member) newElection() error {
 	if err != nil {
 		return fmt.Errorf("making a client of Leases: %w", err)
 	}
-	m.election, err = election.New(election.Config{Client: leases, Namespace: m.options.Namespace, Name: LeaseName, Identity: m.name, Log: m.log})
+	m.election, err = election.New(election.Config{Client: leases, Namespace: m.options.Namespace, Name: election.LeaseName, Identity: m.name, Log: m.log})
 	return err
 }
 

@@ -67,6 +67,7 @@ func (m *member) read(now time.Time) *reading {
 		streams:   m.exchange.Streams(),
 		totals:    m.exchange.Totals(),
 		port:      m.port.Stats(),
+		joins:     m.enroll.Stats(),
 		blocked:   m.blocked.Count(),
 		conflicts: map[string]bool{},
 	}

@@ -129,13 +129,16 @@ var (
 
 // Who connects, and who is there.
 var (
-	accepted   = counter("hansa_federation_connections_accepted_total", "Connections of members that were accepted.", "")
-	refused    = counter("hansa_federation_connections_refused_total", "Connections that were refused: the handshake failed, nobody listens for the protocol, or the leader could not be reached.", "a steady rate: a member's certificate is not valid, or a stranger knocks; the log says who")
-	passed     = counter("hansa_federation_connections_passed_total", "Connections that a standby passed on to its leader.", "")
-	passing    = gauge("hansa_federation_connections_passing", "Connections that a standby is passing on to its leader now.", "")
-	leaderless = counter("hansa_federation_connections_leaderless_total", "Connections that were closed because no agent of this cluster led.", "an increase for more than a minute")
-	members    = gauge("hansa_members", "Agents of other clusters that gossip knows; of the leader alone.", "less than the other clusters that there should be, for five minutes")
-	dropped    = counter("hansa_gossip_packets_dropped_total", "Gossip packets that were not sent; of the leader alone. It begins anew with each stint.", "a steady rate: some member cannot be dialed from here")
+	accepted     = counter("hansa_federation_connections_accepted_total", "Connections of members that were accepted.", "")
+	refused      = counter("hansa_federation_connections_refused_total", "Connections that were refused: the handshake failed, nobody listens for the protocol, or the leader could not be reached.", "a steady rate: a member's certificate is not valid, or a stranger knocks; the log says who")
+	passed       = counter("hansa_federation_connections_passed_total", "Connections that a standby passed on to its leader.", "")
+	passing      = gauge("hansa_federation_connections_passing", "Connections that a standby is passing on to its leader now.", "")
+	leaderless   = counter("hansa_federation_connections_leaderless_total", "Connections that were closed because no agent of this cluster led.", "an increase for more than a minute")
+	joinRequests = counter("hansa_join_requests_total",
+		"Requests to this agent for a certificate, by what became of them: result is joined, renewed, silent for a connection without a request, or why it was refused, which the log calls code: unknown is a token that there is not, or another secret.",
+		"`increase(hansa_join_requests_total{result=\"unknown\"}[1h]) > 10`: somebody guesses tokens, or goes on with one that was revoked; the log says from where. busy is who asks too often, as who guesses does soon. Any increase of failed: the log says why", "result")
+	members = gauge("hansa_members", "Agents of other clusters that gossip knows; of the leader alone.", "less than the other clusters that there should be, for five minutes")
+	dropped = counter("hansa_gossip_packets_dropped_total", "Gossip packets that were not sent; of the leader alone. It begins anew with each stint.", "a steady rate: some member cannot be dialed from here")
 )
 
 // What is wrong in this cluster.
@@ -153,6 +156,6 @@ var sections = []struct {
 	{"This agent", []*metric{viewRevision, changeToView, leading, suspended, leaderKnown, leaderStream, stints, standbys, outside}},
 	{"The clusters", []*metric{alive, fates, unsteady, held, heard, streamUp, restored, exports, endpoints, behind, unacked}},
 	{"The streams", []*metric{receivedBytes, receivedFrames, sentBytes, sentFrames, receivedRecords, receivedPatches, receivedWithdrawals, streamsBegun, refusedRecords, changeSeconds}},
-	{"The port and gossip", []*metric{accepted, refused, passed, passing, leaderless, members, dropped}},
+	{"The port and gossip", []*metric{accepted, refused, passed, passing, leaderless, joinRequests, members, dropped}},
 	{"What is in the way", []*metric{conflict, blocked, xdsRefusals}},
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/hansa-mcs/hansa/federation/gossip"
 	"github.com/hansa-mcs/hansa/federation/stream"
 	"github.com/hansa-mcs/hansa/federation/trust"
+	"github.com/hansa-mcs/hansa/federation/trust/enroll"
 	"github.com/hansa-mcs/hansa/importer"
 )
 
@@ -31,6 +32,7 @@ type reading struct {
 	totals    map[federation.ClusterID]stream.Stats
 	gossip    *gossiped // nil while this agent takes no part
 	port      trust.PortStats
+	joins     enroll.Stats
 	conflicts map[string]bool // by property
 	blocked   map[string]int  // by reason
 	refusals  *uint64         // by xDS clients; nil without xDS
@@ -93,6 +95,7 @@ func (r *reading) showAgent(ch chan<- prometheus.Metric) {
 	passed.send(ch, float64(r.port.Passed))
 	passing.send(ch, float64(r.port.Passing))
 	leaderless.send(ch, float64(r.port.Leaderless))
+	r.showJoins(ch)
 	if r.gossip != nil {
 		members.send(ch, float64(r.gossip.members))
 		dropped.send(ch, float64(r.gossip.dropped))
@@ -105,6 +108,16 @@ func (r *reading) showAgent(ch chan<- prometheus.Metric) {
 	}
 	if r.refusals != nil {
 		xdsRefusals.send(ch, float64(*r.refusals))
+	}
+}
+
+// showJoins tells what became of who asked for a certificate.
+func (r *reading) showJoins(ch chan<- prometheus.Metric) {
+	for result, n := range map[string]uint64{"joined": r.joins.Joined, "renewed": r.joins.Renewed, "silent": r.joins.Silent} {
+		joinRequests.send(ch, float64(n), result)
+	}
+	for code, n := range r.joins.Refused {
+		joinRequests.send(ch, float64(n), string(code))
 	}
 }
 

@@ -5,7 +5,6 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
-	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -19,6 +18,7 @@ import (
 	"github.com/hansa-mcs/hansa/federation/gossip"
 	"github.com/hansa-mcs/hansa/federation/stream"
 	"github.com/hansa-mcs/hansa/federation/trust"
+	"github.com/hansa-mcs/hansa/federation/trust/enroll"
 	"github.com/hansa-mcs/hansa/importer"
 )
 
@@ -59,6 +59,7 @@ func leader() *reading {
 		},
 		gossip:    &gossiped{seen: gossip.Heads{"east": seq(8), "own": seq(5), "past": seq(10), "south": seq(6), "west": seq(4)}, members: 2, dropped: 1},
 		port:      trust.PortStats{Accepted: 6, Refused: 2},
+		joins:     enroll.Stats{Joined: 3, Renewed: 4, Silent: 5, Refused: map[enroll.Code]uint64{enroll.Unknown: 6, enroll.NoCA: 0}},
 		conflicts: map[string]bool{"clusterset.k8s.io": true},
 		blocked:   map[string]int{"refused": 3},
 		refusals:  new(uint64(1)),
@@ -145,6 +146,11 @@ hansa_federation_connections_passed_total 0
 hansa_federation_connections_passing 0
 hansa_federation_connections_refused_total 2
 hansa_gossip_packets_dropped_total 1
+hansa_join_requests_total{result="joined"} 3
+hansa_join_requests_total{result="no-ca"} 0
+hansa_join_requests_total{result="renewed"} 4
+hansa_join_requests_total{result="silent"} 5
+hansa_join_requests_total{result="unknown"} 6
 hansa_leader_known 1
 hansa_leading 1
 hansa_leading_stints_total 2
@@ -215,6 +221,9 @@ hansa_federation_connections_leaderless_total 2
 hansa_federation_connections_passed_total 4
 hansa_federation_connections_passing 1
 hansa_federation_connections_refused_total 0
+hansa_join_requests_total{result="joined"} 0
+hansa_join_requests_total{result="renewed"} 0
+hansa_join_requests_total{result="silent"} 0
 hansa_leader_known 1
 hansa_leader_stream_up 1
 hansa_leading 0
@@ -222,34 +231,6 @@ hansa_leading_stints_total 0
 hansa_leading_suspended 0
 hansa_view_revision 3
 `)
-}
-
-// Who holds the Lease and cannot renew it leads, and is told apart from who can.
-func TestALeaderThatMayNotWriteSaysSo(t *testing.T) {
-	r := leader()
-	r.standing.Leading = false
-	shown := scrape(t, &collector{func() *reading { return r }})
-	for _, line := range []string{"hansa_leading 1\n", "hansa_leading_suspended 1\n", "hansa_leader_known 1\n"} {
-		if !strings.Contains(shown, line) {
-			t.Errorf("no %q", line)
-		}
-	}
-}
-
-// Of two streams to one cluster, as there are for a moment, the newer one says how far the cluster is; both count.
-func TestTwoStreamsToOneClusterAreOne(t *testing.T) {
-	r := leader()
-	newer := r.streams[0]
-	newer.Theirs, newer.Acked.Version = map[federation.ClusterID]federation.Head{"east": {Version: seq(20)}}, seq(5)
-	r.streams = slices.Insert(r.streams, 1, newer)
-	shown := scrape(t, &collector{func() *reading { return r }})
-	for _, line := range []string{
-		`hansa_cluster_versions_behind{cluster="east"} 13`, `hansa_cluster_unacked_versions{cluster="east"} 0`, `hansa_cluster_received_bytes_total{cluster="east"} 800`,
-	} {
-		if !strings.Contains(shown, line+"\n") {
-			t.Errorf("no %q", line)
-		}
-	}
 }
 
 // What is shown is what is listed, neither more nor less, and as Prometheus wants it.
@@ -297,7 +278,7 @@ func TestAnAgentShowsMetricsFromTheStart(t *testing.T) {
 		m.http.listener.Close()
 	}()
 	shown := scrapeAll(t, m.metrics())
-	for _, line := range []string{"hansa_leading 0", "hansa_leader_known 0", "hansa_view_revision 0", "hansa_change_to_view_seconds_count 0", `hansa_services_blocked{reason="refused"} 0`, `hansa_services_blocked{reason="policy"} 0`} {
+	for _, line := range []string{"hansa_leading 0", "hansa_leader_known 0", "hansa_view_revision 0", "hansa_change_to_view_seconds_count 0", `hansa_join_requests_total{result="unknown"} 0`, `hansa_services_blocked{reason="refused"} 0`, `hansa_services_blocked{reason="policy"} 0`} {
 		if !strings.Contains(shown, line+"\n") {
 			t.Errorf("no %q", line)
 		}

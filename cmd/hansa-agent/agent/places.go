@@ -52,14 +52,17 @@ func newPlaces(store *federation.Store) *places {
 	return &places{store: store, now: time.Now, given: map[federation.ClusterID]place{}}
 }
 
-// Claim gives an ID to the cluster of a UID, or returns enroll.ErrTaken.
-func (p *places) Claim(_ context.Context, cluster federation.ClusterID, uid string, proven bool) error {
+// Claim gives an ID to the cluster of a UID, or returns enroll.ErrTaken or enroll.ErrMember.
+func (p *places) Claim(_ context.Context, cluster federation.ClusterID, uid string, by enroll.Proof) error {
+	proven := by == enroll.ByCertificate
 	member, known := p.member(cluster)
 	switch {
 	case known && member.UID != "" && member.UID != uid:
 		return enroll.ErrTaken
 	case known && member.UID == "" && !proven: // who that is can be known by its certificate alone
 		return enroll.ErrTaken
+	case known && by == enroll.ByToken:
+		return enroll.ErrMember
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()

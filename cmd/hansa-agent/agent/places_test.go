@@ -38,26 +38,29 @@ func TestWhoGetsAClusterID(t *testing.T) {
 	for _, c := range []struct {
 		cluster federation.ClusterID
 		uid     string
-		proven  bool
+		by      enroll.Proof
 		after   time.Duration
-		taken   bool
+		refused error
 	}{
-		{cluster: "east", uid: "another", taken: true},
-		{cluster: "east", uid: "uid-east"},
-		{cluster: "west", uid: "another", taken: true},
-		{cluster: "west", uid: "another", proven: true, taken: true},
-		{cluster: "west", uid: "uid-west"}, // joins again, as its Secret is lost
-		{cluster: "dark", uid: "any", taken: true},
-		{cluster: "dark", uid: "any", proven: true},
+		{cluster: "east", uid: "another", refused: enroll.ErrTaken},
+		{cluster: "east", uid: "uid-east", refused: enroll.ErrMember},
+		{cluster: "west", uid: "another", refused: enroll.ErrTaken},
+		{cluster: "west", uid: "another", by: enroll.ByCertificate, refused: enroll.ErrTaken},
+		{cluster: "west", uid: "uid-west", refused: enroll.ErrMember}, // a UID is no secret
+		{cluster: "west", uid: "uid-west", by: enroll.ByBoundToken},   // joins again, as its Secret is lost
+		{cluster: "west", uid: "another", by: enroll.ByBoundToken, refused: enroll.ErrTaken},
+		{cluster: "dark", uid: "any", refused: enroll.ErrTaken},
+		{cluster: "dark", uid: "any", by: enroll.ByBoundToken, refused: enroll.ErrTaken},
+		{cluster: "dark", uid: "any", by: enroll.ByCertificate},
 		{cluster: "left", uid: "another"},
 		{cluster: "new", uid: "first"},
-		{cluster: "new", uid: "second", taken: true},
+		{cluster: "new", uid: "second", refused: enroll.ErrTaken},
 		{cluster: "new", uid: "first"},
-		{cluster: "new", uid: "second", after: placeTime - time.Minute, taken: true},
+		{cluster: "new", uid: "second", after: placeTime - time.Minute, refused: enroll.ErrTaken},
 		{cluster: "new", uid: "second", after: time.Minute},
 	} {
 		now = now.Add(c.after)
-		if err := p.Claim(t.Context(), c.cluster, c.uid, c.proven); errors.Is(err, enroll.ErrTaken) != c.taken || err != nil && !c.taken {
+		if err := p.Claim(t.Context(), c.cluster, c.uid, c.by); !errors.Is(err, c.refused) {
 			t.Errorf("%+v: %v", c, err)
 		}
 	}
@@ -69,7 +72,7 @@ func TestAPlaceIsKeptForWhoHasNotComeYet(t *testing.T) {
 	p := newPlaces(store)
 	now := time.Unix(1e9, 0)
 	p.now = func() time.Time { return now }
-	claim := func(uid string) error { return p.Claim(t.Context(), "west", uid, false) }
+	claim := func(uid string) error { return p.Claim(t.Context(), "west", uid, enroll.ByToken) }
 	if err := claim("first"); err != nil {
 		t.Fatal(err)
 	}
@@ -105,15 +108,15 @@ func TestPlacesAreBounded(t *testing.T) {
 	now := time.Unix(1e9, 0)
 	p.now = func() time.Time { return now }
 	for i := range mostPlaces {
-		if err := p.Claim(t.Context(), federation.ClusterID(fmt.Sprint("c", i)), "u", false); err != nil {
+		if err := p.Claim(t.Context(), federation.ClusterID(fmt.Sprint("c", i)), "u", enroll.ByToken); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := p.Claim(t.Context(), "more", "u", false); err == nil || errors.Is(err, enroll.ErrTaken) {
+	if err := p.Claim(t.Context(), "more", "u", enroll.ByToken); err == nil || errors.Is(err, enroll.ErrTaken) {
 		t.Errorf("one more: %v", err)
 	}
 	now = now.Add(placeTime)
-	if err := p.Claim(t.Context(), "more", "u", false); err != nil {
+	if err := p.Claim(t.Context(), "more", "u", enroll.ByToken); err != nil {
 		t.Errorf("a day later: %v", err)
 	}
 }

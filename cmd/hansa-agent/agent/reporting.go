@@ -24,6 +24,7 @@ func (m *member) scenery(now time.Time) *report.Scene {
 		Import:     m.options.importPolicy(),
 		Export:     m.options.exportPolicy(),
 		Held:       held,
+		Seeds:      m.options.Peers,
 		Streams:    m.exchange.Streams(),
 		Totals:     m.exchange.Totals(),
 		Failures:   m.exchange.Failures(),

@@ -12,6 +12,9 @@ const (
 	maxAddress = 262 // a host name and a port
 )
 
+// LeaseName is the Lease by which one of a cluster's agents leads.
+const LeaseName = "hansa-agent"
+
 // Identity is who holds a Lease: a name that is unique to the process's incarnation, and the host:port
 // where its siblings reach it, "" if nowhere.
 type Identity struct{ Name, Address string }

@@ -76,7 +76,7 @@ type Error struct {
 	At   time.Time `json:"at"`
 	Ago  float64   `json:"secondsAgo"`
 	Text string    `json:"text"`
-	// Over means that a stream came up after it.
+	// Over means that there is a stream now, or that one came up after what was refused.
 	Over bool `json:"over"`
 }
 
@@ -101,12 +101,12 @@ func (s *Scene) peer(o federation.Owner, unread int) Peer {
 	if held := s.held(o.Cluster); held != nil {
 		p.Held = &Held{utc(held.Until), held.Services}
 	}
-	since := time.Time{}
-	if up := s.stream(o.Cluster); up != nil {
-		p.Stream, since = s.upstream(up), up.Since
-	}
 	failed := s.Failures[o.Cluster]
-	p.LastError, p.LastRefused = s.failure(failed.Stream, since), s.failure(failed.Record, since)
+	up := s.stream(o.Cluster)
+	if up != nil {
+		p.Stream = s.upstream(up)
+	}
+	p.LastError, p.LastRefused = s.failure(failed.Stream, up != nil), s.failure(failed.Record, up != nil && up.Since.After(failed.Record.At))
 	p.Why = s.whyPeer(h, p)
 	return p
 }
@@ -138,11 +138,11 @@ func (s *Scene) upstream(up *stream.Up) *Stream {
 	}
 }
 
-func (s *Scene) failure(f stream.Failure, streamSince time.Time) *Error {
+func (s *Scene) failure(f stream.Failure, over bool) *Error {
 	if f.At.IsZero() {
 		return nil
 	}
-	return &Error{At: utc(f.At), Ago: *ago(f.At, s.Now), Text: f.Reason, Over: streamSince.After(f.At)}
+	return &Error{At: utc(f.At), Ago: *ago(f.At, s.Now), Text: f.Reason, Over: over}
 }
 
 // whyPeer says in words how a cluster is.

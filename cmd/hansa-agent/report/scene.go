@@ -30,6 +30,8 @@ type Scene struct {
 	Import, Export federation.Namespaces // policies
 	Held           []importer.Held
 
+	// Seeds are host:port of members to begin with.
+	Seeds    []string
 	Streams  []stream.Up
 	Totals   map[federation.ClusterID]stream.Stats
 	Failures map[federation.ClusterID]stream.Failures

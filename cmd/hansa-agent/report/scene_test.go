@@ -196,10 +196,12 @@ func (s *story) spoil(cluster federation.ClusterID, to federation.Version, name 
 // know takes what is known beside the Store.
 func (s *story) know(verb string, cluster federation.ClusterID, rest string, words []string) error {
 	switch verb {
+	case "seeds":
+		s.scene.Seeds = strings.Fields(string(cluster) + " " + rest)
 	case "stream":
 		s.scene.Streams = slices.DeleteFunc(s.scene.Streams, func(up stream.Up) bool { return up.Peer == cluster })
 		s.scene.Streams = append(s.scene.Streams, stream.Up{
-			Peer: cluster, Since: time.Now(), Dialer: s.store.Self(), Acked: federation.Head{Version: parseVersion(words[1])},
+			Peer: cluster, Since: time.Now(), Heard: time.Now(), Dialer: s.store.Self(), Acked: federation.Head{Version: parseVersion(words[1])},
 			Theirs: map[federation.ClusterID]federation.Head{cluster: {Version: parseVersion(words[2])}},
 		})
 		s.scene.Totals[cluster] = stream.Stats{Streams: 1, Sent: stream.Traffic{Bytes: 1200}, Received: stream.Traffic{Bytes: 3400, Records: 5, Patches: 6}, Refused: stream.Refused{Invalid: 1, Limit: 2}}

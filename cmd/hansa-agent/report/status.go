@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/hansa-mcs/hansa/federation"
@@ -106,8 +107,16 @@ func (s *Scene) judge(peers []Peer) (Verdict, []string) {
 	if s.Agent.Suspended {
 		blame(Degraded, "the leader could not renew its Lease: nothing new is exported, and no object is written; all else goes on")
 	}
-	if s.Agent.Leader != nil && !s.Agent.Leads && !s.left() && s.stream(s.self()) == nil {
-		blame(Degraded, "%s", join("this agent is a standby and has no stream to its leader, so what it knows grows old", s.Failures[s.self()].Stream.Reason))
+	if s.Agent.Leader != nil && !s.Agent.Leads && !s.left() {
+		up := s.stream(s.self())
+		if up == nil {
+			blame(Degraded, "%s", join("this agent is a standby and has no stream to its leader, so what it knows grows old", s.Failures[s.self()].Stream.Reason))
+		} else if silent := s.Now.Sub(up.Heard); silent > federation.Silence {
+			blame(Degraded, "this agent is a standby and has not heard its leader for %s, so what it knows grows old", span(silent))
+		}
+	}
+	if len(peers) == 0 && len(s.Seeds) > 0 && s.Agent.Leads && !s.left() {
+		blame(Degraded, "no other cluster was reached yet: not %s, which --peer names; the agent's log says why", strings.Join(s.Seeds, ", "))
 	}
 	if behind := Lag(s.Store.Version(s.self()), s.latest(s.self())); behind > 0 && !s.Agent.Leads {
 		blame(Degraded, "this agent is %s of its cluster behind its leader", amount(behind, "change"))

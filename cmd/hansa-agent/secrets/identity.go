@@ -8,6 +8,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/hansa-mcs/hansa/federation/trust"
 )
@@ -39,12 +40,27 @@ func (s *Secrets) Begin(ctx context.Context) (key []byte, err error) {
 	if key, err = trust.NewKey(); err != nil {
 		return nil, err
 	}
-	err = s.create(ctx, identity(trust.Credentials{Cert: []byte{}, Key: key, CA: []byte{}})) // the type wants a certificate, if an empty one
-	if errors.Is(err, ErrExists) {                                                           // somebody else began just now
+	err = s.create(ctx, identity(map[string][]byte{keyKey: key}))
+	if errors.Is(err, ErrExists) { // somebody else began just now
 		there, err = s.Identity(ctx)
 		return there.Key, err
 	}
 	return key, err
+}
+
+// Forget deletes the key of a join that came to nothing. An identity that has a certificate, or that somebody changes just
+// now, stays.
+func (s *Secrets) Forget(ctx context.Context) error {
+	secret, err := s.get(ctx, IdentityName)
+	if secret == nil || err != nil || len(secret.Data[certKey]) > 0 {
+		return err
+	}
+	seen := metav1.Preconditions{UID: &secret.UID, ResourceVersion: &secret.ResourceVersion}
+	err = s.client.Delete(ctx, IdentityName, metav1.DeleteOptions{Preconditions: &seen})
+	if err != nil && !apierrors.IsNotFound(err) && !apierrors.IsConflict(err) {
+		return fmt.Errorf("deleting Secret %s: %w", IdentityName, err)
+	}
+	return nil
 }
 
 // PutIdentity keeps credentials whose key is the one that is kept already, or the first. With another key it returns
@@ -56,7 +72,7 @@ func (s *Secrets) PutIdentity(ctx context.Context, c trust.Credentials) error {
 			return err
 		}
 		if secret == nil {
-			if err = s.create(ctx, identity(c)); errors.Is(err, ErrExists) {
+			if err = s.create(ctx, identity(dataOf(c))); errors.Is(err, ErrExists) {
 				continue
 			}
 			return err
@@ -64,14 +80,17 @@ func (s *Secrets) PutIdentity(ctx context.Context, c trust.Credentials) error {
 		if key := secret.Data[keyKey]; len(key) > 0 && !bytes.Equal(key, c.Key) {
 			return fmt.Errorf("changing Secret %s: %w", IdentityName, ErrOtherKey)
 		}
-		secret.Data = identity(c).Data
+		secret.Data = dataOf(c)
 		if err := s.update(ctx, secret); !apierrors.IsConflict(err) {
 			return err
 		}
 	}
 }
 
-func identity(c trust.Credentials) *corev1.Secret {
-	data := map[string][]byte{certKey: c.Cert, keyKey: c.Key, caKey: c.CA}
+func dataOf(c trust.Credentials) map[string][]byte {
+	return map[string][]byte{certKey: c.Cert, keyKey: c.Key, caKey: c.CA}
+}
+
+func identity(data map[string][]byte) *corev1.Secret {
 	return made(IdentityName, "identity", corev1.SecretTypeOpaque, data)
 }

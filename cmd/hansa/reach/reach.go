@@ -10,7 +10,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -22,8 +24,9 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/portforward"
 	"k8s.io/client-go/transport/spdy"
+	"k8s.io/streaming/pkg/httpstream"
 
-	"github.com/hansa-mcs/hansa/cmd/hansa-agent/agent"
+	"github.com/hansa-mcs/hansa/cmd/hansa-agent/election"
 )
 
 // labels select the agents' pods, as the chart makes them.
@@ -50,14 +53,13 @@ func Forward(ctx context.Context, config *rest.Config, namespace string) (addres
 	if err != nil {
 		return "", nil, err
 	}
-	transport, upgrader, err := spdy.RoundTripperFor(config)
+	to := core.CoreV1().RESTClient().Post().Resource("pods").Namespace(namespace).Name(pod.Name).SubResource("portforward").URL()
+	dialer, err := dialerTo(config, to)
 	if err != nil {
 		return "", nil, fmt.Errorf("forwarding a port: %w", err)
 	}
-	to := core.CoreV1().RESTClient().Post().Resource("pods").Namespace(namespace).Name(pod.Name).SubResource("portforward").URL()
-	dialer := spdy.NewDialer(upgrader, &http.Client{Transport: transport}, http.MethodPost, to)
 	end, ready, ended := make(chan struct{}), make(chan struct{}), make(chan error, 1)
-	forwarder, err := portforward.NewOnAddresses(dialer, []string{"127.0.0.1"}, []string{"0:" + strconv.Itoa(int(port))}, end, ready, io.Discard, io.Discard)
+	forwarder, err := portforward.NewOnAddressesForStreaming(dialer, []string{"127.0.0.1"}, []string{"0:" + strconv.Itoa(int(port))}, end, ready, io.Discard, io.Discard)
 	if err != nil {
 		return "", nil, fmt.Errorf("forwarding a port: %w", err)
 	}
@@ -82,6 +84,23 @@ func Forward(ctx context.Context, config *rest.Config, namespace string) (addres
 	return "127.0.0.1:" + strconv.Itoa(int(ports[0].Local)), stop, nil
 }
 
+// dialerTo returns what speaks to an API server as kubectl does: by WebSocket and, where something between does not let that
+// through, by SPDY.
+func dialerTo(config *rest.Config, to *url.URL) (httpstream.Dialer, error) {
+	transport, upgrader, err := spdy.RoundTripperFor(config)
+	if err != nil {
+		return nil, err
+	}
+	old := spdy.NewDialerForStreaming(upgrader, &http.Client{Transport: transport}, http.MethodPost, to)
+	tunnel, err := portforward.NewSPDYOverWebsocketDialerForStreaming(to, config)
+	if err != nil {
+		return nil, err
+	}
+	return portforward.NewFallbackDialerForStreaming(tunnel, old, func(err error) bool {
+		return httpstream.IsUpgradeFailure(err) || httpstream.IsHTTPSProxyError(err)
+	}), nil
+}
+
 // leader returns the pod of the agent that leads, else one that runs.
 func leader(ctx context.Context, core kubernetes.Interface, namespace string) (*corev1.Pod, error) {
 	list, err := core.CoreV1().Pods(namespace).List(ctx, metav1.ListOptions{LabelSelector: labels})
@@ -93,17 +112,26 @@ func leader(ctx context.Context, core kubernetes.Interface, namespace string) (*
 		return nil, fmt.Errorf("namespace %s: %w: look at kubectl -n %s get pods, or give --agent host:port of one that runs elsewhere", namespace, ErrNoAgent, namespace)
 	}
 	holder := ""
-	lease, err := core.CoordinationV1().Leases(namespace).Get(ctx, agent.LeaseName, metav1.GetOptions{})
+	lease, err := core.CoordinationV1().Leases(namespace).Get(ctx, election.LeaseName, metav1.GetOptions{})
 	switch {
 	case err == nil && lease.Spec.HolderIdentity != nil:
 		holder = *lease.Spec.HolderIdentity
 	case err != nil && !apierrors.IsNotFound(err):
 		return nil, fmt.Errorf("reading who leads: %w", err)
 	}
-	i := slices.IndexFunc(running, func(p corev1.Pod) bool {
-		return strings.HasPrefix(holder, p.Name+"-") || strings.HasPrefix(holder, p.Name+"/")
-	})
+	i := slices.IndexFunc(running, func(p corev1.Pod) bool { return isOf(holder, p) })
 	return &running[max(i, 0)], nil
+}
+
+// isOf reports whether a Lease's holder is a pod's agent: by its address or, where that is not the pod's, by its name, which
+// begins with that of its host.
+func isOf(holder string, p corev1.Pod) bool {
+	id, err := election.ParseIdentity(holder)
+	if err != nil {
+		return false
+	}
+	host, _, _ := net.SplitHostPort(id.Address)
+	return host != "" && host == p.Status.PodIP || strings.HasPrefix(id.Name, p.Name+"-")
 }
 
 func reportPort(pod *corev1.Pod) (int32, error) {

@@ -35,8 +35,8 @@ type Membership struct {
 // be a member of the token's clusterset. A member that does not let the cluster in is a Refusal, and so is
 // who is none.
 func Join(ctx context.Context, address string, token trust.Token, a Applicant) (Membership, error) {
-	if token.Cluster != "" && token.Cluster != a.Cluster {
-		return Membership{}, boundToken(token.Cluster, a.Cluster)
+	if err := CheckToken(token, a.Cluster); err != nil {
+		return Membership{}, err
 	}
 	r, err := a.request(token.Clusterset)
 	if err != nil {
@@ -49,14 +49,21 @@ func Join(ctx context.Context, address string, token trust.Token, a Applicant) (
 	if err != nil {
 		return Membership{}, dialed(err)
 	}
-	m, err := a.ask(ctx, conn, token.Clusterset, r)
-	if err != nil {
-		return Membership{}, err
+	return a.ask(ctx, conn, token.Clusterset, r, func(offered []byte) ([]byte, error) {
+		ca := trust.PinnedOnly(offered, token.Pin)
+		if ca == nil {
+			return nil, refuse(Answer, "the CA certificates that %s gave lack the one that the token names", address)
+		}
+		return ca, nil
+	})
+}
+
+// CheckToken returns a Refusal if a token shows, without anybody being asked, that it is not for a cluster.
+func CheckToken(token trust.Token, cluster federation.ClusterID) error {
+	if token.Cluster != "" && token.Cluster != cluster {
+		return boundToken(token.Cluster, cluster)
 	}
-	if !trust.Pinned(m.CA, token.Pin) {
-		return Membership{}, refuse(Answer, "the CA certificates that %s gave lack the one that the token names", address)
-	}
-	return m, nil
+	return nil
 }
 
 // request returns what the applicant asks, without its proof.
@@ -71,14 +78,15 @@ func (a Applicant) request(clusterset string) (request, error) {
 	return request{Cluster: string(a.Cluster), UID: a.UID, CSR: csr}, nil
 }
 
-// ask sends a request to a member and returns what it gave, once that has been checked. It closes conn.
-func (a Applicant) ask(ctx context.Context, conn *trust.Conn, clusterset string, r request) (Membership, error) {
+// ask sends a request to a member and returns what it gave, once that has been checked against the CAs that trusted makes of
+// those that it offers: what one member says makes nobody trust another CA. It closes conn.
+func (a Applicant) ask(ctx context.Context, conn *trust.Conn, clusterset string, r request, trusted func(offered []byte) ([]byte, error)) (Membership, error) {
 	defer conn.Close()
 	defer context.AfterFunc(ctx, func() { conn.Close() })()
 	var answer reply
-	err := writeFrame(conn, r)
+	err := writeFrame(conn, r, maxRequest)
 	if err == nil {
-		err = readFrame(conn, &answer)
+		err = readFrame(conn, &answer, maxReply)
 	}
 	if err != nil {
 		if ctx.Err() != nil {
@@ -89,8 +97,12 @@ func (a Applicant) ask(ctx context.Context, conn *trust.Conn, clusterset string,
 	if answer.Code != "" {
 		return Membership{}, heard(answer.Code, answer.Message)
 	}
+	ca, err := trusted([]byte(answer.CA))
+	if err != nil {
+		return Membership{}, err
+	}
 	m := Membership{
-		Credentials: trust.Credentials{Cert: []byte(answer.Certificate), Key: a.Key, CA: []byte(answer.CA)},
+		Credentials: trust.Credentials{Cert: []byte(answer.Certificate), Key: a.Key, CA: ca},
 		Addresses:   answer.Addresses,
 	}
 	if err := m.Check(clusterset, a.Cluster, time.Now()); err != nil {

@@ -61,7 +61,11 @@ func (s *Server) redeem(ctx context.Context, g guest, a asked) error {
 		if err != nil {
 			return r, err
 		}
-		return changed, s.claim(ctx, a, false)
+		by := ByToken
+		if r.Cluster != "" {
+			by = ByBoundToken
+		}
+		return changed, s.claim(ctx, a, by)
 	})
 	if errors.Is(err, ErrNoToken) {
 		err = unknownToken()
@@ -83,13 +87,16 @@ func (s *Server) renew(ctx context.Context, g guest, a asked) error {
 	if g.cluster != a.cluster() {
 		return refuse(Certificate, "cluster %s asks for a certificate of cluster %s: want the certificate of the cluster that is to be renewed, or a token", g.cluster, a.cluster())
 	}
-	return s.claim(ctx, a, true)
+	return s.claim(ctx, a, ByCertificate)
 }
 
-func (s *Server) claim(ctx context.Context, a asked, proven bool) error {
-	err := s.config.Clusters.Claim(ctx, a.cluster(), a.uid, proven)
+func (s *Server) claim(ctx context.Context, a asked, by Proof) error {
+	err := s.config.Clusters.Claim(ctx, a.cluster(), a.uid, by)
 	if awaited, ok := errors.AsType[*AwaitedError](err); ok {
 		return refuse(Taken, "the cluster ID %s is taken: %v; choose another ID, or wait", a.cluster(), awaited)
+	}
+	if errors.Is(err, ErrMember) {
+		return refuse(Taken, "cluster %s is a member already, and this token is for an ID that is not used: make one for it by hansa token create --cluster %s", a.cluster(), a.cluster())
 	}
 	if errors.Is(err, ErrTaken) {
 		return takenID(a.cluster())

@@ -14,39 +14,39 @@ import (
 func TestFramesKeepWhatIsSaid(t *testing.T) {
 	want := request{Token: "t", Secret: "s", Cluster: "west", UID: "u", CSR: []byte{0, 1, 2}}
 	var b bytes.Buffer
-	if err := writeFrame(&b, want); err != nil {
+	if err := writeFrame(&b, want, maxRequest); err != nil {
 		t.Fatal(err)
 	}
 	var got request
-	if err := readFrame(&b, &got); err != nil || got.Cluster != want.Cluster || !bytes.Equal(got.CSR, want.CSR) || b.Len() != 0 {
+	if err := readFrame(&b, &got, maxRequest); err != nil || got.Cluster != want.Cluster || !bytes.Equal(got.CSR, want.CSR) || b.Len() != 0 {
 		t.Errorf("%+v, %v, %d bytes left", got, err, b.Len())
 	}
 }
 
 func TestFramesHaveABound(t *testing.T) {
-	fits := strings.Repeat("x", maxFrame-2) // and its quotes
+	fits := strings.Repeat("x", maxReply-2) // and its quotes
 	var b bytes.Buffer
-	if err := writeFrame(&b, fits); err != nil {
+	if err := writeFrame(&b, fits, maxReply); err != nil {
 		t.Error(err)
 	}
 	var got string
-	if err := readFrame(&b, &got); err != nil || got != fits {
+	if err := readFrame(&b, &got, maxReply); err != nil || got != fits {
 		t.Errorf("%d bytes, %v", len(got), err)
 	}
-	if err := writeFrame(&b, fits+"x"); err == nil || b.Len() != 0 {
+	if err := writeFrame(&b, fits+"x", maxReply); err == nil || b.Len() != 0 {
 		t.Errorf("wrote %d bytes, %v", b.Len(), err)
 	}
 }
 
 func TestAFrameThatEndsEarlyIsNoFrame(t *testing.T) {
 	var b bytes.Buffer
-	if err := writeFrame(&b, request{Cluster: "west"}); err != nil {
+	if err := writeFrame(&b, request{Cluster: "west"}, maxRequest); err != nil {
 		t.Fatal(err)
 	}
 	whole := b.Bytes()
 	for n := range whole {
 		var got request
-		err := readFrame(bytes.NewReader(whole[:n]), &got)
+		err := readFrame(bytes.NewReader(whole[:n]), &got, maxRequest)
 		if !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
 			t.Errorf("the first %d of %d bytes: %v", n, len(whole), err)
 		}
@@ -112,7 +112,7 @@ func FuzzRequest(f *testing.F) {
 			r.Secret = token + token
 		}
 		var b bytes.Buffer
-		if err := writeFrame(&b, r); err != nil {
+		if err := writeFrame(&b, r, maxRequest); err != nil {
 			f.Fatal(err)
 		}
 		f.Add(b.Bytes())
@@ -120,7 +120,7 @@ func FuzzRequest(f *testing.F) {
 	f.Add([]byte{0, 0, 0, 2, '{', '}'})
 	f.Fuzz(func(t *testing.T, said []byte) {
 		var r request
-		if err := readFrame(bytes.NewReader(said), &r); err != nil {
+		if err := readFrame(bytes.NewReader(said), &r, maxRequest); err != nil {
 			return
 		}
 		a, err := r.check(mesh)
@@ -141,7 +141,7 @@ func FuzzReply(f *testing.F) {
 	f.Add([]byte{0, 0, 0, 15, '{', '"', 'c', 'o', 'd', 'e', '"', ':', '"', 'u', 's', 'e', 'd', '"', '}'})
 	f.Fuzz(func(t *testing.T, said []byte) {
 		var r reply
-		if err := readFrame(bytes.NewReader(said), &r); err == nil && r.Code != "" {
+		if err := readFrame(bytes.NewReader(said), &r, maxReply); err == nil && r.Code != "" {
 			if got := heard(r.Code, r.Message).Error(); len(got) > maxMessage+3 || strings.ContainsAny(got, "\x1b\n\r\x00") {
 				t.Errorf("%q is shown as %q", said, got)
 			}

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"errors"
+	"log/slog"
 	"net"
 	"strings"
 	"testing"
@@ -31,17 +32,17 @@ func TestWhatIsNoRequestIsRefusedAndChangesNothing(t *testing.T) {
 	}
 	for name, said := range map[string][]byte{
 		"empty":                 head(0),
-		"a giant":               head(maxFrame + 1),
+		"a giant":               head(maxRequest + 1),
 		"the greatest":          head(1<<32 - 1),
 		"another protocol":      []byte("GET "),
 		"no JSON":               text("\x00\xff garbage"),
 		"no object":             text(`["west"]`),
 		"a number for a name":   text(`{"cluster": 7}`),
-		"nested":                text(strings.Repeat("[", maxFrame)),
+		"nested":                text(strings.Repeat("[", maxRequest)),
 		"nothing in it":         text(`{}`),
 		"no cluster":            with(func(r *request) { r.Cluster = "" }),
 		"a bad cluster":         with(func(r *request) { r.Cluster = "../west" }),
-		"an endless cluster":    with(func(r *request) { r.Cluster = strings.Repeat("w", 10_000) }),
+		"an endless cluster":    with(func(r *request) { r.Cluster = strings.Repeat("w", 5_000) }),
 		"another cluster":       with(func(r *request) { r.Cluster = "north" }),
 		"no UID":                with(func(r *request) { r.UID = "" }),
 		"a bad UID":             with(func(r *request) { r.UID = "uid\r\nwest" }),
@@ -137,6 +138,35 @@ func TestWhoGuessesIsSoonKeptWaiting(t *testing.T) {
 	}
 }
 
+// Who reads the log or the numbers sees that somebody guesses, and nothing of what was guessed or would have been right.
+func TestAGuessIsSeenAndItsSecretIsNot(t *testing.T) {
+	var said strings.Builder
+	s := start(t, func(c *Config) {
+		c.Log = slog.New(slog.NewTextHandler(&said, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	})
+	s.server.limits.each.second = 0 // however long the guesses take
+	token, a := s.token("", nil), applicant(t, "west")
+	wrong := token
+	wrong.Secret[0] ^= 1
+	for range 12 {
+		_, _ = Join(t.Context(), s.address, wrong, a) // TestWhoGuessesIsSoonKeptWaiting says what it gets
+	}
+	s.stop()
+	if got := s.server.Stats().Refused; got[Unknown] != 10 || got[Busy] != 2 {
+		t.Errorf("refused %v, want 10 guesses and 2 who ask too often", got)
+	}
+	if n := strings.Count(said.String(), "level=WARN"); n != 10 || strings.Count(said.String(), "code=unknown") != n {
+		t.Errorf("%d warnings, want one of each guess\n%s", n, &said)
+	}
+	for _, secret := range []string{token.Secret.Reveal(), wrong.Secret.Reveal()} {
+		for i := 0; i+8 <= len(secret); i++ {
+			if strings.Contains(said.String(), secret[i:i+8]) {
+				t.Fatalf("%s of a secret is logged\n%s", secret[i:i+8], &said)
+			}
+		}
+	}
+}
+
 // The end of the server cuts who is being answered, and waits until that is over.
 func TestTheEndCutsWhoIsBeingAnswered(t *testing.T) {
 	s := start(t, nil)
@@ -150,7 +180,7 @@ func TestTheEndCutsWhoIsBeingAnswered(t *testing.T) {
 	<-waiting
 	s.stop()
 	var answer reply
-	if err := readFrame(conn, &answer); err == nil && answer.Certificate != "" {
+	if err := readFrame(conn, &answer, maxReply); err == nil && answer.Certificate != "" {
 		t.Errorf("got %+v", answer)
 	}
 }
@@ -177,14 +207,16 @@ func TestWhatAMemberGivesIsChecked(t *testing.T) {
 		"another CA's":       {frame(t, reply{Certificate: signed(other, a), CA: bundle}), Answer},
 		"another CA":         {frame(t, reply{Certificate: signed(other, a), CA: string(other.CAPEM())}), Answer},
 		"no CA":              {frame(t, reply{Certificate: signed(ca, a)}), Answer},
-		"a member as CA":     {frame(t, reply{Certificate: signed(ca, a), CA: bundle + signed(ca, a)}), Answer},
+		"a member beside":    {frame(t, reply{Certificate: signed(ca, a), CA: bundle + signed(ca, a)}), ""},
+		"another CA beside":  {frame(t, reply{Certificate: signed(ca, a), CA: bundle + string(other.CAPEM())}), ""},
+		"another CA signed":  {frame(t, reply{Certificate: signed(other, a), CA: bundle + string(other.CAPEM())}), Answer},
 		"a code of tomorrow": {frame(t, reply{Code: "tomorrow", Message: "come again"}), "tomorrow"},
 		"a code and more":    {frame(t, reply{Code: Used, Certificate: signed(ca, a), CA: bundle}), Used},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := Join(t.Context(), bad(t, ca, tt.said), token, a)
-			if tt.want == "" && err != nil {
-				t.Errorf("the right thing was not taken: %v", err)
+			m, err := Join(t.Context(), bad(t, ca, tt.said), token, a)
+			if tt.want == "" && (err != nil || string(m.CA) != bundle) {
+				t.Errorf("%v, and trusts %s; want that it takes the certificate, and trusts the token's CA alone", err, m.CA)
 			}
 			refuses(t, name, err, tt.want)
 		})
@@ -212,7 +244,7 @@ func bad(t *testing.T, ca *trust.Authority, said []byte) (address string) {
 				return err
 			}
 			var r request
-			if err := readFrame(conn, &r); err == nil {
+			if err := readFrame(conn, &r, maxReply); err == nil {
 				_, err = conn.Write(said)
 				if err != nil {
 					t.Error(err)

@@ -33,7 +33,7 @@ func TestATokenBecomesAMembership(t *testing.T) {
 		}
 	}
 	s.stop()
-	if got := s.server.Stats(); got.Joined != 2 || got.Refused != 0 {
+	if got := s.server.Stats(); got.Joined != 2 || refusedInAll(got) != 0 {
 		t.Errorf("stats %+v", got)
 	}
 }
@@ -62,14 +62,17 @@ func TestARefusedTokenIsToldWhyAndNotUsed(t *testing.T) {
 		want   Code
 		says   string
 	}{
-		"another secret":      {token: func(t *trust.Token) { t.Secret[0] ^= 1 }, want: Unknown, says: "no such token"},
-		"another ID":          {token: func(t *trust.Token) { t.ID[0] ^= 1 }, want: Unknown, says: "no such token"},
-		"expired":             {record: func(r *Record) { r.Expires = now.Add(-time.Second) }, want: Expired, says: "expired at"},
-		"used":                {record: func(r *Record) { r.Used = []Use{other} }, want: Used, says: "by cluster north"},
-		"for another":         {record: func(r *Record) { r.Cluster = "north" }, want: Bound, says: "is for cluster north"},
-		"a member's ID":       {who: "east", want: Taken, says: "another cluster's"},
+		"another secret": {token: func(t *trust.Token) { t.Secret[0] ^= 1 }, want: Unknown, says: "no such token"},
+		"another ID":     {token: func(t *trust.Token) { t.ID[0] ^= 1 }, want: Unknown, says: "no such token"},
+		"expired":        {record: func(r *Record) { r.Expires = now.Add(-time.Second) }, want: Expired, says: "expired at"},
+		"used":           {record: func(r *Record) { r.Used = []Use{other} }, want: Used, says: "by cluster north"},
+		"for another":    {record: func(r *Record) { r.Cluster = "north" }, want: Bound, says: "is for cluster north"},
+		"a member's ID":  {who: "east", want: Taken, says: "another cluster's"},
+		"a member by its UID": {who: "west", spoil: func(s *scene) {
+			s.clusters.uids["west"], s.clusters.members = "uid-west", map[federation.ClusterID]bool{"west": true}
+		}, want: Taken, says: "make one for it by hansa token create --cluster west"},
 		"an ID without a UID": {spoil: func(s *scene) { s.clusters.uids["west"] = "" }, want: Taken, says: "another cluster's"},
-		"an ID that is kept":  {spoil: func(s *scene) { s.clusters.fails = &AwaitedError{Since: time.Unix(1e9, 0), Until: time.Unix(2e9, 0)} }, want: Taken, says: "which has not come yet; it is kept for that one until 2033-05-18T03:33:20Z; choose another ID, or wait"},
+		"an ID that is kept":  {spoil: func(s *scene) { s.clusters.fails = &AwaitedError{Since: time.Unix(1e9, 0), Until: time.Unix(2e9, 0)} }, want: Taken, says: "which has not come yet; it is kept for that one until 2033-05-18T03:33:20Z, or until another agent leads that member; choose another ID, or wait"},
 		"no CA here":          {config: func(c *Config) { c.Authority = func(context.Context) (*trust.Authority, error) { return nil, nil } }, want: NoCA, says: "does not hold"},
 		"a CA that is illegible": {config: func(c *Config) {
 			c.Authority = func(context.Context) (*trust.Authority, error) { return nil, errors.New("the weather") }
@@ -101,7 +104,7 @@ func TestARefusedTokenIsToldWhyAndNotUsed(t *testing.T) {
 				t.Errorf("%d uses, want %d as before", after, before)
 			}
 			s.stop()
-			if got := s.server.Stats(); got.Refused != 1 || got.Joined != 0 {
+			if got := s.server.Stats(); got.Refused[tt.want] != 1 || refusedInAll(got) != 1 || got.Joined != 0 {
 				t.Errorf("stats %+v", got)
 			}
 		})

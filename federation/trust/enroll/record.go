@@ -10,8 +10,8 @@ import (
 	"github.com/hansa-mcs/hansa/federation/trust"
 )
 
-// maxUses bounds what the record of one token may grow to.
-const maxUses = 1000
+// MaxUses bounds what the record of one token may grow to.
+const MaxUses = 1000
 
 // Record is what is kept of a token where it was made: enough to know it again, too little to use it.
 type Record struct {
@@ -37,8 +37,8 @@ func NewRecord(t trust.Token, now time.Time, ttl time.Duration, uses int) (Recor
 	if ttl <= 0 {
 		return Record{}, fmt.Errorf("ttl %v: want a duration above 0", ttl)
 	}
-	if uses < 1 || uses > maxUses {
-		return Record{}, fmt.Errorf("uses %d: want 1 to %d", uses, maxUses)
+	if uses < 1 || uses > MaxUses {
+		return Record{}, fmt.Errorf("uses %d: want 1 to %d", uses, MaxUses)
 	}
 	now = now.UTC()
 	return Record{ID: t.ID, Secret: t.Secret.Digest(), Cluster: t.Cluster, Created: now, Expires: now.Add(ttl), Uses: uses}, nil

@@ -44,11 +44,11 @@ func TestRecordsThatCannotBeAreNotMade(t *testing.T) {
 		want string // "" if it can be
 	}{
 		"one":            {time.Minute, 1, ""},
-		"the most":       {time.Minute, maxUses, ""},
+		"the most":       {time.Minute, MaxUses, ""},
 		"no time":        {0, 1, "ttl 0s: want"},
 		"time past":      {-time.Second, 1, "ttl -1s: want"},
 		"no use":         {time.Minute, 0, "uses 0: want"},
-		"more than most": {time.Minute, maxUses + 1, "uses 1001: want"},
+		"more than most": {time.Minute, MaxUses + 1, "uses 1001: want"},
 	} {
 		_, err := NewRecord(trust.Token{}, noon, tt.ttl, tt.uses)
 		if (err == nil) != (tt.want == "") || err != nil && !strings.Contains(err.Error(), tt.want) {

@@ -11,7 +11,7 @@ import (
 // Code says why a cluster was not let in, for who has to act on it.
 type Code string
 
-// The codes. Those that the joining side finds by itself never cross the wire.
+// The codes. Those that the joining side finds by itself never cross the wire; see said.
 const (
 	Invalid     Code = "invalid"     // the request breaks the protocol's rules
 	Unknown     Code = "unknown"     // there is no such token, or its secret is another: who guesses cannot tell
@@ -29,10 +29,13 @@ const (
 	Answer   Code = "answer"   // what the member gave is no membership
 )
 
-// Codes lists every Code.
+// Codes lists every Code. The order stays, and a new one is put at the end: the exit statuses of hansa follow it.
 func Codes() []Code {
 	return []Code{Invalid, Unknown, Expired, Used, Bound, Taken, Certificate, NoCA, Busy, Failed, Foreign, Protocol, Answer}
 }
+
+// said reports whether a member answers with it, instead of the joining side finding it.
+func (c Code) said() bool { return c != Foreign && c != Protocol && c != Answer }
 
 // Elsewhere reports whether to ask another member, or the same one later, may help as nothing is wrong
 // with what was asked.

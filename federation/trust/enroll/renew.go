@@ -16,7 +16,7 @@ type Member struct {
 }
 
 // Renew exchanges the identity's certificate for a new one, with the applicant's key, at the member at
-// address, which is cluster want, or any if want is empty. It does not use the new one. Of a Refusal,
+// address, which is cluster want, or any if want is empty: one of a CA that the identity trusts. It does not use the new one. Of a Refusal,
 // Code.Elsewhere says whether to ask another member.
 func Renew(ctx context.Context, address string, want federation.ClusterID, id *trust.Identity, a Applicant) (Membership, error) {
 	r, err := a.request(id.Clusterset())
@@ -29,7 +29,7 @@ func Renew(ctx context.Context, address string, want federation.ClusterID, id *t
 	if err != nil {
 		return Membership{}, dialed(err)
 	}
-	return a.ask(ctx, conn, id.Clusterset(), r)
+	return a.ask(ctx, conn, id.Clusterset(), r, func([]byte) ([]byte, error) { return id.Credentials().CA, nil })
 }
 
 // RenewAnywhere renews as Renew does: with the CA if this cluster holds it, which is nil if not, else at
@@ -75,7 +75,7 @@ func renewHere(ca *trust.Authority, id *trust.Identity, a Applicant, now time.Ti
 	if err != nil {
 		return Membership{}, err
 	}
-	m := Membership{Credentials: trust.Credentials{Cert: cert, Key: a.Key, CA: bundle(id.Credentials().CA, ca.CAPEM())}}
+	m := Membership{Credentials: trust.Credentials{Cert: cert, Key: a.Key, CA: id.Credentials().CA}}
 	if err := m.Check(id.Clusterset(), a.Cluster, now); err != nil {
 		return Membership{}, fmt.Errorf("renew the certificate of cluster %s with the CA of this cluster: %w", a.Cluster, err)
 	}

@@ -151,13 +151,29 @@ func TestWhoHoldsTheCAAsksNobody(t *testing.T) {
 	if string(m.CA) != string(ca.CAPEM()) {
 		t.Errorf("it trusts %s", m.CA)
 	}
-	if m, err = RenewAnywhere(t.Context(), next, nil, west, applicant(t, "west")); err != nil {
+	if m, err = RenewAnywhere(t.Context(), next, nil, west, applicant(t, "west")); err == nil {
+		t.Errorf("it took the certificate of a CA that it does not trust: %s", m.CA)
+	}
+	both := west.Credentials()
+	both.CA = append(both.CA, next.CAPEM()...)
+	if err := west.Use(both); err != nil {
 		t.Fatal(err)
 	}
-	if !trust.Pinned(m.CA, ca.Pin()) || !trust.Pinned(m.CA, next.Pin()) {
-		t.Error("in a rotation it does not trust both CAs")
+	if m, err = RenewAnywhere(t.Context(), next, nil, west, applicant(t, "west")); err != nil || string(m.CA) != string(both.CA) {
+		t.Errorf("in a rotation: %v, and it trusts %s, want both CAs", err, m.CA)
 	}
-	if err := west.Use(m.Credentials); err != nil {
-		t.Error(err)
+}
+
+// A member that holds no CA, or makes one of its own, makes nobody trust it.
+func TestARenewalBringsNoOtherCA(t *testing.T) {
+	ca, evil := must(trust.NewAuthority(mesh, time.Now()))(t), must(trust.NewAuthority(mesh, time.Now()))(t)
+	a := applicant(t, "west")
+	west := newIdentity(t, ca, mesh, "west")
+	csr := must(trust.ParseRequest(mesh, must(trust.NewRequest(mesh, "west", a.Key))(t)))(t)
+	said := frame(t, reply{Certificate: string(must(evil.Sign(csr, time.Now()))(t)), CA: string(ca.CAPEM()) + string(evil.CAPEM())})
+	m, err := Renew(t.Context(), bad(t, ca, said), "", west, a)
+	refuses(t, "a certificate of another CA", err, Answer)
+	if len(m.CA) > 0 {
+		t.Errorf("it trusts %s", m.CA)
 	}
 }

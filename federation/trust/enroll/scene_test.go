@@ -83,20 +83,24 @@ func (m *memory) used(id trust.TokenID) []Use {
 
 // register knows whose the cluster IDs are. An empty UID is one that is not known.
 type register struct {
-	mu    sync.Mutex
-	uids  map[federation.ClusterID]string
-	fails error
+	mu      sync.Mutex
+	uids    map[federation.ClusterID]string
+	members map[federation.ClusterID]bool // that an open token does not open
+	fails   error
 }
 
-func (r *register) Claim(_ context.Context, cluster federation.ClusterID, uid string, proven bool) error {
+func (r *register) Claim(_ context.Context, cluster federation.ClusterID, uid string, by Proof) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.fails != nil {
 		return r.fails
 	}
 	owner, known := r.uids[cluster]
-	if known && owner != uid && (owner != "" || !proven) {
+	if known && owner != uid && (owner != "" || by != ByCertificate) {
 		return fmt.Errorf("cluster %s: %w", cluster, ErrTaken)
+	}
+	if r.members[cluster] && by == ByToken {
+		return fmt.Errorf("cluster %s: %w", cluster, ErrMember)
 	}
 	r.uids[cluster] = uid
 	return nil
@@ -224,6 +228,14 @@ func refuses(t *testing.T, what string, err error, want Code) {
 	}
 }
 
+// refusedInAll sums what was refused.
+func refusedInAll(s Stats) (n uint64) {
+	for _, of := range s.Refused {
+		n += of
+	}
+	return n
+}
+
 // dial connects as a stranger with tools of its own would, with a certificate or none.
 func dial(t *testing.T, address string, certs ...tls.Certificate) *tls.Conn {
 	t.Helper()
@@ -244,7 +256,7 @@ func say(t *testing.T, conn net.Conn, said []byte) reply {
 		t.Fatal(err)
 	}
 	var answer reply
-	if err := readFrame(conn, &answer); err != nil {
+	if err := readFrame(conn, &answer, maxReply); err != nil {
 		t.Fatal(err)
 	}
 	if rest, err := io.ReadAll(conn); len(rest) > 0 || err != nil {
@@ -257,7 +269,7 @@ func say(t *testing.T, conn net.Conn, said []byte) reply {
 func frame(t *testing.T, v any) []byte {
 	t.Helper()
 	var b bytes.Buffer
-	if err := writeFrame(&b, v); err != nil {
+	if err := writeFrame(&b, v, maxReply); err != nil {
 		t.Fatal(err)
 	}
 	return b.Bytes()

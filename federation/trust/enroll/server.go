@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -13,7 +15,7 @@ import (
 	"github.com/hansa-mcs/hansa/federation/trust"
 )
 
-// Tokens keeps the records of tokens. *secrets.Tokens is one.
+// Tokens keeps the records of tokens. *secrets.Secrets is one.
 type Tokens interface {
 	// Change lets change turn the record of a token into another, and keeps that unless it is the same.
 	// It calls change again with the newer record if somebody else changed it meanwhile: no use is lost.
@@ -29,11 +31,25 @@ var ErrNoToken = errors.New("there is no such token")
 type Clusters interface {
 	// Claim gives a cluster ID to the cluster whose namespace kube-system has the UID. It returns ErrTaken
 	// if another has it: a member that has not left, or one that claimed it before and may be about to
-	// come. Of a member whose UID is not known that is said too, unless it is proven, by its certificate,
+	// come. Of a member whose UID is not known that is said too, unless it is proven, ByCertificate,
 	// that who asks is the member. A claim is remembered as long as a cluster may take from its certificate
-	// to its first word.
-	Claim(ctx context.Context, cluster federation.ClusterID, uid string, proven bool) error
+	// to its first word. An ID that has a member is no unused one: by a token that is for any, it returns ErrMember even
+	// if the UID is the member's, as a UID is no secret.
+	Claim(ctx context.Context, cluster federation.ClusterID, uid string, by Proof) error
 }
+
+// Proof is what somebody has who claims a cluster ID.
+type Proof int
+
+// From the least on.
+const (
+	ByToken       Proof = iota // for any unused ID
+	ByBoundToken               // for this one
+	ByCertificate              // of the cluster itself
+)
+
+// ErrMember is what Clusters says of an ID that a member has, and that a token for it alone opens.
+var ErrMember = errors.New("a member has this ID")
 
 // ErrTaken is what Clusters says of an ID that another cluster has.
 var ErrTaken = errors.New("another cluster has this ID")
@@ -46,7 +62,7 @@ type AwaitedError struct {
 
 // Error implements error.
 func (e *AwaitedError) Error() string {
-	return fmt.Sprintf("it was given to another cluster at %s, which has not come yet; it is kept for that one until %s", stamp(e.Since), stamp(e.Until))
+	return fmt.Sprintf("it was given to another cluster at %s, which has not come yet; it is kept for that one until %s, or until another agent leads that member", stamp(e.Since), stamp(e.Until))
 }
 
 // Unwrap returns ErrTaken.
@@ -74,26 +90,37 @@ type Server struct {
 
 	joined  atomic.Uint64
 	renewed atomic.Uint64
-	refused atomic.Uint64
 	silent  atomic.Uint64
+
+	mu      sync.Mutex
+	refused map[Code]uint64 // as in Stats
 }
 
 // Stats counts since the start.
 type Stats struct {
 	Joined  uint64 // certificates given for tokens
 	Renewed uint64 // certificates given for certificates
-	Refused uint64 // requests that were answered with a Refusal
 	Silent  uint64 // connections without a request
+	// Refused are requests that were answered with a Refusal, by each Code that a member says, 0 too.
+	Refused map[Code]uint64
 }
 
 // NewServer returns a server that Start lets work.
 func NewServer(config Config) *Server {
-	return &Server{config: config, limits: newLimits(), crowd: newCrowd()}
+	s := &Server{config: config, limits: newLimits(), crowd: newCrowd(), refused: map[Code]uint64{}}
+	for _, c := range Codes() {
+		if c.said() {
+			s.refused[c] = 0
+		}
+	}
+	return s
 }
 
 // Stats returns what the server counted. It may be called from any goroutine.
 func (s *Server) Stats() Stats {
-	return Stats{Joined: s.joined.Load(), Renewed: s.renewed.Load(), Refused: s.refused.Load(), Silent: s.silent.Load()}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return Stats{Joined: s.joined.Load(), Renewed: s.renewed.Load(), Silent: s.silent.Load(), Refused: maps.Clone(s.refused)}
 }
 
 // Start answers until ctx or the listener ends, and returns nil once nobody is being answered. It is
@@ -122,7 +149,7 @@ func (s *Server) talk(ctx context.Context, conn net.Conn) {
 	g := guestOf(conn)
 	admitted := s.limits.admit(g.source, g.member(), time.Now())
 	var r request
-	err := readFrame(conn, &r) // also of who was not admitted: to close before it is read would lose the reply
+	err := readFrame(conn, &r, maxRequest) // also of who was not admitted: to close before it is read would lose the reply
 	bad, isBad := errors.AsType[malformed](err)
 	switch {
 	case isBad:
@@ -141,7 +168,7 @@ func (s *Server) talk(ctx context.Context, conn net.Conn) {
 	if err != nil {
 		answer = s.excuse(ctx, g, r, err)
 	}
-	if err := writeFrame(conn, answer); err != nil {
+	if err := writeFrame(conn, answer, maxReply); err != nil {
 		s.config.Log.WarnContext(ctx, "who wanted to join did not hear the answer", "peer", g.address, "error", err)
 	}
 }
@@ -188,14 +215,22 @@ func (s *Server) grant(ctx context.Context, g guest, a asked, ca *trust.Authorit
 	return reply{Certificate: string(cert), CA: string(bundle(s.config.Identity.Credentials().CA, ca.CAPEM())), Addresses: s.config.Addresses()}, nil
 }
 
+// count counts a Refusal.
+func (s *Server) count(code Code) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.refused[code]++
+}
+
 // excuse returns the reply that says why there is no certificate. What went wrong here is for our own log.
 func (s *Server) excuse(ctx context.Context, g guest, r request, err error) reply {
-	s.refused.Add(1)
 	refusal, ok := errors.AsType[*Refusal](err)
 	if !ok {
+		s.count(Failed)
 		s.config.Log.ErrorContext(ctx, "could not answer who wants to join", "peer", g.address, "cluster", clip(r.Cluster), "error", err)
 		return reply{Code: Failed, Message: "this member could not find out whether to let you in, its log says why: try again, or ask another member"}
 	}
+	s.count(refusal.Code)
 	level := slog.LevelWarn
 	if refusal.Code == Busy {
 		level = slog.LevelDebug // anybody can cause any number of them

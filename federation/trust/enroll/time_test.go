@@ -31,7 +31,7 @@ func TestWhoSaysNothingIsCutInTime(t *testing.T) {
 				}
 				here.Close()
 				s.crowd.wait()
-				if got := s.Stats(); got != (Stats{Silent: 1}) {
+				if got := s.Stats(); got.Silent != 1 || got.Joined+got.Renewed+refusedInAll(got) != 0 {
 					t.Errorf("stats %+v", got)
 				}
 			})
@@ -56,7 +56,7 @@ func TestAMemberThatCannotFindOutSaysSoInTime(t *testing.T) {
 			t.Fatal(err)
 		}
 		var answer reply
-		if err := readFrame(here, &answer); err != nil || answer.Code != Failed {
+		if err := readFrame(here, &answer, maxReply); err != nil || answer.Code != Failed {
 			t.Errorf("%+v, %v", answer, err)
 		}
 		if took := time.Since(began); took != thinkTime {
