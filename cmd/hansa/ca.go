@@ -41,7 +41,7 @@ func caExport() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			text, err := t.ExportCA(c.Context())
+			text, err := t.ExportCA(c.Context(), time.Now())
 			if err != nil {
 				return err
 			}
@@ -105,7 +105,7 @@ func caImport() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			set, ca, err := t.ReadCA(c.Context(), text)
+			set, ca, err := t.ReadCA(c.Context(), text, time.Now())
 			if err != nil {
 				return fmt.Errorf("--file %s: %w", file, err)
 			}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"fmt"
 	"io"
 	"strings"
 
@@ -41,7 +42,6 @@ var ofFlags = map[string]cobra.CompletionFunc{
 	"kubeconfig":      files,
 	"namespace":       names(complete.Source.Namespaces),
 	"next":            nothing, // as cluster
-	"output":          fixed("json", "yaml"),
 	"peer":            nothing,
 	"set":             nothing,
 	"to":              clusterList,
@@ -50,19 +50,10 @@ var ofFlags = map[string]cobra.CompletionFunc{
 	"values":          files,
 }
 
-// ofOneFlag says it of flags whose values are another command's otherwise.
-var ofOneFlag = map[string]cobra.CompletionFunc{
-	"clusters --output":  fixed("wide\ta table with more columns", "json", "yaml"),
-	"endpoints --output": fixed("wide\ta table with more columns", "json", "yaml"),
-	"explain --output":   fixed("wide\ta table with more columns", "json", "yaml"),
-	"services --output":  fixed("wide\ta table with more columns", "json", "yaml"),
-	"status --output":    fixed("wide\ta table with more columns", "json", "yaml"),
-}
-
 // ofType returns what the values of a flag are if its type says that.
 func ofType(f *pflag.Flag) cobra.CompletionFunc {
-	if dry, ok := f.Value.(*dryRun); ok {
-		return fixed(dry.choices...)
+	if few, ok := f.Value.(*choice); ok {
+		return fixed(few.choices...)
 	}
 	switch f.Value.Type() {
 	case "bool":
@@ -85,7 +76,7 @@ func addCompletions(root *cobra.Command) {
 			}
 		}
 		c.LocalFlags().VisitAll(func(f *pflag.Flag) {
-			for _, known := range []cobra.CompletionFunc{ofOneFlag[path+" --"+f.Name], ofFlags[f.Name], ofType(f)} {
+			for _, known := range []cobra.CompletionFunc{ofFlags[f.Name], ofType(f)} {
 				if known != nil {
 					_ = c.RegisterFlagCompletionFunc(f.Name, known) // the flag is there
 					return
@@ -132,10 +123,8 @@ kubectl finds the plugin, and by the second what completes it:
 	}
 }
 
-// printBash prints cobra's script for bash, which would put a backslash before the commas of a list, and then find that nothing
-// goes on from there.
+// printBash prints cobra's script for bash as keepCommas changes it.
 func printBash(c *cobra.Command, _ []string) error {
-	const quote = `COMPREPLY[0]=$(printf "%q" "${COMPREPLY[0]}")`
 	plain, err := c.Flags().GetBool("no-descriptions")
 	if err != nil {
 		return err
@@ -144,8 +133,23 @@ func printBash(c *cobra.Command, _ []string) error {
 	if err := c.Root().GenBashCompletionV2(&script, !plain); err != nil {
 		return err
 	}
-	_, err = io.WriteString(c.OutOrStdout(), strings.Replace(script.String(), quote, quote+"\n            COMPREPLY[0]=${COMPREPLY[0]//\\\\,/,}", 1))
+	changed, err := keepCommas(script.String())
+	if err != nil {
+		return err
+	}
+	_, err = io.WriteString(c.OutOrStdout(), changed)
 	return err
+}
+
+// keepCommas changes cobra's script for bash, which would put a backslash before the commas of a list, and then find that
+// nothing goes on from there. Another cobra's may have no such line.
+func keepCommas(script string) (string, error) {
+	const quote = `COMPREPLY[0]=$(printf "%q" "${COMPREPLY[0]}")`
+	before, after, found := strings.Cut(script, quote)
+	if !found {
+		return "", fmt.Errorf("the script for bash would break lists at their commas: it has no line %s any more", quote)
+	}
+	return before + quote + "\n            COMPREPLY[0]=${COMPREPLY[0]//\\\\,/,}" + after, nil
 }
 
 // addHelpCommand adds cobra's help, which says so if there is no such command.

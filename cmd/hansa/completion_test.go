@@ -41,14 +41,13 @@ func TestEveryFlagAndArgumentIsCompletedOrSaidNotToBe(t *testing.T) {
 
 // A line that is nobody's says something of a command that was meant to have it.
 func TestEveryLineOfTheTablesIsOfACommand(t *testing.T) {
-	arguments, flags, one := map[string]bool{}, map[string]bool{}, map[string]bool{}
+	arguments, flags := map[string]bool{}, map[string]bool{}
 	walk(command(), func(c *cobra.Command) {
 		if takesArguments(c) {
 			arguments[pathOf(c)] = true
 		}
 		c.LocalFlags().VisitAll(func(f *pflag.Flag) {
 			flags[f.Name] = true
-			one[pathOf(c)+" --"+f.Name] = true
 		})
 	})
 	for path := range ofArguments {
@@ -59,11 +58,6 @@ func TestEveryLineOfTheTablesIsOfACommand(t *testing.T) {
 	for name := range ofFlags {
 		if !flags[name] {
 			t.Errorf("ofFlags: no command has --%s", name)
-		}
-	}
-	for name := range ofOneFlag {
-		if !one[name] {
-			t.Errorf("ofOneFlag: there is no %s", name)
 		}
 	}
 }
@@ -112,30 +106,30 @@ func played(t *testing.T, args ...string) (string, error) {
 
 func TestWrongUse(t *testing.T) {
 	for _, test := range []struct{ typed, want string }{
-		{"statsu", `hansa has no command "statsu"; did you mean status?: see --help`},
-		{"nothing of it", `hansa has no command "nothing": see --help`},
+		{"statsu", `there is no command "statsu"; did you mean status?: see --help`},
+		{"nothing of it", `there is no command "nothing": see --help`},
 		{"token", ""},
-		{"token maek", `hansa token has no command "maek": see --help`},
-		{"token lsit", `hansa token has no command "lsit"; did you mean list?: see --help`},
+		{"token maek", `there is no command "token maek": see --help`},
+		{"token lsit", `there is no command "token lsit"; did you mean list?: see --help`},
 		{"token lsit --help", ""},
 		{"help", ""},
 		{"help token", ""},
 		{"help token list", ""},
-		{"help token lsit", `hansa token has no command "lsit"; did you mean list?: see --help`},
-		{"completion csh", `hansa completion has no command "csh"; did you mean bash or fish or zsh?: see --help`},
+		{"help token lsit", `there is no command "token lsit"; did you mean list?: see --help`},
+		{"completion csh", `there is no command "completion csh"; did you mean bash or fish or zsh?: see --help`},
 		{"status --agnet x", `unknown flag: --agnet: see --help`},
 		{"--agnet", `unknown flag: --agnet: see --help`},
 		{"status -x", `unknown shorthand flag: 'x' in -x: see --help`},
 		{"status --agent", `flag needs an argument: --agent: see --help`},
 		{"init --cluster east --clusterset acme --ttl soon", `invalid argument "soon" for "--ttl" flag: time: invalid duration "soon": see --help`},
-		{"init", `hansa init needs --cluster and --clusterset: see --help`},
-		{"init --cluster east", `hansa init needs --clusterset: see --help`},
-		{"init east --cluster east --clusterset acme", `hansa init "east": it takes no arguments: see --help`},
+		{"init", `init needs --cluster and --clusterset: see --help`},
+		{"init --cluster east", `init needs --clusterset: see --help`},
+		{"init east --cluster east --clusterset acme", `init "east": it takes no arguments: see --help`},
 		{"join --cluster west --peer 192.0.2.1:1", `at least one of the flags in the group [token token-file] is required: see --help`},
-		{"export", `hansa export: want SERVICE, got 0 arguments: see --help`},
-		{"export a b", `hansa export: want SERVICE, got 2 arguments: see --help`},
-		{"services a/ b/", `hansa services: want [NAMESPACE/[NAME]], got 2 arguments: see --help`},
-		{"version -o wide", `--output "wide": want json, yaml, or nothing: see --help`},
+		{"export", `export: want SERVICE, got 0 arguments: see --help`},
+		{"export a b", `export: want SERVICE, got 2 arguments: see --help`},
+		{"services a/ b/", `services: want [[NAMESPACE/]NAME], got 2 arguments: see --help`},
+		{"version -o wide", `invalid argument "wide" for "-o, --output" flag: want json or yaml: see --help`},
 		{"version", ""},
 	} {
 		t.Run(test.typed, func(t *testing.T) {
@@ -161,7 +155,7 @@ func TestCalledAs(t *testing.T) {
 		{[]string{"/usr/bin/kubectl-hansa", "export", "--help"}, "Usage:\n  kubectl hansa export SERVICE [flags]\n\nExamples:\n  kubectl hansa export web -n shop\n"},
 		{[]string{"kubectl-hansa.exe", "--help"}, "\n  kubectl hansa init --context east "},
 		{[]string{"/usr/bin/kubectl_complete-hansa", "token", "r"}, "revoke\tMake a token worthless; clusters that joined by it stay members\n:4\n"},
-		{[]string{"/usr/bin/kubectl_complete-hansa", "status", "-o", ""}, "wide\ta table with more columns\njson\nyaml\n:4\n"},
+		{[]string{"/usr/bin/kubectl_complete-hansa", "status", "-o", ""}, "wide\njson\nyaml\n:4\n"},
 	} {
 		root := command()
 		var out bytes.Buffer
@@ -172,5 +166,16 @@ func TestCalledAs(t *testing.T) {
 		if err := run(t.Context(), root); err != nil || !strings.Contains(out.String(), test.want) {
 			t.Errorf("%q: %v, prints\n%swant in it\n%s", test.args, err, &out, test.want)
 		}
+	}
+}
+
+// The script for bash is cobra's with one line changed, which must not stop being there without anybody noticing.
+func TestBashKeepsCommas(t *testing.T) {
+	script, err := played(t, "completion", "bash")
+	if err != nil || strings.Count(script, `COMPREPLY[0]=${COMPREPLY[0]//\\,/,}`) != 1 {
+		t.Errorf("%v, or lists are not kept in\n%s", err, script)
+	}
+	if changed, err := keepCommas("# another script"); err == nil {
+		t.Errorf("a script without the line became %q", changed)
 	}
 }

@@ -2,8 +2,6 @@ package main
 
 import (
 	"fmt"
-	"slices"
-	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -14,10 +12,7 @@ import (
 
 // dryRun is --dry-run of a command that writes. With client it prints what it would write, for kubectl or GitOps, and asks
 // nobody; with server, where there is such an answer, it says what would come of it.
-type dryRun struct {
-	value   string
-	choices []string
-}
+type dryRun string
 
 const (
 	dryClient = "client"
@@ -25,39 +20,25 @@ const (
 )
 
 func (d *dryRun) add(f *pflag.FlagSet, usage string) {
-	d.choices = []string{dryClient}
-	f.Var(d, "dry-run", dryClient+": "+usage)
+	f.Var(&choice{(*string)(d), []string{dryClient}}, "dry-run", dryClient+": "+usage)
 }
 
-// String implements pflag.Value.
-func (d *dryRun) String() string { return d.value }
-
-// Type implements pflag.Value.
-func (d *dryRun) Type() string { return "string" }
-
-// Set implements pflag.Value.
-func (d *dryRun) Set(text string) error {
-	if !slices.Contains(d.choices, text) {
-		return fmt.Errorf("want %s", strings.Join(d.choices, " or "))
-	}
-	d.value = text
-	return nil
+// addServer adds the flag of a command that has both answers. Without a value it means server.
+func (d *dryRun) addServer(f *pflag.FlagSet, usage string) {
+	f.Var(&choice{(*string)(d), []string{dryClient, dryServer}}, "dry-run", usage)
+	f.Lookup("dry-run").NoOptDefVal = dryServer
 }
 
 // client reports whether the command is to print what it would write.
-func (d *dryRun) client() bool { return d.value == dryClient }
+func (d *dryRun) client() bool { return *d == dryClient }
 
-// addDryOutput adds -o for a command that prints objects with --dry-run, and lines for people without.
-func addDryOutput(c *cobra.Command, output *string) {
-	c.Flags().StringVarP(output, "output", "o", "", "with --dry-run, yaml or json; yaml without it")
-}
+// server reports whether the command is to say what would come of it.
+func (d *dryRun) server() bool { return *d == dryServer }
 
 // show prints objects as kubectl apply takes them: in YAML, unless JSON is asked for.
 func (*dryRun) show(c *cobra.Command, output string, objects ...*unstructured.Unstructured) error {
 	w := c.OutOrStdout()
-	switch output {
-	case "", "yaml":
-	case "json":
+	if output == "json" {
 		if len(objects) == 1 {
 			return show(w, output, objects[0].Object, nil)
 		}
@@ -66,8 +47,6 @@ func (*dryRun) show(c *cobra.Command, output string, objects ...*unstructured.Un
 			items[i] = o.Object
 		}
 		return show(w, output, map[string]any{"apiVersion": "v1", "kind": "List", "items": items}, nil)
-	default:
-		return fmt.Errorf("--output %q: want json, yaml, or nothing: %w", output, errUsage)
 	}
 	for i, o := range objects {
 		text, err := yaml.Marshal(o.Object)

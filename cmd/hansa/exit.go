@@ -4,27 +4,23 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/hansa-mcs/hansa/cmd/hansa/link"
 	"github.com/hansa-mcs/hansa/federation/trust/enroll"
 )
 
 // The exit statuses beside 0. Those of `hansa status` mean degraded and failed; the others say why a cluster was not let
-// in, one for each enroll.Code, so that a script can tell.
+// in, one for each enroll.Code in the order of enroll.Codes, so that a script can tell.
 const (
 	exitFailed = 1
 	exitUsage  = 2
 	exitRefuse = 10
 )
-
-// refusals are the codes in the order of their exit statuses, from exitRefuse on; a new one is put at the end.
-var refusals = []enroll.Code{
-	enroll.Invalid, enroll.Unknown, enroll.Expired, enroll.Used, enroll.Bound, enroll.Taken, enroll.Certificate,
-	enroll.NoCA, enroll.Busy, enroll.Failed, enroll.Foreign, enroll.Protocol, enroll.Answer,
-}
 
 // errUsage is wrapped by what is wrong with what was typed.
 var errUsage = errors.New("see --help")
@@ -38,12 +34,10 @@ func status(err error) int {
 		return status
 	}
 	code := enroll.CodeOf(err)
-	for i, c := range refusals {
-		if c == code {
-			return exitRefuse + i
-		}
+	if i := slices.Index(enroll.Codes(), code); i >= 0 {
+		return exitRefuse + i
 	}
-	if errors.Is(err, errUsage) {
+	if errors.Is(err, errUsage) || errors.Is(err, link.ErrNoContext) {
 		return exitUsage
 	}
 	return exitFailed
@@ -73,7 +67,7 @@ func noCommand(c *cobra.Command, word string) error {
 	if list := c.SuggestionsFor(word); len(list) > 0 {
 		near = "; did you mean " + strings.Join(list, " or ") + "?"
 	}
-	return fmt.Errorf("%s has no command %q%s: %w", c.CommandPath(), word, near, errUsage)
+	return fmt.Errorf("there is no command %q%s: %w", strings.TrimSpace(pathOf(c)+" "+word), near, errUsage)
 }
 
 // checkUsage makes what is wrong with flags and arguments, of any command below root, an error that wraps errUsage.
@@ -99,12 +93,12 @@ func checkArguments(check cobra.PositionalArgs, any bool) cobra.PositionalArgs {
 		err := check(c, args)
 		_, wanted, _ := strings.Cut(c.Use, " ")
 		switch {
-		case err == nil || errors.Is(err, errUsage):
+		case err == nil || errors.Is(err, errUsage) || errors.Is(err, link.ErrNoContext):
 			return err
 		case !any:
-			return fmt.Errorf("%s %q: it takes no arguments: %w", c.CommandPath(), args[0], errUsage)
+			return fmt.Errorf("%s %q: it takes no arguments: %w", pathOf(c), args[0], errUsage)
 		}
-		return fmt.Errorf("%s: want %s, got %d arguments: %w", c.CommandPath(), wanted, len(args), errUsage)
+		return fmt.Errorf("%s: want %s, got %d arguments: %w", pathOf(c), wanted, len(args), errUsage)
 	}
 }
 
@@ -117,7 +111,7 @@ func checkFlags(c *cobra.Command) error {
 		}
 	})
 	if len(missing) > 0 {
-		return fmt.Errorf("%s needs %s: %w", c.CommandPath(), strings.Join(missing, " and "), errUsage)
+		return fmt.Errorf("%s needs %s: %w", pathOf(c), strings.Join(missing, " and "), errUsage)
 	}
 	if err := c.ValidateFlagGroups(); err != nil {
 		return fmt.Errorf("%w: %w", err, errUsage)

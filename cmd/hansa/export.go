@@ -5,14 +5,16 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/hansa-mcs/hansa/cmd/hansa-agent/report"
 	"github.com/hansa-mcs/hansa/cmd/hansa/exports"
-	"github.com/hansa-mcs/hansa/cmd/hansa/install"
 	"github.com/hansa-mcs/hansa/cmd/hansa/link"
 	"github.com/hansa-mcs/hansa/cmd/hansa/preview"
 	"github.com/hansa-mcs/hansa/cmd/hansa/tables"
+	"github.com/hansa-mcs/hansa/exporter"
 	"github.com/hansa-mcs/hansa/federation"
 )
 
@@ -72,6 +74,15 @@ Exit status: 0 exported, 1 not, or not yet.`,
   hansa export web -n shop --dry-run=client -o yaml >export.yaml`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
+			if c.Flags().Changed("to") {
+				var err error
+				if to, err = exporter.ParseConsumers(strings.Join(to, ",")); err != nil {
+					return fmt.Errorf("--to: %w: %w", err, errUsage)
+				}
+			}
+			if strings.Contains(args[0], "/") {
+				return fmt.Errorf("%q: want the name of a Service, and its namespace by --namespace: %w", args[0], errUsage)
+			}
 			x, err := s.exports()
 			if err != nil {
 				return err
@@ -79,9 +90,9 @@ Exit status: 0 exported, 1 not, or not yet.`,
 			switch {
 			case dry.client():
 				return dry.show(c, output, exports.Object(s.namespace, args[0], to))
-			case dry.value == dryServer:
+			case dry.server():
 				agents.kubeconfig, agents.context = s.kubeconfig, s.context
-				return foresee(c, x, &agents, output, args[0], to)
+				return s.foresee(c, x, &agents, output, args[0], to)
 			}
 			return s.export(c, x, output, args[0], to)
 		},
@@ -90,11 +101,9 @@ Exit status: 0 exported, 1 not, or not yet.`,
 	addOutput(c, &output)
 	f := c.Flags()
 	f.StringSliceVar(&to, "to", nil, "clusters that may see the service, by ID or glob; without it all")
-	dry.add(f, "print the ServiceExport; server, or nothing: say what would come of it; both make nothing")
-	dry.choices = append(dry.choices, dryServer)
-	f.Lookup("dry-run").NoOptDefVal = dryServer
+	dry.addServer(f, "client: print the ServiceExport; server, or no value: say what would come of it; neither makes anything")
 	agents.asking.add(c)
-	f.StringVar(&agents.namespace, "agent-namespace", install.DefaultNamespace, "with --dry-run, namespace of the agents")
+	agents.addAgents(c)
 	return c
 }
 
@@ -120,7 +129,7 @@ func (s *shared) export(c *cobra.Command, x *exports.Exports, output, name strin
 }
 
 // foresee tells what would come of an export.
-func foresee(c *cobra.Command, x *exports.Exports, agents *looking, output, name string, to []string) error {
+func (s *shared) foresee(c *cobra.Command, x *exports.Exports, agents *looking, output, name string, to []string) error {
 	would, err := x.Would(c.Context(), name, to)
 	if err != nil {
 		return err
@@ -137,6 +146,9 @@ func foresee(c *cobra.Command, x *exports.Exports, agents *looking, output, name
 	if scene.Explanation, err = client.Explain(c.Context(), federation.ServiceName{Namespace: would.Export.Namespace, Name: name}); err != nil {
 		return err
 	}
+	if err := s.same(c.Context(), client); err != nil {
+		return err
+	}
 	p, err := scene.Preview()
 	if err != nil {
 		return err
@@ -146,6 +158,28 @@ func foresee(c *cobra.Command, x *exports.Exports, agents *looking, output, name
 		return errVerdict{status: exitFailed}
 	}
 	return err
+}
+
+// same returns an error if an agent is not of the cluster in which the Service is: --agent may lead anywhere.
+func (s *shared) same(ctx context.Context, client *report.Client) error {
+	t, err := link.Connect(s.kubeconfig, s.context, s.namespace)
+	if err != nil {
+		return err
+	}
+	uid, err := t.UID(ctx)
+	if err != nil {
+		return err
+	}
+	all, err := client.Clusters(ctx)
+	if err != nil {
+		return err
+	}
+	for _, known := range all.Clusters {
+		if known.Self && known.UID != "" && known.UID != uid {
+			return fmt.Errorf("--agent: it is of cluster %s, and context %q leads to another one: %w", known.Cluster, t.Context, errUsage)
+		}
+	}
+	return nil
 }
 
 func tellVerdict(w io.Writer, namespace, name string, v exports.Verdict) error {

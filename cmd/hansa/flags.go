@@ -18,26 +18,33 @@ type where struct {
 }
 
 func (w *where) add(c *cobra.Command) {
+	w.addContext(c)
+	c.Flags().StringVarP(&w.namespace, "namespace", "n", install.DefaultNamespace, "namespace of the agents")
+}
+
+// addBeside adds the flags to a command whose --namespace is that of services.
+func (w *where) addBeside(c *cobra.Command) {
+	w.addContext(c)
+	w.addAgents(c)
+}
+
+func (w *where) addContext(c *cobra.Command) {
 	f := c.Flags()
 	f.StringVar(&w.kubeconfig, "kubeconfig", "", "path of the kubeconfig; without it $KUBECONFIG, else ~/.kube/config")
 	f.StringVar(&w.context, "context", "", "context of the kubeconfig; without it the current one")
-	f.StringVarP(&w.namespace, "namespace", "n", install.DefaultNamespace, "namespace of the agents")
+}
+
+func (w *where) addAgents(c *cobra.Command) {
+	c.Flags().StringVar(&w.namespace, "agent-namespace", install.DefaultNamespace, "namespace of the agents")
 }
 
 func (w *where) connect() (*link.Target, error) {
 	return link.Connect(w.kubeconfig, w.context, w.namespace)
 }
 
-// addOutput adds -o for a command whose result can be read by programs.
-func addOutput(c *cobra.Command, output *string) {
-	c.Flags().StringVarP(output, "output", "o", "", "json or yaml; without it text for people")
-}
-
-// show writes a result: as people write it, or as programs read it.
+// show writes a result: as people read it, or as programs do.
 func show(w io.Writer, output string, result any, people func(io.Writer) error) error {
 	switch output {
-	case "":
-		return people(w)
 	case "json":
 		e := json.NewEncoder(w)
 		e.SetEscapeHTML(false)
@@ -50,7 +57,7 @@ func show(w io.Writer, output string, result any, people func(io.Writer) error) 
 		}
 		return err
 	}
-	return fmt.Errorf("--output %q: want json, yaml, or nothing: %w", output, errUsage)
+	return people(w)
 }
 
 // telling returns what prints progress, on the other stream than results are on.

@@ -39,15 +39,28 @@ be repeated, as after an interruption.`,
 			if _, err := trust.ParseClusterset(clusterset); err != nil {
 				return fmt.Errorf("--clusterset: %w: %w", err, errUsage)
 			}
+			if err := checkInvitation("next", federation.ClusterID(next), ttl, 1); err != nil {
+				return err
+			}
+			if next == b.cluster {
+				return fmt.Errorf("--next %s: it is this cluster's own ID: %w", next, errUsage)
+			}
+			m := link.Member{Clusterset: clusterset, Cluster: cluster, Issuer: true}
 			if b.dry.client() {
-				return b.preview(c, link.Member{Clusterset: clusterset, Cluster: cluster, Issuer: true})
+				return b.preview(c, m)
 			}
 			t, err := b.connect()
 			if err != nil {
 				return err
 			}
 			now := time.Now()
-			m, err := t.Init(c.Context(), clusterset, cluster, now, telling(c))
+			if err := t.CanInit(c.Context(), clusterset, cluster, now); err != nil {
+				return err
+			}
+			if err := b.check(c, t, m); err != nil {
+				return err
+			}
+			m, err = t.Init(c.Context(), clusterset, cluster, now, telling(c))
 			if err != nil {
 				return err
 			}
@@ -56,7 +69,7 @@ be repeated, as after an interruption.`,
 				return err
 			}
 			if o.Address == "" {
-				telling(c)(errNoAddress.Error() + ", then hansa token create prints the line for the next cluster")
+				telling(c)(errNoAddress.Error() + "; hansa token create --peer host:port prints the line for the next cluster")
 			} else if err := o.invite(c, t, federation.ClusterID(next), ttl, now, b.repeated()); err != nil {
 				return err
 			}

@@ -26,7 +26,7 @@ never leaves it. Then the agents are installed. A join that was interrupted goes
 same token. Nobody needs credentials of another cluster's API server.
 
 Exit status: 10 the request was invalid, 11 unknown token, 12 expired, 13 used, 14 for another cluster ID, 15 the cluster ID
-is taken, 16 the certificate proves nothing, 17 the member does not hold the CA, 18 it is busy, 19 it could not find out,
+is taken, 17 the member does not hold the CA, 18 it is busy, 19 it could not find out,
 20 who answered is no member of the token's clusterset, 21 or does not speak the protocol, 22 or gave no membership.`,
 		Example: `  hansa join --context west --cluster west --peer 192.0.2.1:8443 --token hansa1.…
   hansa join --context west --cluster west --peer 192.0.2.1:8443 --token-file - <token`,
@@ -43,18 +43,26 @@ is taken, 16 the certificate proves nothing, 17 the member does not hold the CA,
 			if err != nil {
 				return err
 			}
+			m := link.Member{Clusterset: token.Clusterset, Cluster: cluster, Peers: []string{peer}}
 			if b.dry.client() {
-				return b.preview(c, link.Member{Clusterset: token.Clusterset, Cluster: cluster, Peers: []string{peer}})
+				return b.preview(c, m)
 			}
 			t, err := b.connect()
 			if err != nil {
 				return err
 			}
 			now := time.Now()
-			m, err := t.Join(c.Context(), peer, token, cluster, now, telling(c))
+			if err := t.CanJoin(c.Context(), token, cluster, now); err != nil {
+				return err
+			}
+			if err := b.check(c, t, m); err != nil {
+				return err
+			}
+			m, err = t.Join(c.Context(), peer, token, cluster, now, telling(c))
 			if err != nil {
 				return err
 			}
+			m.Peers = addresses(m.Peers)
 			o, err := b.settle(c, t, m, now)
 			if err != nil {
 				return err
@@ -70,6 +78,17 @@ is taken, 16 the certificate proves nothing, 17 the member does not hold the CA,
 	c.MarkFlagsOneRequired("token", "token-file")
 	_ = c.MarkFlagRequired("peer")
 	return c
+}
+
+// addresses returns those that can be some, and not too many: a member named them.
+func addresses(named []string) (list []string) {
+	const most = 16
+	for _, address := range named[:min(len(named), most)] {
+		if gossip.CheckAddress(address) == nil {
+			list = append(list, address)
+		}
+	}
+	return list
 }
 
 // mostToken bounds what is read as a token, in bytes.

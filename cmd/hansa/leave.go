@@ -32,16 +32,20 @@ They stay, and stay out, until --undo. What the Service and the ServiceExports s
 			if err != nil {
 				return err
 			}
+			ask, asked, done := t.Leave, "asked the agents to leave; they tell the other clusters first", "this cluster has left its clusterset"
+			if undo {
+				ask, asked, done = t.Rejoin, "asked the agents to be members again", "this cluster is a member of its clusterset again"
+			}
+			if err := ask(c.Context()); err != nil {
+				return err
+			}
+			telling(c)(asked)
+			if wait == 0 {
+				return nil
+			}
 			ctx, cancel := context.WithTimeoutCause(c.Context(), wait, fmt.Errorf("--wait %s is over", wait))
 			defer cancel()
-			done := "this cluster has left its clusterset"
-			if undo {
-				done = "this cluster is a member of its clusterset again"
-				err = t.Rejoin(ctx)
-			} else {
-				err = t.Leave(ctx, telling(c))
-			}
-			if err != nil {
+			if err := t.AwaitLeft(ctx, !undo); err != nil {
 				return err
 			}
 			_, err = fmt.Fprintln(c.OutOrStdout(), done)
@@ -52,6 +56,6 @@ They stay, and stay out, until --undo. What the Service and the ServiceExports s
 	addDryOutput(c, &output)
 	dry.add(c.Flags(), "print what asks the agents, for kubectl apply --server-side, and ask nobody")
 	c.Flags().BoolVar(&undo, "undo", false, "become a member again")
-	c.Flags().DurationVar(&wait, "wait", time.Minute, "how long to wait for the agents")
+	c.Flags().DurationVar(&wait, "wait", time.Minute, "how long to wait for the agents; 0 waits for none")
 	return c
 }

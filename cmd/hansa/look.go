@@ -27,20 +27,15 @@ type looking struct {
 }
 
 func (l *looking) add(c *cobra.Command) {
-	l.where.add(c)
+	l.addBeside(c)
 	l.asking.add(c)
 	f := c.Flags()
-	f.StringVarP(&l.output, "output", "o", "", "wide, json or yaml; without it a table")
+	addTableOutput(c, &l.output)
 	f.BoolVarP(&l.watch, "watch", "w", false, "ask again and again, until interrupted; what goes wrong meanwhile is told")
 	f.DurationVar(&l.every, "every", 2*time.Second, "how often, with --watch")
 }
 
 func (l *looking) check() error {
-	switch l.output {
-	case "", "wide", "json", "yaml":
-	default:
-		return fmt.Errorf("--output %q: want wide, json, yaml, or nothing: %w", l.output, errUsage)
-	}
 	if l.every < leastEvery {
 		return fmt.Errorf("--every %s: want %s at least: %w", l.every, leastEvery, errUsage)
 	}
@@ -148,16 +143,31 @@ func clustersCommand() *cobra.Command {
 	return c
 }
 
-// queryOf reads [NAMESPACE/]NAME, or NAMESPACE/ for all of a namespace.
-func queryOf(args []string) (q report.Query, err error) {
+// chosenServices are the flag and the argument that say of which services something is asked.
+type chosenServices struct{ namespace string }
+
+func (s *chosenServices) add(c *cobra.Command) {
+	c.Flags().StringVarP(&s.namespace, "namespace", "n", "", "namespace of the services; without it all")
+}
+
+// query reads NAMESPACE/NAME, NAMESPACE/ for all of a namespace, or NAME where --namespace is given.
+func (s *chosenServices) query(args []string) (q report.Query, err error) {
+	q.Namespace = s.namespace
 	if len(args) == 0 {
 		return q, nil
 	}
 	namespace, name, ok := strings.Cut(args[0], "/")
-	if !ok || namespace == "" {
-		return q, fmt.Errorf("%q: want NAMESPACE/NAME, or NAMESPACE/ for all of a namespace: %w", args[0], errUsage)
+	switch {
+	case !ok && s.namespace != "":
+		q.Name = args[0]
+	case !ok || namespace == "":
+		return q, fmt.Errorf("%q: want NAMESPACE/NAME, or NAME and --namespace: %w", args[0], errUsage)
+	case s.namespace != "" && s.namespace != namespace:
+		return q, fmt.Errorf("%q: want the namespace once, and --namespace says %q: %w", args[0], s.namespace, errUsage)
+	default:
+		q.Namespace, q.Name = namespace, name
 	}
-	return report.Query{Namespace: namespace, Name: name}, nil
+	return q, nil
 }
 
 func servicesCommand() *cobra.Command {
@@ -171,12 +181,13 @@ func endpointsCommand() *cobra.Command {
 // listCommand is one that lists something of one service, of a namespace, or of all.
 func listCommand[T any](name, short string, people func(io.Writer, *T, bool) error, ask func(*report.Client, context.Context, report.Query) (*T, error)) *cobra.Command {
 	var l looking
+	var s chosenServices
 	c := &cobra.Command{
-		Use:   name + " [NAMESPACE/[NAME]]",
+		Use:   name + " [[NAMESPACE/]NAME]",
 		Short: short,
 		Args:  cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			q, err := queryOf(args)
+			q, err := s.query(args)
 			if err != nil {
 				return err
 			}
@@ -184,13 +195,15 @@ func listCommand[T any](name, short string, people func(io.Writer, *T, bool) err
 		},
 	}
 	l.add(c)
+	s.add(c)
 	return c
 }
 
 func explainCommand() *cobra.Command {
 	var l looking
+	var s chosenServices
 	c := &cobra.Command{
-		Use:   "explain NAMESPACE/NAME",
+		Use:   "explain [NAMESPACE/]NAME",
 		Short: "Say all that is known of a service, and why it is as it is",
 		Long: `Say all that is known of a service: what each cluster exports, every conflict in words, for every endpoint from which cluster
 it is, at which version, how old, and why it is or is not served, and who has confirmed what this cluster exports.
@@ -198,7 +211,7 @@ it is, at which version, how old, and why it is or is not served, and who has co
 Exit status: 0 good, 1 degraded, 2 for a service that cannot be used here.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			q, err := queryOf(args)
+			q, err := s.query(args)
 			if err == nil && q.Name == "" {
 				err = fmt.Errorf("%q: want NAMESPACE/NAME: %w", args[0], errUsage)
 			}
@@ -211,6 +224,7 @@ Exit status: 0 good, 1 degraded, 2 for a service that cannot be used here.`,
 		},
 	}
 	l.add(c)
+	s.add(c)
 	return c
 }
 

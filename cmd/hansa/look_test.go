@@ -175,7 +175,7 @@ func TestWhatIsWrongWithHowAnAgentIsAsked(t *testing.T) {
 		{with("--tls-cert-file", east[1], "--tls-key-file", west[3], "--tls-ca-file", east[5]), "--tls-key-file: " + west[3]},
 		{with("--tls-cert-file", east[1], "--tls-key-file", east[3], "--tls-ca-file", none), "--tls-ca-file: " + none},
 		{[]string{"--agent", "127.0.0.1:1", "--watch", "--every", "1ms"}, "--every 1ms: want 100ms at least"},
-		{[]string{"--agent", "127.0.0.1:1", "-o", "xml"}, `--output "xml": want wide, json, yaml, or nothing`},
+		{[]string{"--agent", "127.0.0.1:1", "-o", "xml"}, `invalid argument "xml" for "-o, --output" flag: want wide, json or yaml`},
 	} {
 		if out, _, err := hansa(t.Context(), append([]string{"status"}, c.args...)...); err == nil || !strings.Contains(err.Error(), c.want) || out != "" {
 			t.Errorf("%q: %v, want %s", c.args, err, c.want)

@@ -39,19 +39,19 @@ func (b *becoming) add(c *cobra.Command) {
 	f.BoolVar(&b.install, "install", true, "install the agents as a Helm release; without it the Secrets, CRDs and ClusterProperties are made, and --files are for an agent that runs elsewhere")
 	b.chart.add(f)
 	f.StringVar(&b.files, "files", "", "folder to write tls.crt, tls.key and ca.crt to, for an agent that is not in the cluster")
-	f.DurationVar(&b.wait, "wait", 5*time.Minute, "how long to wait for the load balancer and for the agents; 0 waits for no agent")
+	f.DurationVar(&b.wait, "wait", 5*time.Minute, "how long to wait for the load balancer and for the agents; 0 waits for neither")
 	addOutput(c, &b.output)
 	b.dry.add(f, "print what would be made but Secrets, which hold keys, and make nothing")
 	_ = c.MarkFlagRequired("cluster")
 }
 
-// id returns --cluster.
+// id returns --cluster, once all that is typed has been looked at.
 func (b *becoming) id() (federation.ClusterID, error) {
 	id, err := federation.ParseClusterID(b.cluster)
 	if err != nil {
 		return id, fmt.Errorf("--cluster: %w: %w", err, errUsage)
 	}
-	return id, nil
+	return id, b.parse()
 }
 
 // outcome is what init and join did, for programs.
@@ -86,16 +86,12 @@ func (b *becoming) settle(c *cobra.Command, t *link.Target, m link.Member, now t
 		o.Files = b.files
 		telling(c)("wrote tls.crt, tls.key and ca.crt to " + b.files)
 	}
-	values, err := b.values(m)
-	if err != nil {
-		return o, err
-	}
 	i, err := install.New(install.Config{Kubernetes: t.Kubernetes, Namespace: t.Namespace, Tell: telling(c)})
 	if err != nil {
 		return o, err
 	}
 	if !b.install {
-		if err := i.Prepare(c.Context(), values); err != nil {
+		if err := i.Prepare(c.Context(), b.values(m)); err != nil {
 			return o, err
 		}
 		if o.Files != "" {
@@ -103,7 +99,22 @@ func (b *becoming) settle(c *cobra.Command, t *link.Target, m link.Member, now t
 		}
 		return o, nil
 	}
-	return o, b.release(c, i, values, now, &o)
+	return o, b.release(c, i, b.values(m), now, &o)
+}
+
+// checkFolder refuses a folder in which the files of another member are: they may be all that has its key.
+func checkFolder(dir string, m link.Member) error {
+	if dir == "" {
+		return nil
+	}
+	text, err := os.ReadFile(filepath.Join(dir, "tls.crt"))
+	if err != nil {
+		return nil // writing tells what keeps it from being written
+	}
+	if set, id, err := trust.Named(text); err == nil && (set != m.Clusterset || id != m.Cluster) {
+		return fmt.Errorf("--files %s: the files of cluster %s of clusterset %s are there; want another folder: %w", dir, id, set, errUsage)
+	}
+	return nil
 }
 
 func writeFiles(dir string, c trust.Credentials) error {
@@ -133,6 +144,9 @@ func agentCommand(o outcome, t *link.Target) string {
 	}
 	for _, p := range o.Peers {
 		args = append(args, "--peer="+p)
+	}
+	for i := range args {
+		args[i] = quoted(args[i])
 	}
 	return strings.Join(args, " ")
 }

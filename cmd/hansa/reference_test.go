@@ -185,14 +185,14 @@ func (r reference) statuses() string {
 	b.WriteString("\n## Exit status\n\n| status | meaning |\n|---|---|\n| 0 | done, and what was asked about is good |\n")
 	fmt.Fprintf(&b, "| %d | failed; or what was asked about is not as it should be, as the command says |\n", exitFailed)
 	fmt.Fprintf(&b, "| %d | wrong use; or what was asked about has failed, as the command says |\n", exitUsage)
-	for i, code := range refusals {
+	for i, code := range enroll.Codes() {
 		if got := status(&enroll.Refusal{Code: code}); got != exitRefuse+i || refusalMeanings[code] == "" {
 			r.t.Errorf("%s has status %d and meaning %q, want %d and one", code, got, refusalMeanings[code], exitRefuse+i)
 		}
 		fmt.Fprintf(&b, "| %d | `join`: %s |\n", exitRefuse+i, refusalMeanings[code])
 	}
-	if len(refusalMeanings) != len(refusals) || len(refusalMeanings) != len(enroll.Codes()) {
-		r.t.Errorf("%d codes have a meaning and %d a status, want all %d", len(refusalMeanings), len(refusals), len(enroll.Codes()))
+	if len(refusalMeanings) != len(enroll.Codes()) {
+		r.t.Errorf("%d codes have a meaning, want all %d", len(refusalMeanings), len(enroll.Codes()))
 	}
 	return b.String()
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"maps"
 	"regexp"
 	"strings"
 	"time"
@@ -13,12 +14,14 @@ import (
 
 	"github.com/hansa-mcs/hansa/cmd/hansa/install"
 	"github.com/hansa-mcs/hansa/cmd/hansa/link"
+	"github.com/hansa-mcs/hansa/federation/gossip"
 )
 
 // chosen are the flags that say what is installed, in Helm's own words.
 type chosen struct {
 	options values.Options
 	adopt   bool
+	typed   map[string]any // what they say, once it was parsed
 }
 
 func (ch *chosen) add(f *pflag.FlagSet) {
@@ -27,15 +30,42 @@ func (ch *chosen) add(f *pflag.FlagSet) {
 	f.BoolVar(&ch.adopt, "adopt", false, "let the installation take over objects of its names that Helm did not make")
 }
 
-// values returns those of the chart for a member: what was typed, and over it what the member is.
-func (b *becoming) values(m link.Member) (map[string]any, error) {
-	all, err := b.chart.options.MergeValues(nil)
-	if err != nil {
-		return nil, fmt.Errorf("--set, --values: %w: %w", err, errUsage)
+// parse reads what is typed for the chart, and the address in it.
+func (b *becoming) parse() (err error) {
+	if b.chart.typed, err = b.chart.options.MergeValues(nil); err != nil {
+		return fmt.Errorf("--set, --values: %w: %w", err, errUsage)
 	}
-	if typed, ok := all["advertise"].(string); ok && b.advertise == "" {
+	if typed, ok := b.chart.typed["advertise"].(string); ok && b.advertise == "" {
 		b.advertise = typed
 	}
+	if b.advertise == "" {
+		return nil
+	}
+	if err := gossip.CheckAddress(b.advertise); err != nil {
+		return fmt.Errorf("--advertise: %w: %w", err, errUsage)
+	}
+	return nil
+}
+
+// check finds what is wrong with what is typed before anything is made: what the chart does not take, what this cluster says
+// of itself already, and a folder that holds another cluster's identity.
+func (b *becoming) check(c *cobra.Command, t *link.Target, m link.Member) error {
+	if _, err := install.Objects(b.namespace, b.values(m)); err != nil {
+		return fmt.Errorf("--set, --values: %w: %w", err, errUsage)
+	}
+	if err := checkFolder(b.files, m); err != nil {
+		return err
+	}
+	i, err := install.New(install.Config{Kubernetes: t.Kubernetes, Namespace: t.Namespace})
+	if err != nil {
+		return err
+	}
+	return i.Contradicts(c.Context(), b.values(m))
+}
+
+// values returns those of the chart for a member: what was typed, and over it what the member is.
+func (b *becoming) values(m link.Member) map[string]any {
+	all := maps.Clone(b.chart.typed)
 	all["cluster"], all["clusterset"] = string(m.Cluster), m.Clusterset
 	if m.Issuer {
 		all["issuer"] = true
@@ -50,14 +80,17 @@ func (b *becoming) values(m link.Member) (map[string]any, error) {
 	if b.advertise != "" {
 		all["advertise"] = b.advertise
 	} else if b.install {
-		balanced(all)
+		all["memberService"] = balanced(all["memberService"])
 	}
-	return all, nil
+	return all
 }
 
 // repeated are the flags of init that are as good for the next cluster.
 func (b *becoming) repeated() string {
 	var s strings.Builder
+	if b.namespace != install.DefaultNamespace {
+		s.WriteString(" --namespace " + quoted(b.namespace))
+	}
 	if !b.install {
 		s.WriteString(" --install=false")
 	}
@@ -84,15 +117,12 @@ func quoted(text string) string {
 }
 
 // balanced gives the agents a load balancer, unless somebody said how others reach them.
-func balanced(all map[string]any) {
-	service, ok := all["memberService"].(map[string]any)
-	if !ok {
-		service = map[string]any{}
-		all["memberService"] = service
+func balanced(typed any) map[string]any {
+	service := map[string]any{"type": "LoadBalancer"}
+	if said, ok := typed.(map[string]any); ok {
+		maps.Copy(service, said)
 	}
-	if service["type"] == nil {
-		service["type"] = "LoadBalancer"
-	}
+	return service
 }
 
 // release installs the agents, and waits for what the next cluster needs.
@@ -102,7 +132,10 @@ func (b *becoming) release(c *cobra.Command, i *install.Installer, all map[strin
 		return err
 	}
 	o.Release = string(done.Change)
-	ctx, cancel := context.WithTimeoutCause(c.Context(), max(b.wait, time.Second), fmt.Errorf("--wait %s is over", b.wait))
+	if b.wait == 0 {
+		return nil
+	}
+	ctx, cancel := context.WithTimeoutCause(c.Context(), b.wait, fmt.Errorf("--wait %s is over", b.wait))
 	defer cancel()
 	if o.Address == "" {
 		if o.Address, err = i.Address(ctx); err != nil {
@@ -115,25 +148,19 @@ func (b *becoming) release(c *cobra.Command, i *install.Installer, all map[strin
 			}
 		}
 	}
-	if b.wait == 0 {
-		return nil
-	}
 	return i.Ready(ctx)
 }
 
 // preview prints what settle would make of a member, but Secrets.
 func (b *becoming) preview(c *cobra.Command, m link.Member) error {
-	all, err := b.values(m)
+	objects, err := install.Objects(b.namespace, b.values(m))
 	if err != nil {
-		return err
-	}
-	objects, err := install.Objects(b.namespace, all)
-	if err != nil {
-		return err
+		return fmt.Errorf("--set, --values: %w: %w", err, errUsage)
 	}
 	if !b.install {
 		objects = install.Prerequisites(objects)
 	}
+	telling(c)("kubectl takes all of it once the CRDs are served: apply it twice in a cluster that has none")
 	telling(c)("not among them: the Secrets that make this cluster a member; this command with --install=false makes those alone, beside CRDs and ClusterProperties")
 	return b.dry.show(c, b.output, objects...)
 }

@@ -80,12 +80,14 @@ var (
 	anAge   = regexp.MustCompile(`^\d+[smhd](\d+s)?$`)
 )
 
-// aligned makes the columns of tables as wide as they have to be. Ages in them are AGE, and last errors ERROR: of two
-// streams that begin at once one ends, and which words it ends with differs.
+// varyingColumns are those of which only their name stays: what an error says depends on who noticed first.
+var varyingColumns = map[string]bool{"LAST ERROR": true, "SENT": true, "RECEIVED": true}
+
+// aligned makes the columns of tables as wide as they have to be. Ages in them are AGE.
 func aligned(text string) string {
 	var out bytes.Buffer
 	var table *tabwriter.Writer
-	failed := -1 // the column of last errors
+	var names []string // of the columns
 	end := func() {
 		if table != nil {
 			table.Flush()
@@ -98,7 +100,7 @@ func aligned(text string) string {
 		begins := heading.MatchString(row)
 		if begins {
 			end()
-			table, failed = tabwriter.NewWriter(&out, 0, 0, 2, ' ', 0), slices.Index(cells, "LAST ERROR")
+			table, names = tabwriter.NewWriter(&out, 0, 0, 2, ' ', 0), cells
 		}
 		if table == nil || len(cells) < 2 {
 			end()
@@ -107,8 +109,8 @@ func aligned(text string) string {
 		}
 		for i := range cells {
 			cells[i] = anAge.ReplaceAllString(cells[i], "AGE")
-			if i == failed && !begins {
-				cells[i] = "ERROR"
+			if i < len(names) && varyingColumns[names[i]] && !begins && cells[i] != "-" {
+				cells[i] = names[i]
 			}
 		}
 		fmt.Fprintln(table, strings.Join(cells, "\t"))

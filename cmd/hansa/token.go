@@ -13,6 +13,7 @@ import (
 
 	"github.com/hansa-mcs/hansa/cmd/hansa-agent/secrets"
 	"github.com/hansa-mcs/hansa/federation"
+	"github.com/hansa-mcs/hansa/federation/gossip"
 	"github.com/hansa-mcs/hansa/federation/trust"
 	"github.com/hansa-mcs/hansa/federation/trust/enroll"
 )
@@ -49,6 +50,12 @@ func tokenCreate() *cobra.Command {
 		Example: "  hansa token create --context east --cluster west --peer 192.0.2.1:8443",
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
+			if err := checkInvitation("cluster", federation.ClusterID(cluster), ttl, uses); err != nil {
+				return err
+			}
+			if err := gossip.CheckAddress(peer); peer != "" && err != nil {
+				return fmt.Errorf("--peer: %w: %w", err, errUsage)
+			}
 			t, err := w.connect()
 			if err != nil {
 				return err
@@ -86,6 +93,20 @@ func tokenCreate() *cobra.Command {
 	c.Flags().DurationVar(&ttl, "ttl", defaultTTL, "how long the token is good")
 	c.Flags().IntVar(&uses, "uses", 1, "how many clusters may join by it")
 	return c
+}
+
+// checkInvitation refuses what no token can be made of; flag is the one that names the cluster.
+func checkInvitation(flag string, cluster federation.ClusterID, ttl time.Duration, uses int) error {
+	if _, err := federation.ParseClusterID(string(cluster)); cluster != "" && err != nil {
+		return fmt.Errorf("--%s: %w: %w", flag, err, errUsage)
+	}
+	if ttl <= 0 {
+		return fmt.Errorf("--ttl %s: want a duration above 0: %w", ttl, errUsage)
+	}
+	if uses < 1 || uses > enroll.MaxUses {
+		return fmt.Errorf("--uses %d: want 1 to %d: %w", uses, enroll.MaxUses, errUsage)
+	}
+	return nil
 }
 
 // listed is what token list tells programs of one token.
@@ -138,6 +159,10 @@ func stateOf(r enroll.Record, now time.Time) string {
 }
 
 func tableOf(w io.Writer, list []listed) error {
+	if len(list) == 0 {
+		_, err := fmt.Fprintln(w, "There is no token.")
+		return err
+	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "ID\tSTATE\tCLUSTER\tEXPIRES\tUSED BY")
 	for _, l := range list {

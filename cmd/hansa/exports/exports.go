@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 	"time"
 
@@ -68,29 +69,58 @@ func Object(namespace, name string, consumers []string) *unstructured.Unstructur
 	return o
 }
 
+// Made is a ServiceExport that was made or changed.
+type Made struct {
+	name       string
+	generation int64
+	// former is what the agents said of it before, if that may be said of what it was: a change of annotations alone leaves
+	// the generation as it is. Else nil.
+	former *Verdict
+}
+
 // Apply makes or changes the ServiceExport. A Service that is not there is told, and no error: the export waits for it.
-func (x *Exports) Apply(ctx context.Context, name string, consumers []string, tell func(line string)) (*unstructured.Unstructured, error) {
-	_, err := x.core.CoreV1().Services(x.namespace).Get(ctx, name, metav1.GetOptions{})
+func (x *Exports) Apply(ctx context.Context, name string, consumers []string, tell func(line string)) (Made, error) {
+	doing := fmt.Sprintf("exporting Service %s/%s", x.namespace, name)
+	before, err := x.client.Get(ctx, name, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
-		tell(fmt.Sprintf("there is no Service %s/%s yet: the export waits for it", x.namespace, name))
+		before, err = nil, nil
+	}
+	if err != nil {
+		return Made{}, explain(doing, err)
 	}
 	made, err := x.client.Apply(ctx, name, Object(x.namespace, name, consumers), metav1.ApplyOptions{FieldManager: manager})
 	if err != nil {
-		return nil, explain(fmt.Sprintf("exporting Service %s/%s", x.namespace, name), err)
+		return Made{}, explain(doing, err)
 	}
-	return made, nil
+	if _, err := x.core.CoreV1().Services(x.namespace).Get(ctx, name, metav1.GetOptions{}); apierrors.IsNotFound(err) {
+		tell(fmt.Sprintf("there is no Service %s/%s yet: the export waits for it", x.namespace, name))
+	}
+	m := Made{name: name, generation: made.GetGeneration()}
+	if before != nil && !maps.Equal(before.GetAnnotations(), made.GetAnnotations()) {
+		m.former = verdictOf(before, m.generation)
+	}
+	return m, nil
 }
 
 // Delete takes the export back. It reports whether there was one.
 func (x *Exports) Delete(ctx context.Context, name string) (bool, error) {
 	err := x.client.Delete(ctx, name, metav1.DeleteOptions{})
 	if apierrors.IsNotFound(err) && !noKind(err) {
-		return false, nil
+		return false, x.exists(ctx)
 	}
 	if err != nil {
 		return false, explain(fmt.Sprintf("taking back the export of Service %s/%s", x.namespace, name), err)
 	}
 	return true, nil
+}
+
+// exists returns an error if the namespace does not exist.
+func (x *Exports) exists(ctx context.Context) error {
+	_, err := x.core.CoreV1().Namespaces().Get(ctx, x.namespace, metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		return fmt.Errorf("there is no namespace %s", x.namespace)
+	}
+	return nil // who may not know that gets no hint
 }
 
 // Verdict is what the agents say of an export.
@@ -100,15 +130,23 @@ type Verdict struct {
 	Message string `json:"message"`
 	// Conflict is "" unless the export and another one contradict each other.
 	Conflict string `json:"conflict,omitempty"`
+
+	pending bool // the agents wait for something that may come at once
 }
 
 // ErrSilent is why there is no Verdict: no agent has looked at the export.
 var ErrSilent = errors.New("no agent has looked at the export yet; hansa status says how they are")
 
-// Await returns the Verdict on a ServiceExport as it was made, once there is one and, for a while after, in hope of a good
-// one. Of an agent that says nothing before ctx ends it returns ErrSilent.
-func (x *Exports) Await(ctx context.Context, made *unstructured.Unstructured) (Verdict, error) {
-	named := fields.OneTermEqualSelector(metav1.ObjectNameField, made.GetName()).String()
+// Await returns the Verdict on a ServiceExport as it was made, once there is one that does not wait for anything. Of an agent
+// that says nothing before ctx ends it returns ErrSilent. Where the former Verdict may be meant, another one is awaited for
+// as long as agents need: one that says the same again writes nothing.
+func (x *Exports) Await(ctx context.Context, made Made) (Verdict, error) {
+	if made.former != nil {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, echo)
+		defer cancel()
+	}
+	named := fields.OneTermEqualSelector(metav1.ObjectNameField, made.name).String()
 	list := &cache.ListWatch{
 		ListWithContextFunc: func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
 			o.FieldSelector = named
@@ -125,8 +163,8 @@ func (x *Exports) Await(ctx context.Context, made *unstructured.Unstructured) (V
 		if !ok || e.Type == watch.Deleted {
 			return false, nil
 		}
-		last = verdictOf(o, made.GetGeneration())
-		return last != nil && last.Ready, nil
+		last = verdictOf(o, made.generation)
+		return last != nil && !last.pending && (made.former == nil || *last != *made.former), nil
 	})
 	switch {
 	case last != nil:
@@ -134,7 +172,7 @@ func (x *Exports) Await(ctx context.Context, made *unstructured.Unstructured) (V
 	case ctx.Err() != nil:
 		return Verdict{}, ErrSilent
 	}
-	return Verdict{}, fmt.Errorf("watching ServiceExport %s/%s: %w", x.namespace, made.GetName(), err)
+	return Verdict{}, fmt.Errorf("watching ServiceExport %s/%s: %w", x.namespace, made.name, err)
 }
 
 // verdictOf reads the conditions, nil while they are not of this generation.
@@ -151,6 +189,8 @@ func verdictOf(o *unstructured.Unstructured, generation int64) *Verdict {
 	v := &Verdict{Ready: ready.Status == metav1.ConditionTrue, Reason: ready.Reason, Message: ready.Message}
 	if valid.Status != metav1.ConditionTrue {
 		v.Reason, v.Message = valid.Reason, valid.Message
+	} else {
+		v.pending = v.Reason == string(mcsv1beta1.ServiceExportReasonPending)
 	}
 	conflict := meta.FindStatusCondition(export.Status.Conditions, string(mcsv1beta1.ServiceExportConditionConflict))
 	if conflict != nil && conflict.Status == metav1.ConditionTrue {
@@ -159,8 +199,12 @@ func verdictOf(o *unstructured.Unstructured, generation int64) *Verdict {
 	return v
 }
 
-// Patience is how long Await is worth.
-const Patience = 10 * time.Second
+const (
+	// Patience is how long Await is worth.
+	Patience = 10 * time.Second
+	// echo is how long an agent may take to say another thing of annotations that changed.
+	echo = 2 * time.Second
+)
 
 // noKind reports whether it is the kind that was not found.
 func noKind(err error) bool {

@@ -71,6 +71,45 @@ func Prerequisites(objects []*unstructured.Unstructured) (list []*unstructured.U
 	return list
 }
 
+// Contradicts returns an error if a ClusterProperty of this cluster says another thing than the values: agents would not
+// start. Nothing is made.
+func (i *Installer) Contradicts(ctx context.Context, values map[string]any) error {
+	objects, err := Objects(i.namespace, values)
+	if err != nil {
+		return err
+	}
+	config, err := i.getter.ToRESTConfig()
+	if err != nil {
+		return err
+	}
+	client, err := dynamic.NewForConfig(config)
+	if err != nil {
+		return fmt.Errorf("making a client of ClusterProperties: %w", err)
+	}
+	for _, o := range objects {
+		if o.GetKind() != propertyKind {
+			continue
+		}
+		if err := agrees(ctx, client, o); err != nil && !apierrors.IsNotFound(err) && !apierrors.IsForbidden(err) {
+			return explain(err)
+		}
+	}
+	return nil
+}
+
+// agrees returns an error if a ClusterProperty is not there, or says another thing.
+func agrees(ctx context.Context, client dynamic.Interface, want *unstructured.Unstructured) error {
+	there, err := client.Resource(properties).Get(ctx, want.GetName(), metav1.GetOptions{})
+	if err != nil {
+		return fmt.Errorf("reading ClusterProperty %s: %w", want.GetName(), err)
+	}
+	value, _, _ := unstructured.NestedString(want.Object, "spec", "value")
+	if has, _, _ := unstructured.NestedString(there.Object, "spec", "value"); has != value {
+		return fmt.Errorf("ClusterProperty %s says %q, want %q: choose the ID that it says, or change it where it comes from", want.GetName(), has, value)
+	}
+	return nil
+}
+
 // Prepare makes the prerequisites of agents that run elsewhere, in a namespace that is there. What is there already stays; a
 // ClusterProperty that contradicts the values is an error.
 func (i *Installer) Prepare(ctx context.Context, values map[string]any) error {
@@ -146,12 +185,5 @@ func (i *Installer) prepareProperty(ctx context.Context, client dynamic.Interfac
 	if !apierrors.IsAlreadyExists(err) {
 		return fmt.Errorf("making ClusterProperty %s: %w", o.GetName(), err)
 	}
-	there, err := client.Resource(properties).Get(ctx, o.GetName(), metav1.GetOptions{})
-	if err != nil {
-		return fmt.Errorf("reading ClusterProperty %s: %w", o.GetName(), err)
-	}
-	if has, _, _ := unstructured.NestedString(there.Object, "spec", "value"); has != want {
-		return fmt.Errorf("ClusterProperty %s says %q, want %q: choose the ID that it says, or change it where it comes from", o.GetName(), has, want)
-	}
-	return nil
+	return agrees(ctx, client, o)
 }

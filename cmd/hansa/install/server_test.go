@@ -126,7 +126,7 @@ func refuseForeign(c *cluster) {
 		c.Fatal(err)
 	}
 	_, err = c.installer().Apply(c.Context(), Options{Values: map[string]any{"cluster": "east"}}, time.Now())
-	if err == nil || !strings.Contains(err.Error(), `ClusterRole "hansa-agent"`) || !strings.HasSuffix(err.Error(), "delete it, or let this installation adopt it") {
+	if err == nil || !strings.Contains(err.Error(), `ClusterRole "hansa-agent"`) || !strings.HasSuffix(err.Error(), "delete it, or let this installation adopt it (--adopt)") {
 		c.Errorf("got %v, want the ClusterRole and what to do", err)
 	}
 	if left := c.versions(); len(left) != 1 {

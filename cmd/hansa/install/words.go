@@ -1,6 +1,7 @@
 package install
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -32,6 +33,8 @@ func explain(err error) error {
 	var network net.Error
 	var asked *url.Error
 	switch {
+	case errors.Is(err, context.Canceled):
+		return err
 	case strings.Contains(text, "don't meet the specifications of the schema"):
 		return refused(text)
 	case strings.Contains(text, "execution error at"):
@@ -41,7 +44,7 @@ func explain(err error) error {
 	case refusal.MatchString(text) && !strings.Contains(text, "error calling lookup"):
 		return fmt.Errorf("value %s", refusal.FindStringSubmatch(text)[1])
 	case strings.Contains(text, "invalid ownership metadata"):
-		return hinted{err, "delete it, or let this installation adopt it"}
+		return hinted{err, "delete it, or let this installation adopt it (--adopt)"}
 	case apierrors.IsForbidden(err):
 		return hinted{err, "an installation makes cluster roles: use credentials of a cluster administrator"}
 	case apierrors.IsUnauthorized(err):

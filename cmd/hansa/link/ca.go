@@ -6,26 +6,17 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/hansa-mcs/hansa/cmd/hansa-agent/secrets"
 	"github.com/hansa-mcs/hansa/federation/trust"
 )
 
 // ExportCA returns the clusterset's CA, certificate and key, as ImportCA takes it. Whoever has it can speak as any cluster.
-func (t *Target) ExportCA(ctx context.Context) ([]byte, error) {
-	set, err := t.secrets.Clusterset(ctx)
+func (t *Target) ExportCA(ctx context.Context, now time.Time) ([]byte, error) {
+	ca, err := t.authority(ctx, now)
 	if err != nil {
-		return nil, t.explain("reading the clusterset's CA", err)
-	}
-	if set == "" {
-		return nil, ErrNoCA
-	}
-	ca, err := t.secrets.CA(ctx, set)
-	if err != nil {
-		return nil, t.explain("reading the clusterset's CA", err)
-	}
-	if ca == nil {
-		return nil, ErrNoCA
+		return nil, err
 	}
 	key, err := ca.KeyPEM()
 	if err != nil {
@@ -38,7 +29,7 @@ func (t *Target) ExportCA(ctx context.Context) ([]byte, error) {
 var ErrNoMember = errors.New("this cluster is no member of a clusterset yet: let it join first (hansa join)")
 
 // ReadCA reads what ExportCA returned. A CA that is not of the clusterset that this cluster is a member of is refused.
-func (t *Target) ReadCA(ctx context.Context, text []byte) (clusterset string, ca *trust.Authority, err error) {
+func (t *Target) ReadCA(ctx context.Context, text []byte, now time.Time) (clusterset string, ca *trust.Authority, err error) {
 	c, err := t.secrets.Identity(ctx)
 	if err != nil {
 		return "", nil, t.explain("reading this cluster's identity", err)
@@ -54,15 +45,17 @@ func (t *Target) ReadCA(ctx context.Context, text []byte) (clusterset string, ca
 	if ca, err = trust.LoadAuthority(clusterset, cert, key); err != nil {
 		return clusterset, nil, err
 	}
-	if !trust.Pinned(c.CA, ca.Pin()) {
-		return clusterset, nil, fmt.Errorf("it is not the CA of clusterset %s, which this cluster is a member of", clusterset)
+	if err := ca.Usable(c.CA, now); err != nil {
+		return clusterset, nil, fmt.Errorf("it cannot be the CA of clusterset %s here: %w", clusterset, err)
 	}
 	return clusterset, ca, nil
 }
 
 // KeepCA keeps the CA of a clusterset, so that this cluster can let clusters in and renew certificates, too.
 func (t *Target) KeepCA(ctx context.Context, clusterset string, ca *trust.Authority) error {
-	if err := t.secrets.PutCA(ctx, clusterset, ca); err != nil {
+	if err := t.secrets.PutCA(ctx, clusterset, ca); errors.Is(err, secrets.ErrExists) {
+		return fmt.Errorf("namespace %s: Secret %s holds another CA: delete it if no cluster has a certificate of that", t.Namespace, secrets.CAName)
+	} else if err != nil {
 		return t.explain("keeping the clusterset's CA", err)
 	}
 	return nil

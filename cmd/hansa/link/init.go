@@ -2,6 +2,7 @@ package link
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -13,9 +14,16 @@ import (
 // tell is told each step, a line at a time.
 func (t *Target) Init(ctx context.Context, clusterset string, cluster federation.ClusterID, now time.Time, tell func(line string)) (Member, error) {
 	m := Member{Clusterset: clusterset, Cluster: cluster, Issuer: true}
-	c, good, err := t.already(ctx, clusterset, cluster, now)
+	c, good, err := t.already(ctx, clusterset, cluster, nil, now)
 	if err != nil {
 		return m, err
+	}
+	if len(c.Cert) > 0 {
+		if _, err := t.authority(ctx, now); errors.Is(err, ErrNoCA) {
+			return m, fmt.Errorf("%w, as %s of clusterset %s, whose CA it does not hold: hansa ca import gives it that", ErrMember, cluster, clusterset)
+		} else if err != nil {
+			return m, err
+		}
 	}
 	if err := t.haveNamespace(ctx); err != nil {
 		return m, err
@@ -34,6 +42,12 @@ func (t *Target) Init(ctx context.Context, clusterset string, cluster federation
 		tell(fmt.Sprintf("made the certificate of cluster %s (Secret hansa-identity)", cluster))
 	}
 	return m, err
+}
+
+// CanInit returns what Init would say before it makes anything, but for what is good already.
+func (t *Target) CanInit(ctx context.Context, clusterset string, cluster federation.ClusterID, now time.Time) error {
+	_, _, err := t.already(ctx, clusterset, cluster, nil, now)
+	return err
 }
 
 func (t *Target) haveCA(ctx context.Context, clusterset string, now time.Time, tell func(string)) (*trust.Authority, error) {

@@ -2,6 +2,7 @@ package link
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -14,7 +15,10 @@ import (
 // *enroll.Refusal. A cluster that is that member already stays so, and the token is not used.
 func (t *Target) Join(ctx context.Context, peer string, token trust.Token, cluster federation.ClusterID, now time.Time, tell func(line string)) (Member, error) {
 	m := Member{Clusterset: token.Clusterset, Cluster: cluster, Peers: []string{peer}}
-	c, good, err := t.already(ctx, token.Clusterset, cluster, now)
+	if err := enroll.CheckToken(token, cluster); err != nil {
+		return m, err
+	}
+	c, good, err := t.already(ctx, token.Clusterset, cluster, &token.Pin, now)
 	if err != nil {
 		return m, err
 	}
@@ -30,6 +34,7 @@ func (t *Target) Join(ctx context.Context, peer string, token trust.Token, clust
 	if err := t.haveNamespace(ctx); err != nil {
 		return m, err
 	}
+	begun := len(c.Key) > 0
 	key, err := t.secrets.Begin(ctx)
 	if err != nil {
 		return m, t.explain("keeping this cluster's key", err)
@@ -37,7 +42,7 @@ func (t *Target) Join(ctx context.Context, peer string, token trust.Token, clust
 	tell(fmt.Sprintf("asking %s to let cluster %s in", peer, cluster))
 	got, err := enroll.Join(ctx, peer, token, enroll.Applicant{Cluster: cluster, UID: uid, Key: key})
 	if enroll.CodeOf(err) != "" {
-		return m, err
+		return m, t.forget(ctx, begun, err)
 	} else if err != nil {
 		return m, fmt.Errorf("asking the member at %s: %w: is that its address, as seen from here, and is its agent up? The command may be repeated", peer, err)
 	}
@@ -47,6 +52,27 @@ func (t *Target) Join(ctx context.Context, peer string, token trust.Token, clust
 	tell(fmt.Sprintf("got the certificate of cluster %s (Secret hansa-identity)", cluster))
 	m.Credentials, m.Peers = got.Credentials, others(peer, got.Addresses)
 	return m, nil
+}
+
+// CanJoin returns what Join would say before it asks anybody or makes anything, but for what is good already.
+func (t *Target) CanJoin(ctx context.Context, token trust.Token, cluster federation.ClusterID, now time.Time) error {
+	if err := enroll.CheckToken(token, cluster); err != nil {
+		return err
+	}
+	_, _, err := t.already(ctx, token.Clusterset, cluster, &token.Pin, now)
+	return err
+}
+
+// forget returns why a cluster was not let in, once the key is gone that was made to ask: unless somebody began with it
+// before, or the member may have signed it.
+func (t *Target) forget(ctx context.Context, begun bool, refused error) error {
+	if code := enroll.CodeOf(refused); begun || code == enroll.Failed || code == enroll.Answer {
+		return refused
+	}
+	if err := t.secrets.Forget(ctx); err != nil {
+		return errors.Join(refused, t.explain("deleting the key that was made to ask", err))
+	}
+	return refused
 }
 
 // others returns the address that was typed, which is known to work, and then those that the member named.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -19,34 +20,26 @@ import (
 )
 
 // ErrNoState is why there is nothing to leave.
-var ErrNoState = errors.New("no agent has run here: there is no ConfigMap " + state.DefaultName)
+var ErrNoState = errors.New("no agent has run here, so there is nothing to leave: there is no ConfigMap " + state.DefaultName)
 
-// Leave asks this cluster's agents to leave the clusterset, and returns when they have: what it exported goes everywhere, what
-// it imported goes here. If ctx ends before, they leave all the same, once they can. Rejoin takes it back.
-func (t *Target) Leave(ctx context.Context, tell func(line string)) error {
-	if err := t.mark(ctx, `{"metadata":{"annotations":{"`+state.LeaveAnnotation+`":"true"}}}`); err != nil {
-		return err
-	}
-	tell("asked the agents to leave; they tell the other clusters first")
-	return t.awaitLeft(ctx, true)
+// Leave asks this cluster's agents to leave the clusterset: what it exported goes everywhere, what it imported goes here. They
+// do it once they can; see AwaitLeft. Rejoin takes it back.
+func (t *Target) Leave(ctx context.Context) error {
+	return t.mark(ctx, `{"metadata":{"annotations":{"`+state.LeaveAnnotation+`":"true"}}}`)
 }
 
-// Rejoin takes a Leave back, and returns when the agents are members again.
+// Rejoin takes a Leave back.
 func (t *Target) Rejoin(ctx context.Context) error {
-	if err := t.mark(ctx, `{"metadata":{"annotations":{"`+state.LeaveAnnotation+`":null}}}`); err != nil {
-		return err
-	}
-	return t.awaitLeft(ctx, false)
+	return t.mark(ctx, `{"metadata":{"annotations":{"`+state.LeaveAnnotation+`":null}}}`)
 }
 
-// Mark returns what of the agents' ConfigMap asks them to leave, or no longer, as server-side apply takes it.
+// Mark returns what of the agents' ConfigMap asks them to leave, or to be a member again, as kubectl apply --server-side takes
+// it.
 func Mark(namespace string, leave bool) *unstructured.Unstructured {
 	o := &unstructured.Unstructured{Object: map[string]any{
 		"apiVersion": "v1", "kind": "ConfigMap", "metadata": map[string]any{"name": state.DefaultName, "namespace": namespace},
 	}}
-	if leave {
-		o.SetAnnotations(map[string]string{state.LeaveAnnotation: "true"})
-	}
+	o.SetAnnotations(map[string]string{state.LeaveAnnotation: strconv.FormatBool(leave)})
 	return o
 }
 
@@ -61,8 +54,8 @@ func (t *Target) mark(ctx context.Context, patch string) error {
 	return nil
 }
 
-// awaitLeft waits until the agents say that the cluster has left, or is back.
-func (t *Target) awaitLeft(ctx context.Context, left bool) error {
+// AwaitLeft waits until the agents say that the cluster has left, or is back.
+func (t *Target) AwaitLeft(ctx context.Context, left bool) error {
 	named := fields.OneTermEqualSelector(metav1.ObjectNameField, state.DefaultName)
 	list := cache.NewListWatchFromClient(t.core.CoreV1().RESTClient(), "configmaps", t.Namespace, named)
 	_, err := watchtools.UntilWithSync(ctx, list, &corev1.ConfigMap{}, nil, func(e watch.Event) (bool, error) {

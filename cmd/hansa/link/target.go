@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net"
 	"slices"
 	"strings"
 
@@ -44,7 +45,7 @@ func Connect(kubeconfig, contextName, namespace string) (*Target, error) {
 		contextName = raw.CurrentContext
 	}
 	if _, ok := raw.Contexts[contextName]; !ok {
-		return nil, noContext(contextName, slices.Sorted(maps.Keys(raw.Contexts)))
+		return nil, noContext(contextName, slices.Sorted(maps.Keys(raw.Contexts)), rules.GetLoadingPrecedence())
 	}
 	rest, err := config.ClientConfig()
 	if err != nil {
@@ -60,15 +61,18 @@ func Connect(kubeconfig, contextName, namespace string) (*Target, error) {
 	}, nil
 }
 
-// noContext says which contexts there are.
-func noContext(name string, all []string) error {
+// ErrNoContext is wrapped by an error that says which contexts there are.
+var ErrNoContext = errors.New("there is no such context")
+
+// noContext says which contexts there are, in the files that were looked at.
+func noContext(name string, all, files []string) error {
 	switch {
 	case len(all) == 0:
-		return errors.New("the kubeconfig has no context; give one by --kubeconfig, or by KUBECONFIG")
+		return fmt.Errorf("%w: %s has none; give a kubeconfig by --kubeconfig, or by KUBECONFIG", ErrNoContext, strings.Join(files, ", "))
 	case name == "":
-		return fmt.Errorf("--context: want one of the kubeconfig's: %s", strings.Join(all, ", "))
+		return fmt.Errorf("--context: %w as none; the kubeconfig has %s", ErrNoContext, strings.Join(all, ", "))
 	}
-	return fmt.Errorf("--context %q: there is no such context; the kubeconfig has %s", name, strings.Join(all, ", "))
+	return fmt.Errorf("--context %q: %w; the kubeconfig has %s", name, ErrNoContext, strings.Join(all, ", "))
 }
 
 // UID returns that of namespace kube-system, by which a cluster is told from another of the same ID.
@@ -92,12 +96,13 @@ func (t *Target) haveNamespace(ctx context.Context) error {
 // explain adds what to do about an error of the API server.
 func (t *Target) explain(doing string, err error) error {
 	hint := ""
-	switch _, answered := errors.AsType[*apierrors.StatusError](err); {
+	var network net.Error
+	switch {
 	case apierrors.IsUnauthorized(err):
 		hint = ": the API server does not know these credentials; log in again, or choose another --context"
 	case apierrors.IsForbidden(err):
 		hint = ": use credentials that may do that, such as a cluster administrator's"
-	case !answered:
+	case errors.As(err, &network):
 		hint = ": is that the right --context, and is its API server up?"
 	}
 	return fmt.Errorf("%s, in context %q: %w%s", doing, t.Context, err, hint)

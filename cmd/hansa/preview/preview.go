@@ -84,6 +84,10 @@ func (s Scene) Preview() (*Preview, error) {
 	if status.Valid.Status != metav1.ConditionTrue {
 		p.Reason, p.Message = status.Valid.Reason, status.Valid.Message
 	}
+	if s.Status.Agent.Departure != "" {
+		export, p.Exported = nil, false
+		p.Reason, p.Message = string(mcsv1beta1.ServiceExportReasonPending), "this cluster is out of the clusterset, or about to be"
+	}
 	for _, peer := range s.Status.Peers {
 		p.Clusters = append(p.Clusters, viewer(peer, export, policy))
 	}

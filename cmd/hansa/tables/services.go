@@ -3,6 +3,7 @@ package tables
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/hansa-mcs/hansa/cmd/hansa-agent/report"
@@ -14,14 +15,31 @@ func Services(w io.Writer, s *report.Services, wide bool) error {
 		_, err := fmt.Fprintln(w, "No service is exported.")
 		return err
 	}
-	t := columns(wide, []string{"NAMESPACE", "NAME", "TYPE", "CLUSTERS", "READY", "SERVED", "CONFLICTS", "WHY"}, "IPS", "PORTS")
+	t := columns(wide, []string{"NAMESPACE", "NAME", "TYPE", "CLUSTERS", "READY", "SERVED", "ACKNOWLEDGED", "CONFLICTS", "WHY"}, "IPS", "PORTS")
 	for _, each := range s.Services {
 		t.row([]string{
 			each.Namespace, each.Name, string(each.Type), list(each.Clusters),
-			fmt.Sprintf("%d/%d", each.Endpoints.Ready, each.Endpoints.Total), fmt.Sprint(each.Endpoints.Served), list(each.Conflicts), each.Why,
+			fmt.Sprintf("%d/%d", each.Endpoints.Ready, each.Endpoints.Total), fmt.Sprint(each.Endpoints.Served), acknowledgedBy(each.Exported), list(each.Conflicts), each.Why,
 		}, list(each.IPs), ports(each.Ports))
 	}
+	ours := slices.ContainsFunc(s.Services, func(each report.Service) bool { return each.Exported != nil })
+	if err := t.write(w); err != nil || !ours || len(s.Peers) == 0 {
+		return err
+	}
+	fmt.Fprintln(w)
+	t = columns(false, []string{"CLUSTER", "HAS ACKNOWLEDGED VERSION"})
+	for _, p := range s.Peers {
+		t.row([]string{string(p.Cluster), p.Version})
+	}
 	return t.write(w)
+}
+
+// acknowledgedBy says how many of the clusters that may see it have what this one exports.
+func acknowledgedBy(e *report.Exported) string {
+	if e == nil || e.Acknowledged == nil || e.Audience == nil {
+		return ""
+	}
+	return fmt.Sprintf("%d/%d", *e.Acknowledged, *e.Audience)
 }
 
 func ports(all []report.Port) string {

@@ -50,22 +50,32 @@ func agent(a report.Agent) string {
 	default:
 		text += " knows of no leader"
 	}
-	if a.Departure != "" {
-		text += "; this cluster is " + a.Departure
+	switch a.Departure {
+	case "":
+	case report.Left:
+		text += "; this cluster has left the clusterset"
+	default:
+		text += "; this cluster is leaving the clusterset"
 	}
 	return text
 }
 
 // writePeers writes one row for each cluster.
 func writePeers(w io.Writer, peers []report.Peer, wide bool) error {
-	t := columns(wide, []string{"CLUSTER", "STATE", "OTHERS", "ADDRESS", "HEARD", "BEHIND", "SERVICES", "ENDPOINTS", "WHY", "LAST ERROR"}, "VERSION", "ACKNOWLEDGED")
+	t := columns(wide, peerColumns, "VERSION", "ACKNOWLEDGED")
 	for _, p := range peers {
-		t.row([]string{
-			string(p.Cluster), string(p.State), string(p.Others), p.Address, seconds(p.HeardAgo), number(p.Behind),
-			fmt.Sprint(p.Services), fmt.Sprint(p.Endpoints), p.Why, lastError(p),
-		}, p.Version, acknowledged(p))
+		t.row(peerCells(p), p.Version, acknowledged(p))
 	}
 	return t.write(w)
+}
+
+var peerColumns = []string{"CLUSTER", "STATE", "OTHERS", "ADDRESS", "HEARD", "BEHIND", "SERVICES", "ENDPOINTS", "WHY", "LAST ERROR"}
+
+func peerCells(p report.Peer) []string {
+	return []string{
+		string(p.Cluster), string(p.State), string(p.Others), p.Address, seconds(p.HeardAgo), number(p.Behind),
+		fmt.Sprint(p.Services), fmt.Sprint(p.Endpoints), p.Why, lastError(p),
+	}
 }
 
 func acknowledged(p report.Peer) string {
@@ -93,9 +103,9 @@ func lastError(p report.Peer) string {
 
 // Clusters writes every cluster that is known, this one too.
 func Clusters(w io.Writer, c *report.Clusters, wide bool) error {
-	var peers []report.Peer
+	t := columns(wide, peerColumns, "VERSION", "ACKNOWLEDGED", "UID", "SENT", "RECEIVED")
 	for _, each := range c.Clusters {
-		peers = append(peers, each.Peer)
+		t.row(peerCells(each.Peer), each.Version, acknowledged(each.Peer), each.UID, fmt.Sprint(each.Traffic.SentBytes), fmt.Sprint(each.Traffic.ReceivedBytes))
 	}
-	return writePeers(w, peers, wide)
+	return t.write(w)
 }
