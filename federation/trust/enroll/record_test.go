@@ -113,6 +113,21 @@ func TestRedeem(t *testing.T) {
 }
 
 // Two changes of the same record, of which one is lost, do not write into each other.
+// The whole of a secret counts: of a digest that differs in one byte, wherever that is, nothing is known.
+func TestEveryByteOfASecretCounts(t *testing.T) {
+	token, r := aRecord(t, "", 1)
+	for i := range r.Secret {
+		other := r
+		other.Secret[i] ^= 1
+		if _, err := other.Redeem(token.Secret, Use{Cluster: "west", At: noon}); CodeOf(err) != Unknown {
+			t.Errorf("byte %d: %v, want that no such token is known", i, err)
+		}
+	}
+	if _, err := r.Redeem(token.Secret, Use{Cluster: "west", At: noon}); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestRedeemSharesNothing(t *testing.T) {
 	token, r := aRecord(t, "", 10)
 	use := func(r Record, who federation.ClusterID) Record {
