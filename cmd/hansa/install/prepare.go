@@ -74,17 +74,9 @@ func Prerequisites(objects []*unstructured.Unstructured) (list []*unstructured.U
 // Contradicts returns an error if a ClusterProperty of this cluster says another thing than the values: agents would not
 // start. Nothing is made.
 func (i *Installer) Contradicts(ctx context.Context, values map[string]any) error {
-	objects, err := Objects(i.namespace, values)
+	objects, _, client, err := i.wanted(values)
 	if err != nil {
 		return err
-	}
-	config, err := i.getter.ToRESTConfig()
-	if err != nil {
-		return err
-	}
-	client, err := dynamic.NewForConfig(config)
-	if err != nil {
-		return fmt.Errorf("making a client of ClusterProperties: %w", err)
 	}
 	for _, o := range objects {
 		if o.GetKind() != propertyKind {
@@ -95,6 +87,27 @@ func (i *Installer) Contradicts(ctx context.Context, values map[string]any) erro
 		}
 	}
 	return nil
+}
+
+// wanted returns the prerequisites of agents with the values, and what leads to those that are there.
+func (i *Installer) wanted(values map[string]any) ([]*unstructured.Unstructured, apiextensions.ApiextensionsV1Interface, dynamic.Interface, error) {
+	objects, err := Objects(i.namespace, values)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	config, err := i.getter.ToRESTConfig()
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	definitions, err := apiextensions.NewForConfig(config)
+	if err != nil {
+		return nil, nil, nil, fmt.Errorf("making a client of CustomResourceDefinitions: %w", err)
+	}
+	client, err := dynamic.NewForConfig(config)
+	if err != nil {
+		return nil, nil, nil, fmt.Errorf("making a client of ClusterProperties: %w", err)
+	}
+	return Prerequisites(objects), definitions, client, nil
 }
 
 // agrees returns an error if a ClusterProperty is not there, or says another thing.
@@ -113,23 +126,11 @@ func agrees(ctx context.Context, client dynamic.Interface, want *unstructured.Un
 // Prepare makes the prerequisites of agents that run elsewhere, in a namespace that is there. What is there already stays; a
 // ClusterProperty that contradicts the values is an error.
 func (i *Installer) Prepare(ctx context.Context, values map[string]any) error {
-	objects, err := Objects(i.namespace, values)
+	objects, definitions, client, err := i.wanted(values)
 	if err != nil {
 		return err
 	}
-	config, err := i.getter.ToRESTConfig()
-	if err != nil {
-		return err
-	}
-	definitions, err := apiextensions.NewForConfig(config)
-	if err != nil {
-		return fmt.Errorf("making a client of CustomResourceDefinitions: %w", err)
-	}
-	client, err := dynamic.NewForConfig(config)
-	if err != nil {
-		return fmt.Errorf("making a client of ClusterProperties: %w", err)
-	}
-	for _, o := range Prerequisites(objects) {
+	for _, o := range objects {
 		switch o.GetKind() {
 		case crdKind:
 			err = i.prepareCRD(ctx, definitions, o)
