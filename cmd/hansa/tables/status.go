@@ -14,7 +14,7 @@ func Status(w io.Writer, s *report.Status, wide bool) error {
 	fmt.Fprintf(w, "Exports %s with %s%s\n", amount(s.Exported.Services, "service"), amount(s.Exported.Endpoints, "endpoint"), at(s.Exported.Version))
 	fmt.Fprintf(w, "Imports %s, %d of them with conflicts\n", amount(s.Imported.Services, "service"), s.Imported.Conflicts)
 	for _, g := range s.Gates {
-		fmt.Fprintf(w, "Gate    %v\n", g)
+		fmt.Fprintf(w, "Gate    %s is %s\n", g.Name, map[bool]string{true: "on", false: "off"}[g.On])
 	}
 	for _, p := range s.Problems {
 		fmt.Fprintf(w, "  ! %s\n", clean(p))

@@ -13,6 +13,7 @@ func status() *report.Status {
 	return &report.Status{
 		Cluster: "east", Clusterset: "acme", Verdict: report.Degraded, Problems: []string{"cluster north is unreachable"},
 		Agent: report.Agent{Name: "east-0", Leads: true}, Exported: report.Exports{Version: "1.2", Services: 1, Endpoints: 2},
+		Gates: []report.Gate{{Name: "MCSHost", On: true}, {Name: "MCSAutoExport"}},
 		Peers: []report.Peer{
 			{Cluster: "north", State: report.Unreachable, Others: report.OthersLost, Why: "it was not heard for 2m"},
 			{Cluster: "south-west", State: report.Gone, Others: report.OthersUnknown},
@@ -25,6 +26,8 @@ const plain = `Cluster east of clusterset acme: degraded
 Agent   east-0 leads
 Exports 1 service with 2 endpoints, version 1.2
 Imports 0 services, 0 of them with conflicts
+Gate    MCSHost is on
+Gate    MCSAutoExport is off
   ! cluster north is unreachable
 
 CLUSTER     STATE        OTHERS   ADDRESS  HEARD  BEHIND  SERVICES  ENDPOINTS  WHY                      LAST ERROR
