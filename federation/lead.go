@@ -10,10 +10,20 @@ import (
 // From then on nobody else may speak for this cluster, until Follow. It reports false, and does nothing, when the term
 // is below LeastTerm, which may have grown since it was asked for.
 func (s *Store) Announce(term uint64, exports []*Export) bool {
-	records := sealed(exports)
+	return s.announce(term, sealed(exports), false)
+}
+
+// AnnounceSilence begins a term as Announce does, without any export, and means that: this cluster stays a member, and
+// says nothing until the next Announce.
+func (s *Store) AnnounceSilence(term uint64) bool { return s.announce(term, nil, true) }
+
+func (s *Store) announce(term uint64, records []Record, silent bool) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	before := s.owner(s.self).silent
+	s.owner(s.self).silent = silent // before anybody reads what is announced
 	if !s.lead(term, records) {
+		s.owner(s.self).silent = before
 		return false
 	}
 	s.listen(s.clock())
@@ -113,7 +123,7 @@ func (s *Store) Set(e *Export) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	o := s.owner(s.self)
-	if old := o.records[e.Name].export; s.leading && !o.left && (old == nil || !old.Equal(e)) {
+	if old := o.records[e.Name].export; s.leading && !o.left && !o.silent && (old == nil || !old.Equal(e)) {
 		o.version.Seq++
 		s.put(o, r, cause{at: s.clock()})
 		s.publish(o)
@@ -145,6 +155,29 @@ func (s *Store) Leave() {
 	o.meant++
 	s.replace(o, nil, cause{at: s.clock(), meant: true})
 	s.publish(o)
+}
+
+// Silence withdraws all that this cluster exports, and means it: it stays a member, and says nothing until the next
+// Announce.
+func (s *Store) Silence() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	o := s.owner(s.self)
+	if !s.leading || o.silent {
+		return
+	}
+	o.version.Seq++
+	o.silent = true
+	s.replace(o, nil, cause{at: s.clock(), meant: true})
+	s.publish(o)
+}
+
+// Silent reports whether this cluster says nothing, and means it.
+func (s *Store) Silent() bool {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	o := s.owners[s.self]
+	return o != nil && o.silent
 }
 
 // Left reports whether this cluster has said that it leaves the clusterset.

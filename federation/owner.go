@@ -21,6 +21,7 @@ type owner struct {
 	sights   sights // of records
 	meant    uint64 // changes that the owner meant, whatever they take away
 	left     bool   // the owner has left the clusterset; what is remembered is its version
+	silent   bool   // the owner is this cluster, exports nothing for now, and means it
 	changes  changes
 	advanced signal
 

@@ -176,7 +176,7 @@ func (v Sight) Since(cluster ClusterID, has Head, proven bool) (u *Update, ask b
 
 // increment returns the changes after a version as an update.
 func (v Sight) increment(o *owner, from Version, list []change) *Update {
-	u := &Update{Owner: o.id, From: from, To: o.version, Digest: v.head(o).Digest, Left: o.left, Meant: o.left}
+	u := &Update{Owner: o.id, From: from, To: o.version, Digest: v.head(o).Digest, Left: o.left, Meant: o.left || o.silent}
 	meant := 0
 	for _, c := range list {
 		h, known := o.records[c.name]
@@ -230,7 +230,7 @@ func (v Sight) against(o *owner, hashes []Hash) *Update {
 	for h := range o.ambiguous() {
 		delete(there, h)
 	}
-	u := &Update{Owner: o.id, To: o.version, Digest: v.head(o).Digest, Left: o.left, Meant: o.left, Tailored: true}
+	u := &Update{Owner: o.id, To: o.version, Digest: v.head(o).Digest, Left: o.left, Meant: o.left || o.silent, Tailored: true}
 	taken := 0
 	for name, h := range o.records {
 		switch {

@@ -98,7 +98,7 @@ func (s *Store) Apply(u *Update) (refused []error, err error) {
 			s.joined.broadcast()
 			o.pulse = o.pulse.calm()
 		}
-		o.left = u.Left
+		o.left, o.silent = u.Left, false // of our own cluster another agent says by now how it is
 		if u.Meant || remembered {
 			o.meant++
 		}
