@@ -33,7 +33,7 @@ type Reply struct {
 // classes than IN and the types that are not of one record (ANY, AXFR, IXFR) are REFUSED. A name that
 // the View lacks is NXDOMAIN only when the knowledge is Complete, else SERVFAIL: resolvers remember a
 // denial. So is a ClusterSetIP service to which no address is allocated yet. Denials carry the SOA
-// (RFC 2308).
+// (RFC 2308). Where a gate closes the names of the clusterset there are none, whatever is not known yet.
 func Answer(view *importer.View, known Knowledge, zone Zone, q dns.Question) Reply {
 	before, inside := zone.within(q.Name)
 	if !inside || q.Qclass != dns.ClassINET || isMeta(q.Qtype) {
@@ -41,6 +41,9 @@ func Answer(view *importer.View, known Knowledge, zone Zone, q dns.Question) Rep
 	}
 	if known == Nothing {
 		return failure()
+	}
+	if view = view.Clusterset(); !view.Gates.Discovery || !view.Gates.Hosts {
+		known = Complete
 	}
 	c := &conversation{view: view, known: known, zone: zone, q: q}
 	switch n := parse(before); n.shape {

@@ -16,6 +16,12 @@ type facts struct {
 	namespaces map[string]bool
 	ips        map[federation.ServiceName][]netip.Addr
 	families   []federation.IPFamily // none while not known
+	gates      Gates
+	own        map[federation.ServiceName]*federation.Export // that changed
+	frozen     bool
+	parting    bool
+	remembered []Remembered // until opened
+	opened     bool         // take has said that the facts are complete
 	dirtyNames map[federation.ServiceName]bool
 	dirtyNS    map[string]bool
 	dirtyAll   bool
@@ -27,6 +33,8 @@ func newFacts() *facts {
 	return &facts{
 		namespaces: map[string]bool{},
 		ips:        map[federation.ServiceName][]netip.Addr{},
+		gates:      DefaultGates(),
+		own:        map[federation.ServiceName]*federation.Export{},
 		dirtyNames: map[federation.ServiceName]bool{},
 		dirtyNS:    map[string]bool{},
 		wake:       make(chan struct{}, 1),
@@ -34,13 +42,19 @@ func newFacts() *facts {
 }
 
 func (f *facts) set(change func()) {
-	f.mu.Lock()
-	change()
-	f.mu.Unlock()
+	f.note(change)
 	select {
 	case f.wake <- struct{}{}:
 	default:
 	}
+}
+
+// note makes a change that the loop takes with the next one that wakes it.
+func (f *facts) note(change func()) (complete bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	change()
+	return f.complete
 }
 
 // SetNamespace reports whether a namespace exists in this cluster; a service is imported only where its
@@ -98,15 +112,39 @@ func (i *Importer) Open() {
 	i.facts.set(func() { i.facts.complete = true })
 }
 
-// take returns what became dirty since the last call; all means every service.
-func (f *facts) take() (names []federation.ServiceName, namespaces []string, all, complete bool) {
+// news is what became of the facts since the last time.
+type news struct {
+	names      []federation.ServiceName
+	namespaces []string
+	all        bool // every service is to be concluded anew
+	own        map[federation.ServiceName]*federation.Export
+
+	gates      Gates
+	frozen     bool
+	parting    bool
+	complete   bool
+	opening    bool         // they are complete for the first time
+	remembered []Remembered // while opening
+}
+
+// take returns what became of the facts since the last call.
+func (f *facts) take() news {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	names, namespaces, all = slices.Collect(maps.Keys(f.dirtyNames)), slices.Collect(maps.Keys(f.dirtyNS)), f.dirtyAll
+	n := news{
+		names: slices.Collect(maps.Keys(f.dirtyNames)), namespaces: slices.Collect(maps.Keys(f.dirtyNS)), all: f.dirtyAll,
+		gates: f.gates, frozen: f.frozen, parting: f.parting, complete: f.complete, opening: f.complete && !f.opened,
+	}
+	if n.opening {
+		n.remembered, f.remembered, f.opened = f.remembered, nil, true
+	}
+	if len(f.own) > 0 { // from now on it is the caller's
+		n.own, f.own = f.own, map[federation.ServiceName]*federation.Export{}
+	}
 	clear(f.dirtyNames)
 	clear(f.dirtyNS)
 	f.dirtyAll = false
-	return names, namespaces, all, f.complete
+	return n
 }
 
 // local is the facts that bear on one service.

@@ -22,7 +22,7 @@ func (f Fated) Demoted() int { return f.Behind + f.Alone }
 
 // tellFated tells whose endpoints have which fate, by cluster ID, if a fate is another than when it told last.
 func (i *Importer) tellFated() {
-	if !i.fates.news || i.config.Fated == nil {
+	if !i.fates.news || i.config.Fated == nil || i.ice != nil { // under the ice nobody's fate is what is served
 		return
 	}
 	i.fates.news = false

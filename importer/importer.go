@@ -20,6 +20,11 @@ type Importer struct {
 	config Config
 	fates  *fates
 	holds  *holds
+	gates  Gates // as last taken from the facts
+	frozen bool  // as last taken from the facts
+	ice    ice
+	// parting are this cluster's own exports while it takes them back from others; nil while it does not.
+	parting map[federation.ServiceName]*federation.Export
 }
 
 // Config is what an Importer is told by a person.
@@ -39,7 +44,7 @@ type Config struct {
 // New returns an Importer that has published an empty View. Its methods may be called from any
 // goroutine, before and after Start.
 func New(store *federation.Store, config Config) *Importer {
-	i := &Importer{store: store, facts: newFacts(), ready: make(chan struct{}), told: func(time.Duration) {}, config: config, fates: newFates(store), holds: newHolds()}
+	i := &Importer{store: store, facts: newFacts(), ready: make(chan struct{}), told: func(time.Duration) {}, config: config, fates: newFates(store), holds: newHolds(), gates: DefaultGates()}
 	i.view.Store(Empty())
 	return i
 }
@@ -116,7 +121,10 @@ func (d dirty) add(names []federation.ServiceName) {
 func (i *Importer) turn(revision *uint64, review bool, now time.Time) bool {
 	before := *revision
 	synced := i.store.Synced() // before the names, so that a cluster in it has its Services in the View
-	list, complete := i.changed(revision)
+	facts := i.facts.take()
+	i.gates, i.frozen = facts.gates, facts.frozen && facts.complete
+	i.part(facts)
+	list := i.changed(revision, facts)
 	if review {
 		i.review(list, now)
 	}
@@ -128,30 +136,45 @@ func (i *Importer) turn(revision *uint64, review bool, now time.Time) bool {
 			list[name] = exports
 		}
 	}
-	if i.publish(list, synced, now) && *revision != before {
+	if i.publish(list, facts.own, synced, now) && *revision != before {
 		i.told(time.Since(i.store.ChangedSince(before)))
 	}
+	i.keep(facts)
 	i.tellFated()
-	return complete
+	return facts.complete
 }
 
 // changed returns the services that changed, or whose facts did, and moves revision on.
-func (i *Importer) changed(revision *uint64) (dirty, bool) {
+func (i *Importer) changed(revision *uint64, facts news) dirty {
 	list := dirty{}
-	names, namespaces, all, complete := i.facts.take()
-	list.add(names)
-	for _, ns := range namespaces {
-		list.add(i.store.NamesIn(ns))
+	list.add(facts.names)
+	for _, ns := range facts.namespaces {
+		list.add(i.namesIn(ns))
 	}
 	names, now, reaches := i.store.NamesSince(*revision)
 	list.add(names)
-	if all || !reaches {
-		for s := range i.View().All() {
-			list[s.Name] = nil
+	if facts.all || !reaches {
+		list.add(i.allNames())
+	}
+	list.add(i.freeze(facts))
+	*revision = now
+	return list
+}
+
+// namesIn returns the services of a namespace that are exported, in the View, or kept.
+func (i *Importer) namesIn(namespace string) []federation.ServiceName {
+	names := i.store.NamesIn(namespace)
+	if ns := i.View().namespaces[namespace]; ns != nil {
+		for _, s := range ns.services {
+			names = append(names, s.Name)
 		}
 	}
-	*revision = now
-	return list, complete
+	for name := range i.ice {
+		if name.Namespace == namespace {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 // review adds the services of which clusters have another fate by now, those that are only held included.
@@ -198,9 +221,12 @@ func (i *Importer) weigh(list dirty, now time.Time) dirty {
 
 // publish concludes the services anew and replaces the View if any of them, or synced, differs. It reports whether it
 // did.
-func (i *Importer) publish(list dirty, synced []federation.ClusterID, now time.Time) bool {
+func (i *Importer) publish(list dirty, own map[federation.ServiceName]*federation.Export, synced []federation.ClusterID, now time.Time) bool {
 	view := i.View()
-	d := &edit{from: view, changed: map[string]*namespace{}, synced: synced}
+	d := newEdit(view, synced, i.gates, i.frozen)
+	for name, e := range own {
+		d.setOwn(name, e)
+	}
 	for name, exports := range list {
 		old := view.Service(name)
 		if s := i.conclude(name, old, exports, now); s != old {
@@ -221,12 +247,20 @@ func (i *Importer) publish(list dirty, synced []federation.ClusterID, now time.T
 // conclude returns what is now to be said of a service: nil for none, old itself if nothing changed.
 func (i *Importer) conclude(name federation.ServiceName, old *Service, exports []*federation.Export, now time.Time) *Service {
 	local := i.facts.of(name)
-	exports = i.admitted(i.holds.serve(name, exports))
-	if !local.here || len(exports) == 0 {
+	if own := i.parting[name]; own != nil {
+		exports = with(exports, own)
+	}
+	if i.ice != nil {
+		exports = i.ice.under(name, exports, i.store.Self())
+	} else {
+		exports = i.holds.serve(name, exports)
+	}
+	exports = i.admitted(exports)
+	if !i.gates.Discovery || !local.here || len(exports) == 0 {
 		return nil
 	}
 	patience := patience(exports, i.config.Patience)
-	fates := i.fatesOf(exports, patience, now)
+	fates := i.fatesNow(exports, patience, now)
 	if old != nil && old.sameInputs(exports, fates, local) {
 		return old
 	}

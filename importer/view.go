@@ -12,8 +12,13 @@ import (
 type View struct {
 	// Revision counts the Views of this process.
 	Revision uint64
+	// Gates are how the switches stood.
+	Gates Gates
+	// Frozen means that what is imported is kept as it was, see Importer.Freeze.
+	Frozen bool
 
 	namespaces map[string]*namespace
+	own        map[string]*ownServices
 	synced     []federation.ClusterID // sorted
 	epoch      uint64                 // of synced
 	replaced   chan struct{}
@@ -23,7 +28,7 @@ type View struct {
 type namespace struct{ services map[string]*Service }
 
 // Empty returns a View without Services, to diff the first one against.
-func Empty() *View { return &View{replaced: make(chan struct{})} }
+func Empty() *View { return &View{Gates: DefaultGates(), replaced: make(chan struct{})} }
 
 // Service returns the Service of that name, or nil.
 func (v *View) Service(name federation.ServiceName) *Service {
@@ -31,6 +36,15 @@ func (v *View) Service(name federation.ServiceName) *Service {
 		return ns.services[name.Name]
 	}
 	return nil
+}
+
+// Clusterset returns what the names of the clusterset are served from: the View itself, or without MCSHost one that has no
+// Service.
+func (v *View) Clusterset() *View {
+	if v.Gates.Hosts {
+		return v
+	}
+	return &View{Revision: v.Revision, Gates: v.Gates, synced: v.synced, epoch: v.epoch, replaced: v.replaced}
 }
 
 // HasNamespace reports whether any Service is in the namespace.
@@ -111,7 +125,33 @@ func diffNamespace(name string, before, after *namespace, yield func(Change) boo
 type edit struct {
 	from    *View
 	changed map[string]*namespace
+	own     map[string]*ownServices // those that changed
 	synced  []federation.ClusterID
+	gates   Gates
+	frozen  bool
+}
+
+func newEdit(from *View, synced []federation.ClusterID, gates Gates, frozen bool) *edit {
+	return &edit{from: from, changed: map[string]*namespace{}, own: map[string]*ownServices{}, synced: synced, gates: gates, frozen: frozen}
+}
+
+func (d *edit) setOwn(name federation.ServiceName, e *federation.Export) {
+	if d.from.Own(name) == e && d.own[name.Namespace] == nil {
+		return
+	}
+	ns := d.own[name.Namespace]
+	if ns == nil {
+		ns = &ownServices{exports: map[string]*federation.Export{}}
+		if old := d.from.own[name.Namespace]; old != nil {
+			ns.exports = maps.Clone(old.exports)
+		}
+		d.own[name.Namespace] = ns
+	}
+	if e != nil {
+		ns.exports[name.Name] = e
+	} else {
+		delete(ns.exports, name.Name)
+	}
 }
 
 func (d *edit) set(name federation.ServiceName, s *Service) {
@@ -132,12 +172,15 @@ func (d *edit) set(name federation.ServiceName, s *Service) {
 
 // view returns the View with what was set, the old one if nothing was.
 func (d *edit) view() *View {
-	if len(d.changed) == 0 && slices.Equal(d.synced, d.from.synced) {
+	if len(d.changed)+len(d.own) == 0 && slices.Equal(d.synced, d.from.synced) && d.gates == d.from.Gates && d.frozen == d.from.Frozen {
 		return d.from
 	}
 	next := &View{
 		Revision:   d.from.Revision + 1,
-		namespaces: maps.Clone(d.from.namespaces),
+		Gates:      d.gates,
+		Frozen:     d.frozen,
+		namespaces: d.from.namespaces,
+		own:        d.from.own,
 		synced:     d.synced,
 		epoch:      d.from.epoch,
 		replaced:   make(chan struct{}),
@@ -145,14 +188,26 @@ func (d *edit) view() *View {
 	if !slices.Equal(d.synced, d.from.synced) {
 		next.epoch++
 	}
-	if next.namespaces == nil {
-		next.namespaces = map[string]*namespace{}
+	if len(d.changed) > 0 {
+		next.namespaces = replaced(d.from.namespaces, d.changed, func(ns *namespace) bool { return len(ns.services) > 0 })
 	}
-	for name, ns := range d.changed {
-		if len(ns.services) > 0 {
-			next.namespaces[name] = ns
+	if len(d.own) > 0 {
+		next.own = replaced(d.from.own, d.own, func(ns *ownServices) bool { return len(ns.exports) > 0 })
+	}
+	return next
+}
+
+// replaced returns a copy of a map in which what changed stands for what was, and what is not kept is gone.
+func replaced[T any](from, changed map[string]T, keep func(T) bool) map[string]T {
+	next := maps.Clone(from)
+	if next == nil {
+		next = map[string]T{}
+	}
+	for name, ns := range changed {
+		if keep(ns) {
+			next[name] = ns
 		} else {
-			delete(next.namespaces, name)
+			delete(next, name)
 		}
 	}
 	return next

@@ -41,19 +41,20 @@ const byDerived = "derived-service"
 
 // door keeps this cluster's objects equal to the importer's View.
 type door struct {
-	client   client.Client
-	plain    client.Client // without a cache
-	self     federation.ClusterID
-	store    *federation.Store
-	importer *importer.Importer
-	rest     time.Duration
-	log      *slog.Logger
-	lead     func(ctx context.Context) (lead context.Context, done func(), stint uint64, err error)
-	left     func() (bool, <-chan struct{})
-	queue    chan priorityqueue.PriorityQueue[ctrl.Request] // the controller's, once
-	waiting  waiting
-	teller   *teller
-	features *features
+	client    client.Client
+	plain     client.Client // without a cache
+	self      federation.ClusterID
+	store     *federation.Store
+	importer  *importer.Importer
+	rest      time.Duration
+	log       *slog.Logger
+	lead      func(ctx context.Context) (lead context.Context, done func(), stint uint64, err error)
+	left      func() (bool, <-chan struct{})
+	withdrawn func() (bool, <-chan struct{})
+	queue     chan priorityqueue.PriorityQueue[ctrl.Request] // the controller's, once
+	waiting   waiting
+	teller    *teller
+	features  *features
 
 	definition Definition
 	blocked    *Blocked
@@ -82,6 +83,12 @@ type Config struct {
 	// Left reports whether this cluster has left the clusterset, and returns a channel that closes when that changes:
 	// then all that is ours goes, at once and whoever was heard. Nil means that it never has.
 	Left func() (bool, <-chan struct{})
+	// Withdrawn reports, while the Views are without MCSServiceDiscovery, whether the other members know that this one
+	// withholds what it exports, and returns a channel that closes when that changes: what is ours stays until they do,
+	// and then goes, whoever was heard. Nil means that they always know.
+	Withdrawn func() (bool, <-chan struct{})
+	// Before closes once whoever else tells the importer facts has told all of them; nil for nobody.
+	Before <-chan struct{}
 	// Blocked is told which services cannot be imported; nil if nobody asks for it.
 	Blocked *Blocked
 	Log     *slog.Logger
@@ -96,12 +103,15 @@ func Add(ctx context.Context, mgr manager.Manager, config Config) error {
 		return fmt.Errorf("making a client: %w", err)
 	}
 	if config.Left == nil {
-		config.Left = never
+		config.Left = always(false)
+	}
+	if config.Withdrawn == nil {
+		config.Withdrawn = always(true)
 	}
 	d := &door{
 		client: mgr.GetClient(), plain: plain, self: config.Store.Self(), store: config.Store, importer: config.Importer, rest: config.AddressRest, log: config.Log,
 		queue: make(chan priorityqueue.PriorityQueue[ctrl.Request], 1), teller: newTeller(mgr.GetEventRecorder("hansa-agent")),
-		definition: config.Definition, lead: config.Lead, left: config.Left, blocked: cmp.Or(config.Blocked, &Blocked{}),
+		definition: config.Definition, lead: config.Lead, left: config.Left, withdrawn: config.Withdrawn, blocked: cmp.Or(config.Blocked, &Blocked{}),
 		features: &features{client: plain, importer: config.Importer, log: config.Log},
 	}
 	err = mgr.GetFieldIndexer().IndexField(ctx, &discoveryv1.EndpointSlice{}, byDerived, func(o client.Object) []string {
@@ -128,7 +138,7 @@ func Add(ctx context.Context, mgr manager.Manager, config Config) error {
 	if err != nil {
 		return fmt.Errorf("building the importer's controller: %w", err)
 	}
-	opening := &opening{features: d.features, cache: mgr.GetCache(), store: config.Store, importer: config.Importer, left: config.Left, log: config.Log}
+	opening := &opening{features: d.features, cache: mgr.GetCache(), store: config.Store, importer: config.Importer, left: config.Left, before: config.Before, log: config.Log}
 	if err := mgr.Add(opening); err != nil {
 		return err
 	}
@@ -147,7 +157,7 @@ func (d *door) takeQueue(_ context.Context, q workqueue.TypedRateLimitingInterfa
 
 // Start follows the Views until ctx ends: each service that differs from the last View that it saw is
 // looked at again, and all whose removal waits are when another cluster's complete set came; all that there are, when
-// this cluster leaves or comes back.
+// this cluster leaves or comes back, or the others know that it withholds what it exports.
 func (d *door) Start(ctx context.Context) error {
 	var queue priorityqueue.PriorityQueue[ctrl.Request]
 	select {
@@ -161,7 +171,8 @@ func (d *door) Start(ctx context.Context) error {
 		return nil
 	}
 	last, view := importer.Empty(), d.importer.View()
-	_, turned := d.left()
+	_, left := d.left()
+	_, withdrawn := d.withdrawn()
 	for ; ; view = d.importer.View() {
 		for change := range importer.Diff(last, view) {
 			queue.AddWithOpts(priorityqueue.AddOpts{Priority: new(urgency(change))}, ctrl.Request{NamespacedName: key(change.Name)})
@@ -172,11 +183,12 @@ func (d *door) Start(ctx context.Context) error {
 		}
 		select {
 		case <-view.Replaced():
-		case <-turned:
-			_, turned = d.left()
-			for _, name := range d.made(ctx) {
-				queue.AddWithOpts(priorityqueue.AddOpts{Priority: new(urgent)}, ctrl.Request{NamespacedName: key(name)})
-			}
+		case <-left:
+			_, left = d.left()
+			d.lookAtAll(ctx, queue)
+		case <-withdrawn:
+			_, withdrawn = d.withdrawn()
+			d.lookAtAll(ctx, queue)
 		case <-d.definition.Returned():
 			d.log.Info("the CRD of ServiceImports is back")
 			for _, name := range d.imports.takeLost() {
@@ -185,6 +197,13 @@ func (d *door) Start(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		}
+	}
+}
+
+// lookAtAll queues every service of which there is an object of ours.
+func (d *door) lookAtAll(ctx context.Context, queue priorityqueue.PriorityQueue[ctrl.Request]) {
+	for _, name := range d.made(ctx) {
+		queue.AddWithOpts(priorityqueue.AddOpts{Priority: new(urgent)}, ctrl.Request{NamespacedName: key(name)})
 	}
 }
 
@@ -249,6 +268,10 @@ func (d *door) scene(view *importer.View) Scene {
 	}
 	if left, _ := d.left(); left {
 		return scene.alone()
+	}
+	if !view.Gates.Discovery {
+		withdrawn, _ := d.withdrawn()
+		return scene.undiscovered(withdrawn)
 	}
 	return scene
 }

@@ -14,13 +14,23 @@ import (
 	"github.com/hansa-mcs/hansa/federation"
 )
 
-// never is the Left of a cluster that stays.
-func never() (bool, <-chan struct{}) { return false, nil }
+// always is what never changes.
+func always(is bool) func() (bool, <-chan struct{}) {
+	return func() (bool, <-chan struct{}) { return is, nil }
+}
 
 // alone returns the scene of a cluster that has left: nobody is waited for, and no address rests.
 func (s Scene) alone() Scene {
 	s.Synced = func(federation.ClusterID) bool { return true }
 	s.Rest = 0
+	return s
+}
+
+// undiscovered returns the scene of a member without MCSServiceDiscovery. Once the others know, nobody is waited for, and
+// addresses rest, for the gate may be on again soon; until then everybody is, so that nothing goes.
+func (s Scene) undiscovered(known bool) Scene {
+	s.Synced = func(federation.ClusterID) bool { return known }
+	s.Known = func(federation.ClusterID) bool { return true }
 	return s
 }
 

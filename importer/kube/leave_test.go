@@ -42,3 +42,33 @@ func TestWhoHasLeftKeepsNothing(t *testing.T) {
 		}
 	}
 }
+
+// A member without MCSServiceDiscovery keeps what is its own until the others know, whoever was heard; then all goes but
+// the address, which rests for as long as any.
+func TestWhoWithholdsKeepsTheAddressForAWhile(t *testing.T) {
+	rule.Covers(t, "I7")
+	w := newWorld(t)
+	w.exports = parseExports(t, []byte(`
+- cluster: a
+  ports: [http 80/TCP]
+  subsets:
+  - ports: [http 8080/TCP]
+    endpoints: [10.1.0.1]
+`))
+	w.settle()
+	before := len(w.server.objects)
+	now := w.server.current()
+	if changes := Plan(web, nil, now, w.scene().undiscovered(false)); len(changes) != 0 {
+		t.Errorf("%d changes before the others know, want none", len(changes))
+	}
+	w.synced = nil // as after a restart
+	for range 3 {
+		for _, c := range Plan(web, nil, w.server.current(), w.scene().undiscovered(true)) {
+			w.server.write(c)
+		}
+	}
+	after := w.server.current()
+	if len(w.server.objects) != 1 || after.Derived == nil || after.Derived.Annotations[restAnnotation] == "" || after.Derived.Spec.ClusterIP != now.Derived.Spec.ClusterIP {
+		t.Errorf("%d objects of %d are left, derived Service %+v", len(w.server.objects), before, after.Derived)
+	}
+}

@@ -39,6 +39,19 @@ type memory struct {
 	// Demoted says that endpoints of this slice which are ready by the last word of their cluster are written as
 	// terminating, because it is not heard.
 	Demoted bool `json:"demoted,omitempty"`
+	// Withdrawn says that the endpoints of its cluster are left out, because it is not heard for too long.
+	Withdrawn bool `json:"withdrawn,omitempty"`
+}
+
+// fate returns what became of the endpoints of the slice's cluster.
+func (m *memory) fate() federation.Fate {
+	switch {
+	case m.Withdrawn:
+		return federation.Withdrawn
+	case m.Demoted:
+		return federation.Demoted
+	}
+	return federation.Served
 }
 
 type rememberedPort struct {
@@ -54,8 +67,9 @@ type rememberedTargetPort struct {
 	Number   uint16              `json:"port"`
 }
 
-// remember returns the annotation of a slice that holds endpoints of e which serve ports, demoted or as they are.
-func remember(e *federation.Export, ports []federation.TargetPort, demoted bool) string {
+// remember returns the annotation of a slice that holds endpoints of e which serve ports, as a cluster of that fate has
+// them.
+func remember(e *federation.Export, ports []federation.TargetPort, fate federation.Fate) string {
 	m := memory{
 		Created:                e.Created,
 		Type:                   e.Type,
@@ -70,7 +84,8 @@ func remember(e *federation.Export, ports []federation.TargetPort, demoted bool)
 		Consumers:              e.Consumers,
 		DemoteAfter:            rememberDelay(e.Quiet.Demote),
 		WithdrawAfter:          rememberDelay(e.Quiet.Withdraw),
-		Demoted:                demoted,
+		Demoted:                fate == federation.Demoted,
+		Withdrawn:              fate == federation.Withdrawn,
 	}
 	for _, p := range e.Ports {
 		m.Ports = append(m.Ports, rememberedPort(p))
@@ -122,6 +137,15 @@ func Recall(list []*discoveryv1.EndpointSlice) (map[federation.ClusterID][]*fede
 		byCluster[e.Cluster] = append(byCluster[e.Cluster], e)
 	}
 	return byCluster, bad
+}
+
+// RecallFate returns what became of the endpoints of the cluster that one of our slices is of, when it was written.
+func RecallFate(s *discoveryv1.EndpointSlice) federation.Fate {
+	var m memory
+	if json.Unmarshal([]byte(s.Annotations[exportAnnotation]), &m) != nil {
+		return federation.Served
+	}
+	return m.fate()
 }
 
 func recallSlice(name federation.ServiceName, s *discoveryv1.EndpointSlice) (*federation.Export, error) {

@@ -204,3 +204,25 @@ func TestAnEditedSourceIsNotBelieved(t *testing.T) {
 		t.Errorf("got %+v, reported is %v", got, bad)
 	}
 }
+
+// What became of a silent cluster's endpoints is read back from the slices as they were written.
+func TestFatesAreRecalled(t *testing.T) {
+	e := parseExports(t, []byte("\n- cluster: a\n  ports: [http 80/TCP]\n  subsets:\n  - ports: [http 8080/TCP]\n    endpoints: [10.1.0.1]\n"))[0]
+	other := parseExports(t, []byte("\n- cluster: b\n  ports: [http 80/TCP]\n  subsets:\n  - ports: [http 8080/TCP]\n    endpoints: [10.2.0.1]\n"))[0]
+	for fate := federation.Served; fate <= federation.Withdrawn; fate++ {
+		s := importer.Merge([]*federation.Export{e, other})
+		s.Fates = []federation.Fate{fate, federation.Served}
+		var held []*discoveryv1.EndpointSlice
+		for _, c := range planSlices(s, nil, Scene{Synced: func(federation.ClusterID) bool { return true }}) {
+			held = append(held, c.Object.(*discoveryv1.EndpointSlice))
+		}
+		exports, bad := Recall(held)
+		got := map[federation.ClusterID]federation.Fate{}
+		for _, r := range fated(exports, held) {
+			got[r.Export.Cluster] = r.Fate
+		}
+		if len(bad) > 0 || len(got) != 2 || got["a"] != fate || got["b"] != federation.Served {
+			t.Errorf("%s: recalled %v, %v", fate, got, bad)
+		}
+	}
+}

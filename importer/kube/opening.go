@@ -25,6 +25,7 @@ type opening struct {
 	store    *federation.Store
 	importer *importer.Importer
 	left     func() (bool, <-chan struct{})
+	before   <-chan struct{} // closes when the facts of others are told; nil for none
 	log      *slog.Logger
 }
 
@@ -45,9 +46,17 @@ func (o *opening) Start(ctx context.Context) error {
 		}
 	}
 	o.features.ask(ctx, time.Now())
-	if toolscache.WaitForCacheSync(ctx.Done(), namespaces, services) {
-		o.importer.Open()
+	if !toolscache.WaitForCacheSync(ctx.Done(), namespaces, services) {
+		return nil
 	}
+	if o.before != nil {
+		select {
+		case <-o.before:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+	o.importer.Open()
 	return nil
 }
 
@@ -127,6 +136,7 @@ func (o *opening) restore(ctx context.Context) error {
 		held[i] = &list.Items[i]
 	}
 	exports, bad := Recall(held)
+	o.importer.Remember(fated(exports, held))
 	for _, err := range bad {
 		o.log.Warn("a slice remembers nothing", "error", err)
 	}
@@ -138,6 +148,26 @@ func (o *opening) restore(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// fated returns what is recalled with what became of it.
+func fated(exports map[federation.ClusterID][]*federation.Export, held []*discoveryv1.EndpointSlice) (list []importer.Remembered) {
+	type id struct {
+		cluster federation.ClusterID
+		name    federation.ServiceName
+	}
+	fates := map[id]federation.Fate{}
+	for _, s := range held {
+		name, _ := nameOf(s)
+		key := id{sourceOf(s), name}
+		fates[key] = max(fates[key], RecallFate(s))
+	}
+	for _, all := range exports {
+		for _, e := range all {
+			list = append(list, importer.Remembered{Export: e, Fate: fates[id{e.Cluster, e.Name}]})
+		}
+	}
+	return list
 }
 
 // remembering selects what Recall reads.

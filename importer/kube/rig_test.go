@@ -57,8 +57,8 @@ func onRig(t *testing.T, test func(*rig)) {
 		log := slog.New(slog.DiscardHandler)
 		r.door = &door{
 			client: interceptor.NewClient(nil, r.funcs()), self: "own", store: store, importer: r.importer, rest: DefaultAddressRest, log: log,
-			lead:   func(ctx context.Context) (context.Context, func(), uint64, error) { return ctx, func() {}, 1, nil },
-			left:   never,
+			lead: func(ctx context.Context) (context.Context, func(), uint64, error) { return ctx, func() {}, 1, nil },
+			left: always(false), withdrawn: always(true),
 			teller: newTeller(r), definition: &kind{served: true}, blocked: &Blocked{},
 			features: &features{client: interceptor.NewClient(nil, interceptor.Funcs{Create: r.dryRun}), importer: r.importer, log: log},
 		}

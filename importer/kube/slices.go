@@ -98,6 +98,14 @@ func assign(all []group, now []*discoveryv1.EndpointSlice) (homes [][]*discovery
 	return homes, left
 }
 
+// fateOfNone returns what an empty slice remembers: that endpoints are withdrawn. Where there are none nothing is.
+func fateOfNone(e *federation.Export, fate federation.Fate) federation.Fate {
+	if fate == federation.Withdrawn && e.EndpointCount() > 0 {
+		return fate
+	}
+	return federation.Served
+}
+
 // groups sorts the endpoints of want.Exports[n] into what may share slices. An export without endpoints is
 // one empty group, so that it is remembered; so is one whose endpoints are withdrawn.
 func groups(want *importer.Service, n int, hinted bool) []group {
@@ -116,7 +124,7 @@ func groups(want *importer.Service, n int, hinted bool) []group {
 			out = append(out, group{
 				family:    family,
 				ports:     slicePorts(want, e, subset),
-				memory:    remember(e, subset.Ports, fate == federation.Demoted),
+				memory:    remember(e, subset.Ports, fate),
 				endpoints: byFamily[family],
 			})
 		}
@@ -126,7 +134,7 @@ func groups(want *importer.Service, n int, hinted bool) []group {
 		if len(e.IPFamilies) > 0 && e.IPFamilies[0] == federation.IPv6 {
 			family = discoveryv1.AddressTypeIPv6
 		}
-		out = append(out, group{family: family, ports: []discoveryv1.EndpointPort{}, memory: remember(e, nil, false)})
+		out = append(out, group{family: family, ports: []discoveryv1.EndpointPort{}, memory: remember(e, nil, fateOfNone(e, fate))})
 	}
 	return out
 }

@@ -1,0 +1,96 @@
+package importer
+
+import (
+	"iter"
+	"slices"
+
+	"github.com/hansa-mcs/hansa/federation"
+)
+
+// SetOwn reports what a Service of this cluster is, exported or not; nil when there is none of that name. It is for the
+// names of cluster.local, goes into Views, and never from here to another cluster. It does not block and keeps e, whose
+// Cluster is this one. Before Open it makes no View of its own, as nobody reads one of thousands.
+func (i *Importer) SetOwn(name federation.ServiceName, e *federation.Export) {
+	if i.facts.note(func() { i.facts.own[name] = e }) {
+		i.facts.set(func() {})
+	}
+}
+
+// Own returns what this cluster's own Service of that name is, exported or not; nil for none.
+func (v *View) Own(name federation.ServiceName) *federation.Export {
+	return v.own[name.Namespace].of(name.Name)
+}
+
+// DiffOwn yields the names of which Own differs between two Views, at the cost of the namespaces that differ, in no
+// particular order.
+func DiffOwn(before, after *View) iter.Seq[federation.ServiceName] {
+	return func(yield func(federation.ServiceName) bool) {
+		for ns, now := range after.own {
+			for name, e := range now.differing(before.own[ns]) {
+				if e != nil && !yield(federation.ServiceName{Namespace: ns, Name: name}) {
+					return
+				}
+			}
+		}
+		for ns, was := range before.own {
+			for name := range was.differing(after.own[ns]) {
+				if after.own[ns].of(name) == nil && !yield(federation.ServiceName{Namespace: ns, Name: name}) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// ownServices are those of one namespace, shared by all Views in which they are the same; nil for none.
+type ownServices struct{ exports map[string]*federation.Export }
+
+func (o *ownServices) of(name string) *federation.Export {
+	if o == nil {
+		return nil
+	}
+	return o.exports[name]
+}
+
+// differing yields what o has and another one has not, or otherwise.
+func (o *ownServices) differing(other *ownServices) iter.Seq2[string, *federation.Export] {
+	return func(yield func(string, *federation.Export) bool) {
+		if o == nil || o == other {
+			return
+		}
+		for name, e := range o.exports {
+			if other.of(name) != e && !yield(name, e) {
+				return
+			}
+		}
+	}
+}
+
+// ClusterLocal returns what a name of cluster.local stands for: this cluster's own Service alone; with others, as
+// MCSClusterLocal off has it, with the endpoints beside its own that other clusters export of that name, for those of its
+// ports that they serve too. Where this cluster has none of that name, others make it what the clusterset's name is. It
+// returns nil where there is nothing, and is a function of the View.
+func (v *View) ClusterLocal(name federation.ServiceName, others bool) *Service {
+	own := v.Own(name)
+	imported := v.Service(name)
+	switch {
+	case others && own == nil:
+		return imported
+	case own == nil:
+		return nil
+	}
+	s := Merge([]*federation.Export{own})
+	if !others || imported == nil {
+		return s
+	}
+	fates := []federation.Fate{federation.Served}
+	for n, e := range imported.Exports {
+		if e.Cluster != own.Cluster {
+			s.Exports, fates = append(s.Exports, e), append(fates, imported.Fate(n))
+		}
+	}
+	if slices.ContainsFunc(fates, func(f federation.Fate) bool { return f != federation.Served }) {
+		s.Fates = fates
+	}
+	return s
+}
