@@ -53,18 +53,35 @@ func (d Departure) Phase() Phase {
 // SetLeft writes down that the other members know since at that this cluster leaves, or with zero that it is back. Only
 // the leader may call it.
 func (k *Keeper) SetLeft(ctx context.Context, at time.Time) error {
+	return k.setMoment(ctx, leftKey, at, "whether this cluster has left")
+}
+
+// setMoment writes down that something is so since at, or with zero that it is not. What is so stays as it is.
+func (k *Keeper) setMoment(ctx context.Context, key string, at time.Time, what string) error {
 	value := ""
 	if !at.IsZero() {
 		value = at.UTC().Format(time.RFC3339)
 	}
 	_, err := k.rewrite(ctx, func(data map[string]string) map[string]string {
-		if (data[leftKey] == "") == (value == "") {
+		if (data[key] == "") == (value == "") {
 			return nil
 		}
-		return map[string]string{leftKey: value}
+		return map[string]string{key: value}
 	})
 	if err != nil {
-		return fmt.Errorf("writing whether this cluster has left: %w", err)
+		return fmt.Errorf("writing %s: %w", what, err)
 	}
 	return nil
+}
+
+// momentOf reads since when something is so. A text that is no time, which somebody edited, counts as long ago.
+func momentOf(cm *corev1.ConfigMap, key string) (at time.Time, is bool) {
+	if cm == nil || cm.Data[key] == "" {
+		return time.Time{}, false
+	}
+	at, err := time.Parse(time.RFC3339, cm.Data[key])
+	if err != nil {
+		at = time.Unix(0, 0).UTC()
+	}
+	return at, true
 }

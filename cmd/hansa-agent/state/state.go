@@ -20,6 +20,8 @@ const (
 	selfKey       = "self"
 	termKey       = "term"
 	leftKey       = "left"
+	frozenKey     = "frozen"
+	withdrawnKey  = "withdrawn"
 	clusterPrefix = "cluster." // no cluster ID has a dot
 )
 
