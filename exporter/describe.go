@@ -84,14 +84,19 @@ func instead(export *mcsv1beta1.ServiceExport, former *federation.Export, w wish
 
 // exportOf returns what the objects say of a service that can be exported.
 func exportOf(cluster federation.ClusterID, export *mcsv1beta1.ServiceExport, service *corev1.Service, endpoints []*discoveryv1.EndpointSlice) *federation.Export {
+	e := bare(cluster, nameOf(export), service, endpoints)
+	e.Created = export.CreationTimestamp.Time
+	e.Labels, e.Annotations = export.Spec.ExportedLabels, export.Spec.ExportedAnnotations
+	return e
+}
+
+// bare returns what a Service and its EndpointSlices say, without a ServiceExport.
+func bare(cluster federation.ClusterID, name federation.ServiceName, service *corev1.Service, endpoints []*discoveryv1.EndpointSlice) *federation.Export {
 	e := &federation.Export{
 		Cluster:             cluster,
-		Name:                federation.ServiceName{Namespace: export.Namespace, Name: export.Name},
-		Created:             export.CreationTimestamp.Time,
+		Name:                name,
 		Type:                typeOf(service),
 		SessionAffinity:     string(service.Spec.SessionAffinity),
-		Labels:              export.Spec.ExportedLabels,
-		Annotations:         export.Spec.ExportedAnnotations,
 		IPFamilies:          families(service.Spec.IPFamilies),
 		Ports:               ports(service.Spec.Ports),
 		Subsets:             subsets(service, endpoints),

@@ -34,7 +34,7 @@ func benchmarkChange(b *testing.B, concerned int, acknowledged bool) {
 	b.ReportAllocs()
 	for i := 0; b.Loop(); i++ {
 		changes := map[key]*Resource{}
-		server.collect(changes, importer.Change{Old: versions[i%2], New: versions[(i+1)%2]})
+		server.replace(changes, DefaultDomain, versions[i%2], versions[(i+1)%2])
 		server.store.apply(changes)
 		for _, c := range streams {
 			select {

@@ -1,6 +1,7 @@
 package xds
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -13,14 +14,23 @@ import (
 	"github.com/hansa-mcs/hansa/importer"
 )
 
-// DefaultDomain is the zone of the clusterset (KEP-1645, "DNS").
-const DefaultDomain = "clusterset.local"
+const (
+	// DefaultDomain is the zone of the clusterset (KEP-1645, "DNS").
+	DefaultDomain = "clusterset.local"
+	// DefaultClusterDomain is the zone of a cluster's own Services, as most clusters call it.
+	DefaultClusterDomain = "cluster.local"
+)
 
-// Config is what a Server needs. All fields but Domain are mandatory.
+// Config is what a Server needs. All fields but the domains and Stays are mandatory.
 type Config struct {
 	Address string               // to listen on: host:port, where port 0 takes a free one
 	Cluster federation.ClusterID // this cluster, whose word on an address goes first
-	Domain  string               // of the hosts; DefaultDomain where empty
+
+	Domain        string // of the hosts that hold what clusters export; DefaultDomain where empty
+	ClusterDomain string // of the hosts that hold this cluster's own Services; DefaultClusterDomain where empty
+	// Stays reports whether a name in ClusterDomain never holds endpoints of other clusters, also with MCSClusterLocal off;
+	// its answer never changes. Nil for no name. It is called from one goroutine.
+	Stays func(federation.ServiceName) bool
 
 	View  func() *importer.View // returns the newest View; called from one goroutine
 	Ready <-chan struct{}       // closes when clients may see the View
@@ -39,12 +49,18 @@ func (c *Config) complete() error {
 	if _, err := federation.ParseClusterID(string(c.Cluster)); err != nil {
 		return err
 	}
-	if c.Domain == "" {
-		c.Domain = DefaultDomain
+	var err error
+	if c.Domain, err = domainOf("domain", cmp.Or(c.Domain, DefaultDomain)); err != nil {
+		return err
 	}
-	c.Domain = strings.TrimSuffix(c.Domain, ".")
-	if len(c.Domain) > 253 || !domainForm.MatchString(c.Domain) {
-		return fmt.Errorf("domain %q: want a DNS name of at most 253 characters, in lower case", c.Domain)
+	if c.ClusterDomain, err = domainOf("cluster domain", cmp.Or(c.ClusterDomain, DefaultClusterDomain)); err != nil {
+		return err
+	}
+	if c.Domain == c.ClusterDomain {
+		return fmt.Errorf("cluster domain %q: want another than the clusterset's, which has hosts of the same names", c.ClusterDomain)
+	}
+	if c.Stays == nil {
+		c.Stays = func(federation.ServiceName) bool { return false }
 	}
 	if c.Credentials == nil {
 		return errors.New("credentials: none given; plaintext must be asked for")
@@ -53,4 +69,12 @@ func (c *Config) complete() error {
 		return errors.New("want View, Ready and Log")
 	}
 	return nil
+}
+
+func domainOf(what, text string) (string, error) {
+	domain := strings.TrimSuffix(text, ".")
+	if len(domain) > 253 || !domainForm.MatchString(domain) {
+		return "", fmt.Errorf("%s %q: want a DNS name of at most 253 characters, in lower case", what, domain)
+	}
+	return domain, nil
 }

@@ -15,14 +15,20 @@ import (
 	grpcxds "google.golang.org/grpc/xds"
 )
 
-// caller is an application that dials web in shop over xDS.
+// caller is an application that dials a service over xDS.
 type caller struct {
 	t   *testing.T
 	ctx context.Context
 	testpb.TestServiceClient
 }
 
+// newCaller dials web in shop as the clusterset has it.
 func newCaller(t *testing.T, s *Server) *caller {
+	t.Helper()
+	return newCallerTo(t, s, webListener)
+}
+
+func newCallerTo(t *testing.T, s *Server, target string) *caller {
 	t.Helper()
 	bootstrap := fmt.Sprintf(`{
 		"xds_servers": [{"server_uri": %q, "channel_creds": [{"type": "insecure"}]}],
@@ -32,7 +38,7 @@ func newCaller(t *testing.T, s *Server) *caller {
 	if err != nil {
 		t.Fatal(err)
 	}
-	conn, err := grpc.NewClient("xds:///"+webListener, grpc.WithResolvers(resolver), grpc.WithTransportCredentials(insecure.NewCredentials()))
+	conn, err := grpc.NewClient("xds:///"+target, grpc.WithResolvers(resolver), grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {
 		t.Fatal(err)
 	}

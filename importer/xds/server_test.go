@@ -21,10 +21,15 @@ func TestAWrongConfigurationIsRefusedAtOnce(t *testing.T) {
 		change func(*Config)
 		want   string
 	}{
-		"address in use":    {func(c *Config) { c.Address = taken.Addr().String() }, "listen on \"" + taken.Addr().String() + "\""},
-		"no port":           {func(c *Config) { c.Address = "localhost" }, `listen on "localhost"`},
-		"cluster":           {func(c *Config) { c.Cluster = "A_b" }, `cluster ID "A_b": want`},
-		"domain":            {func(c *Config) { c.Domain = "not a domain" }, `domain "not a domain": want`},
+		"address in use": {func(c *Config) { c.Address = taken.Addr().String() }, "listen on \"" + taken.Addr().String() + "\""},
+		"no port":        {func(c *Config) { c.Address = "localhost" }, `listen on "localhost"`},
+		"cluster":        {func(c *Config) { c.Cluster = "A_b" }, `cluster ID "A_b": want`},
+		"domain":         {func(c *Config) { c.Domain = "not a domain" }, `domain "not a domain": want`},
+		"cluster domain": {func(c *Config) { c.ClusterDomain = "Cluster.Local" }, `cluster domain "Cluster.Local": want`},
+		"one domain for both": {
+			func(c *Config) { c.Domain, c.ClusterDomain = "example.org", "example.org." },
+			`cluster domain "example.org": want another than the clusterset's`,
+		},
 		"nothing protected": {func(c *Config) { c.Credentials = nil }, "plaintext must be asked for"},
 		"no View":           {func(c *Config) { c.View = nil }, "want View"},
 	}

@@ -146,6 +146,29 @@ func TestAServiceComesFromItsClusterAndGoesFromItsListener(t *testing.T) {
 	c.want("acknowledged", c.ask(listenerKind, "6"), "LDS 7:", "EDS 8: web@empty", "CDS 9:")
 }
 
+// A service without endpoints has the same assignment as one that went; that is no reason to send its listener first.
+func TestAServiceComesBackInOrderWithoutEndpoints(t *testing.T) {
+	s := newStore()
+	s.apply(service("web", "1"))
+	c := newTalk(t, s)
+	c.ask(clusterKind, "")
+	c.ask(listenerKind, "")
+	c.want("there", c.ask(assignmentKind, "", "web"), "EDS 3: web@1")
+	c.ask(clusterKind, "1")
+	c.ask(listenerKind, "2")
+	c.ask(assignmentKind, "3", "web")
+	s.apply(service("web", ""))
+	c.want("went", c.hear(), "LDS 4:", "EDS 5: web@empty", "CDS 6:")
+	c.ask(listenerKind, "4")
+	c.ask(assignmentKind, "5", "web")
+	c.ask(clusterKind, "6")
+	back, nobody := service("web", "1"), *emptied("web")
+	nobody.gone = false
+	back[key{assignmentKind, "web"}] = &nobody
+	s.apply(back)
+	c.want("came back", c.hear(), "CDS 7: web@1", "EDS 8: web@empty", "LDS 9: web@1")
+}
+
 func TestAClusterThatGoesStaysUntilTheListenersAreMoved(t *testing.T) {
 	s := newStore()
 	s.apply(service("web", "1"))

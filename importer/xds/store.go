@@ -84,8 +84,10 @@ func (s *store) set(k key, r *Resource) {
 	if r == nil && k.kind == assignmentKind && len(e.subscribers) > 0 {
 		r = emptied(k.name)
 	}
-	changed := !same(e.current, r)
-	e.current = r
+	changed := !same(e.current, r) || r != nil && r.gone != e.current.gone
+	if changed {
+		e.current = r // else the former stays, which streams hold too
+	}
 	s.tidy(k, e)
 	if !changed {
 		return
