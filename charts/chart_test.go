@@ -22,7 +22,7 @@ import (
 // all turns on what can be turned on.
 func all() map[string]any {
 	return map[string]any{
-		"cluster": "east", "dnsAddress": ":53", "xdsAddress": ":15010", "xdsTls": "none", "installCrds": true, "issuer": true,
+		"cluster": "east", "dnsAddress": ":53", "xdsAddress": ":15010", "xdsTls": "none", "installCrds": true, "issuer": true, "autoExportRole": true,
 		"memberService": map[string]any{"type": "LoadBalancer", "nodePort": 30443, "loadBalancerClass": "example.org/lb", "annotations": map[string]any{"a": "b"}},
 		"dnsService":    map[string]any{"clusterIP": "10.96.0.53"},
 		"image":         map[string]any{"digest": "sha256:" + strings.Repeat("0", 64)}, "imagePullSecrets": []any{map[string]any{"name": "pull"}},
@@ -37,22 +37,24 @@ func TestMistakesInValuesAreNamed(t *testing.T) {
 		values map[string]any
 		want   string
 	}{
-		"no cluster":        {nil, "cluster: want the ID of this cluster"},
-		"no cluster ID":     {map[string]any{"cluster": "East"}, "cluster"},
-		"unknown value":     {map[string]any{"cluster": "east", "clustre": "x"}, "clustre"},
-		"unknown, deeper":   {map[string]any{"cluster": "east", "image": map[string]any{"name": "x"}}, "name"},
-		"another type":      {map[string]any{"cluster": "east", "maxBytes": "many"}, "maxBytes"},
-		"no list":           {map[string]any{"cluster": "east", "peer": "west:8443"}, "peer"},
-		"no duration":       {map[string]any{"cluster": "east", "demoteAfter": "30"}, "demoteAfter"},
-		"a bare number":     {map[string]any{"cluster": "east", "demoteAfter": 30}, "demoteAfter"},
-		"no address":        {map[string]any{"cluster": "east", "listen": "8443"}, "listen"},
-		"unknown level":     {map[string]any{"cluster": "east", "logLevel": "loud"}, "logLevel"},
-		"unknown Service":   {map[string]any{"cluster": "east", "memberService": map[string]any{"type": "ExternalName"}}, "type"},
-		"health on a loop":  {map[string]any{"cluster": "east", "httpAddress": "127.0.0.1:8080"}, `httpAddress "127.0.0.1:8080": want an address that the kubelet reaches`},
-		"xDS without a TLS": {map[string]any{"cluster": "east", "xdsAddress": ":15010"}, `xdsTls "": want "none"`},
-		"TLS without xDS":   {map[string]any{"cluster": "east", "xdsTls": "none"}, "xdsTls: want xdsAddress too"},
-		"a port twice":      {map[string]any{"cluster": "east", "dnsAddress": ":8080"}, `dnsAddress ":8080": want another port than that of httpAddress`},
-		"any port":          {map[string]any{"cluster": "east", "listen": ":0"}, `listen ":0": want a port from 1 to 65535`},
+		"no cluster":                    {nil, "cluster: want the ID of this cluster"},
+		"no cluster ID":                 {map[string]any{"cluster": "East"}, "cluster"},
+		"unknown value":                 {map[string]any{"cluster": "east", "clustre": "x"}, "clustre"},
+		"unknown, deeper":               {map[string]any{"cluster": "east", "image": map[string]any{"name": "x"}}, "name"},
+		"another type":                  {map[string]any{"cluster": "east", "maxBytes": "many"}, "maxBytes"},
+		"no list":                       {map[string]any{"cluster": "east", "peer": "west:8443"}, "peer"},
+		"no duration":                   {map[string]any{"cluster": "east", "demoteAfter": "30"}, "demoteAfter"},
+		"a bare number":                 {map[string]any{"cluster": "east", "demoteAfter": 30}, "demoteAfter"},
+		"no address":                    {map[string]any{"cluster": "east", "listen": "8443"}, "listen"},
+		"unknown level":                 {map[string]any{"cluster": "east", "logLevel": "loud"}, "logLevel"},
+		"unknown Service":               {map[string]any{"cluster": "east", "memberService": map[string]any{"type": "ExternalName"}}, "type"},
+		"health on a loop":              {map[string]any{"cluster": "east", "httpAddress": "127.0.0.1:8080"}, `httpAddress "127.0.0.1:8080": want an address that the kubelet reaches`},
+		"xDS without a TLS":             {map[string]any{"cluster": "east", "xdsAddress": ":15010"}, `xdsTls "": want "none"`},
+		"TLS without xDS":               {map[string]any{"cluster": "east", "xdsTls": "none"}, "xdsTls: want xdsAddress too"},
+		"gates that cannot be together": {map[string]any{"cluster": "east", "featureGates": []any{"MCSAutoExport=true", "MCSServiceDiscovery=false"}}, `featureGates: MCSAutoExport=true needs MCSServiceDiscovery=true, which is off`},
+		"a gate that is not known":      {map[string]any{"cluster": "east", "featureGates": []any{"MCSHosts=true"}}, `featureGates.0: 'MCSHosts=true' does not match pattern`},
+		"a port twice":                  {map[string]any{"cluster": "east", "dnsAddress": ":8080"}, `dnsAddress ":8080": want another port than that of httpAddress`},
+		"any port":                      {map[string]any{"cluster": "east", "listen": ":0"}, `listen ":0": want a port from 1 to 65535`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if _, _, err := install.Render("hansa-system", c.values); err == nil || !strings.Contains(err.Error(), c.want) {

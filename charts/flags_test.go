@@ -15,6 +15,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/hansa-mcs/hansa/cmd/hansa-agent/agent"
+	"github.com/hansa-mcs/hansa/cmd/hansa-agent/features"
 )
 
 var update = flag.Bool("update", false, "make the flags in values.yaml, and values.schema.json, anew")
@@ -51,6 +52,7 @@ var remarks = map[string]string{
 var limits = map[string]map[string]any{
 	"cluster":       {"pattern": "^([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)?$"},
 	"dns-address":   {"pattern": "^$|:[0-9]{1,5}$"},
+	"feature-gates": {"items": map[string]any{"type": "string", "pattern": "^(" + gateNames() + ")=(true|false)$"}},
 	"http-address":  {"pattern": ":[0-9]{1,5}$"},
 	"listen":        {"pattern": ":[0-9]{1,5}$"},
 	"log-format":    {"enum": []string{"text", "json"}},
@@ -60,6 +62,15 @@ var limits = map[string]map[string]any{
 	"max-services":  {"minimum": 1},
 	"xds-address":   {"pattern": "^$|:[0-9]{1,5}$"},
 	"xds-tls":       {"enum": []string{"", "none"}},
+}
+
+// gateNames returns the gates that there are, as a pattern.
+func gateNames() string {
+	var names []string
+	for _, d := range features.Definitions() {
+		names = append(names, string(d.Gate))
+	}
+	return strings.Join(names, "|")
 }
 
 // types are the schemas of the flags' types. A duration of nothing may be the number.

@@ -14,10 +14,11 @@ import (
 	"github.com/hansa-mcs/hansa/integration/rule"
 )
 
-// features are the roles that only a value brings.
-var features = map[string]map[string]any{
+// byFeature are the roles that only a value brings.
+var byFeature = map[string]map[string]any{
 	"hansa-agent-install-crds":        {"installCrds": true},
 	"hansa-system/hansa-agent-issuer": {"issuer": true},
+	"hansa-agent-auto-export":         {"autoExportRole": true},
 	"hansa-export":                    {"userRoles": true},
 	"hansa-view":                      {"userRoles": true},
 }
@@ -36,7 +37,7 @@ func TestRolesAreThoseThatAreWrittenDown(t *testing.T) {
 	}
 	want := roles(t, documented)
 	values := map[string]any{"cluster": "east", "identitySecret": "of-cert-manager"}
-	for _, turned := range features {
+	for _, turned := range byFeature {
 		maps.Copy(values, turned)
 	}
 	got := roles(t, rendered(t, values))
@@ -52,7 +53,7 @@ func TestRolesAreThoseThatAreWrittenDown(t *testing.T) {
 
 // A role is there with what needs it, and only then.
 func TestRolesComeWithTheirFeature(t *testing.T) {
-	for name, turned := range features {
+	for name, turned := range byFeature {
 		values := map[string]any{"cluster": "east", "installCrds": false, "issuer": false, "userRoles": false}
 		if roles(t, rendered(t, values))[name] != nil {
 			t.Errorf("role %s is there without %v", name, turned)
@@ -60,6 +61,16 @@ func TestRolesComeWithTheirFeature(t *testing.T) {
 		maps.Copy(values, turned)
 		if roles(t, rendered(t, values))[name] == nil {
 			t.Errorf("role %s is not there with %v", name, turned)
+		}
+	}
+}
+
+// Auto-export's role is there while the gate is named too, on or off: what it made has to be deleted.
+func TestTheRoleOfAutoExportComesWithItsGate(t *testing.T) {
+	for gate, want := range map[string]bool{"MCSAutoExport=true": true, "MCSAutoExport=false": true, "MCSHost=false": false} {
+		values := map[string]any{"cluster": "east", "featureGates": []any{"MCSClusterLocal=true", gate}}
+		if got := roles(t, rendered(t, values))["hansa-agent-auto-export"] != nil; got != want {
+			t.Errorf("%s: the role is there: %t, want %t", gate, got, want)
 		}
 	}
 }
@@ -81,7 +92,7 @@ func TestRolesAreBoundToTheAgents(t *testing.T) {
 	for _, b := range of[*rbacv1.RoleBinding](objects) {
 		check(b.Namespace+"/"+b.Name, b.RoleRef, b.Subjects)
 	}
-	want := map[string]bool{"hansa-agent": true, "hansa-system/hansa-agent": true, "hansa-agent-install-crds": true, "hansa-system/hansa-agent-issuer": true}
+	want := map[string]bool{"hansa-agent": true, "hansa-system/hansa-agent": true, "hansa-agent-auto-export": true, "hansa-agent-install-crds": true, "hansa-system/hansa-agent-issuer": true}
 	if !maps.Equal(bound, want) {
 		t.Errorf("bound are %v, want %v", bound, want)
 	}

@@ -1,6 +1,7 @@
 package charts_test
 
 import (
+	"fmt"
 	"maps"
 	"os"
 	"regexp"
@@ -134,8 +135,11 @@ func TestTheAgentIsToldEveryValue(t *testing.T) {
 	for name, f := range flags() {
 		switch v := f.Value.(type) {
 		case pflag.SliceValue:
-			samples[name] = []any{"a", "b=c"}
-			want[f.Name] = "[a,b=c]"
+			list := []any{"a", "b=c"}
+			if name == camel("feature-gates") {
+				list = []any{"MCSHost=false", "MCSAutoExport=true"}
+			}
+			samples[name], want[f.Name] = list, fmt.Sprintf("[%s,%s]", list...)
 			continue
 		default:
 			if samples[name] == nil {

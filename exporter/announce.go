@@ -78,8 +78,8 @@ func (x *exporter) keepAnnounced(ctx context.Context) {
 	}
 }
 
-// announce waits until this agent leads, announces this cluster if it has not in this stint, or says that it leaves,
-// and waits until it leads no more. One goroutine alone says that this agent leads, and that it does not.
+// announce waits until this agent leads, announces this cluster if it has not in this stint, takes back all as its stance
+// says, and waits until it leads no more. One goroutine alone says that this agent leads, and that it does not.
 func (x *exporter) announce(ctx context.Context) error {
 	lead, done, stint, err := x.Lead(ctx)
 	if err != nil {
@@ -88,8 +88,8 @@ func (x *exporter) announce(ctx context.Context) error {
 	defer done()
 	defer x.hush(stint)
 	for lead.Err() == nil {
-		leaving, turned := x.Leaving()
-		if err := x.speak(lead, stint, leaving); err != nil {
+		stance, turned := x.Stance()
+		if err := x.speak(lead, stint, stance); err != nil {
 			return err
 		}
 		select {
@@ -100,27 +100,31 @@ func (x *exporter) announce(ctx context.Context) error {
 	return nil
 }
 
-// speak makes the Store take this agent's word. Who leaves says so in the term that it has; who comes back begins
-// another one.
-func (x *exporter) speak(lead context.Context, stint uint64, leaving bool) error {
-	begins := !x.announced.before(stint) || x.Store.Left() && !leaving
+// speak makes the Store take this agent's word. Who takes all back says so in the term that it has; who speaks again
+// begins another one.
+func (x *exporter) speak(lead context.Context, stint uint64, stance Stance) error {
+	begins := !x.announced.before(stint) || stance != Leaves && x.Store.Left() || stance == Speaks && x.Store.Silent()
 	if begins {
-		if err := x.begin(lead, leaving); err != nil {
+		if err := x.begin(lead, stance); err != nil {
 			return err
 		}
 	} else {
 		x.Store.Resume()
 	}
-	if leaving {
+	switch stance {
+	case Speaks:
+	case Withholds:
+		x.Store.Silence()
+	case Leaves:
 		x.Store.Leave()
 	}
 	x.announced.set(stint, true)
-	if leaving != x.away {
+	if stance != x.stance {
 		all, err := x.all(lead)
 		if err != nil {
 			return err
 		}
-		x.away = leaving
+		x.stance = stance
 		x.lookAgain(lead, all)
 	}
 	if begins {
@@ -129,10 +133,10 @@ func (x *exporter) speak(lead context.Context, stint uint64, leaving bool) error
 	return nil
 }
 
-// begin begins a term with all that this cluster exports: nothing, if it leaves.
-func (x *exporter) begin(lead context.Context, leaving bool) (err error) {
+// begin begins a term with all that this cluster exports, or with nothing, as the stance says.
+func (x *exporter) begin(lead context.Context, stance Stance) (err error) {
 	var exports []*federation.Export
-	if !leaving {
+	if stance == Speaks {
 		if exports, err = x.complete(lead); err != nil {
 			return err
 		}
@@ -144,7 +148,13 @@ func (x *exporter) begin(lead context.Context, leaving bool) (err error) {
 	if err != nil {
 		return err
 	}
-	if !x.Store.Announce(term, exports) {
+	announced := false
+	if stance == Withholds {
+		announced = x.Store.AnnounceSilence(term)
+	} else {
+		announced = x.Store.Announce(term, exports)
+	}
+	if !announced {
 		return fmt.Errorf("announcing in term %d: another leader of this cluster spoke in one as late", term)
 	}
 	x.Log.Info("announced", "exports", len(exports), "version", x.version())

@@ -44,7 +44,8 @@ type cluster struct {
 	asked      []time.Time
 	returned   chan struct{}
 	policy     federation.Namespaces
-	leaving    func() (bool, <-chan struct{}) // nil for never
+	stance     func() (Stance, <-chan struct{}) // nil for Speaks
+	auto       *AutoRules
 }
 
 // Since and Returned make a cluster the Definition of its exporter.
@@ -60,7 +61,7 @@ func (c *cluster) config(store *federation.Store) Config {
 	close(restored)
 	return Config{
 		Store: store, Restored: restored, Policy: c.policy, Definition: c, Log: slog.New(slog.DiscardHandler),
-		Lead: c.leadership.Lead, TakeTerm: c.leadership.TakeTerm, Leaving: c.leaving,
+		Lead: c.leadership.Lead, TakeTerm: c.leadership.TakeTerm, Stance: c.stance, Auto: c.auto,
 	}
 }
 

@@ -55,10 +55,13 @@ type Config struct {
 	Lead func(ctx context.Context) (lead context.Context, done func(), stint uint64, err error)
 	// TakeTerm returns a term of at least that number, which no other leader of this cluster had or will have.
 	TakeTerm func(ctx context.Context, atLeast uint64) (uint64, error)
-	// Leaving reports whether this cluster is to leave the clusterset, or has, and returns a channel that closes when
-	// that changes. Nil means that it never does.
-	Leaving func() (bool, <-chan struct{})
-	Log     *slog.Logger
+	// Stance returns how this cluster is to stand to the others, and a channel that closes when that changes. Nil means
+	// that it always Speaks.
+	Stance func() (Stance, <-chan struct{})
+	// Auto are the rules of auto-export: what it made is exported only while they say so, so that a Service that is not to
+	// be is not while its ServiceExport is still there. Nil leaves that to AddAuto alone.
+	Auto *AutoRules
+	Log  *slog.Logger
 }
 
 // exporter keeps this cluster's part of a Store equal to its API server.
@@ -70,7 +73,7 @@ type exporter struct {
 	announced announced
 	again     chan event.TypedGenericEvent[federation.ServiceName] // what to look at again
 	missing   *missing
-	away      bool // this cluster has left, when it was announced last
+	stance    Stance // in which this cluster was announced last
 }
 
 // Add makes mgr run an exporter. The manager's scheme must know the core, discovery and MCS API types, and
@@ -103,8 +106,8 @@ func Add(ctx context.Context, mgr manager.Manager, config Config) error {
 }
 
 func newExporter(config Config, c client.Client, live client.Reader, recorder events.EventRecorder) *exporter {
-	if config.Leaving == nil {
-		config.Leaving = func() (bool, <-chan struct{}) { return false, nil }
+	if config.Stance == nil {
+		config.Stance = func() (Stance, <-chan struct{}) { return Speaks, nil }
 	}
 	return &exporter{
 		Config: config, client: c, live: live, recorder: recorder,
@@ -223,8 +226,8 @@ func (x *exporter) reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result
 	if err != nil {
 		return ctrl.Result{}, err
 	}
-	if x.Store.Left() {
-		e, status.Ready = nil, pending(export, "this cluster has left the clusterset")
+	if why := x.stillness(); why != "" {
+		e, status.Ready = nil, pending(export, why)
 	}
 	if e != nil {
 		x.Store.Set(e)
@@ -249,14 +252,33 @@ func (x *exporter) describe(ctx context.Context, export *mcsv1beta1.ServiceExpor
 		endpoints[i] = &list.Items[i]
 	}
 	e, status := Describe(x.Store.Self(), x.Policy, export, service, endpoints, x.said(nameOf(export)))
+	why, err := x.overtaken(ctx, export, service)
+	if err != nil {
+		return nil, Status{}, err
+	}
+	if why != "" {
+		e, status.Ready = nil, pending(export, "auto-export made it, and takes it back: "+why)
+	}
 	return e, status, nil
+}
+
+// overtaken says why a ServiceExport that auto-export made is not to be any more, "" if it is.
+func (x *exporter) overtaken(ctx context.Context, export *mcsv1beta1.ServiceExport, service *corev1.Service) (string, error) {
+	if x.Auto == nil || service == nil || !ByAuto(export) || export.DeletionTimestamp != nil {
+		return "", nil
+	}
+	namespace, err := get(ctx, x.client, client.ObjectKey{Name: export.Namespace}, &corev1.Namespace{}, unwritten)
+	if err != nil || namespace == nil {
+		return "", err
+	}
+	return x.Auto.leavesOut(namespace, service), nil
 }
 
 // unwritten reads what the exporter never writes, so that no write of another has to be waited for.
 const unwritten = client.DisableReadYourWritesConsistency
 
 // get returns an object of the cache, nil when there is none.
-func get[T client.Object](ctx context.Context, c client.Client, key types.NamespacedName, into T, options ...client.GetOption) (T, error) {
+func get[T client.Object](ctx context.Context, c client.Reader, key types.NamespacedName, into T, options ...client.GetOption) (T, error) {
 	var none T
 	err := c.Get(ctx, key, into, options...)
 	if apierrors.IsNotFound(err) {

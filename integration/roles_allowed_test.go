@@ -36,10 +36,14 @@ var allowed = map[string]map[string]string{
 		"coordination.k8s.io/leases hansa-agent": "get list update watch",
 		"/configmaps":                            "create",
 		"/configmaps hansa-state":                "get list patch watch", // what must outlive a restart, and whether to leave
+		"/configmaps hansa-features":             read,                   // how people turn gates
 		"/secrets hansa-identity":                "get update",           // it renews its own certificate
 	},
 	"hansa-system/hansa-agent-issuer": {
 		"/secrets": "get update", // the CA's, and tokens, whose names are made; none can be listed
+	},
+	"hansa-agent-auto-export": {
+		"multicluster.x-k8s.io/serviceexports": "create delete patch", // with MCSAutoExport alone; it takes its mark off what people applied
 	},
 	"hansa-agent-install-crds": {
 		"apiextensions.k8s.io/customresourcedefinitions serviceexports.multicluster.x-k8s.io serviceimports.multicluster.x-k8s.io": "create patch",

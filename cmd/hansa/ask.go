@@ -76,7 +76,7 @@ func (l *looking) client(ctx context.Context) (*report.Client, func(), error) {
 		}
 		forwarded, end, err := reach.Forward(ctx, config, l.namespace)
 		if err != nil {
-			return nil, nil, err
+			return nil, nil, unreached(t.Context, err)
 		}
 		address, stop = forwarded, func() { transport.CloseIdleConnections(); end() }
 	}
@@ -86,6 +86,15 @@ func (l *looking) client(ctx context.Context) (*report.Client, func(), error) {
 		return nil, nil, fmt.Errorf("--agent: %w: %w", err, errUsage)
 	}
 	return client, stop, nil
+}
+
+// unreached says where an agent was to be reached and, to who may not, what else there is. A right that lacks is told by its
+// words alone where it lacks to forward the port.
+func unreached(context string, err error) error {
+	if strings.Contains(err.Error(), "forbidden") {
+		err = fmt.Errorf("%w: use credentials that may do that, or ask an agent where other clusters connect to it, by --agent host:port and the three --tls-…-file flags", err)
+	}
+	return fmt.Errorf("context %q: %w", context, err)
 }
 
 // transport returns how the agent is reached: in the clear on this machine alone, or with the cluster's own certificate.

@@ -16,6 +16,7 @@ const (
 	groupLink   = "link"
 	groupExport = "export"
 	groupLook   = "look"
+	groupSteer  = "steer"
 	groupOther  = "other"
 )
 
@@ -40,11 +41,13 @@ The first prints the second. Then web.shop.svc.clusterset.local is found from bo
 		&cobra.Group{ID: groupLink, Title: "Link clusters:"},
 		&cobra.Group{ID: groupExport, Title: "Export services:"},
 		&cobra.Group{ID: groupLook, Title: "Look at what is there:"},
+		&cobra.Group{ID: groupSteer, Title: "Steer the agents:"},
 		&cobra.Group{ID: groupOther, Title: "Other commands:"},
 	)
 	add(root, groupLink, initCommand(), joinCommandOf(), tokenCommand(), caCommand(), leaveCommand())
 	add(root, groupExport, exportCommand(), unexportCommand())
 	add(root, groupLook, statusCommand(), clustersCommand(), servicesCommand(), endpointsCommand(), explainCommand())
+	add(root, groupSteer, featuresCommand(), freezeCommand(), unfreezeCommand())
 	add(root, groupOther, versionCommand())
 	addCompletionCommand(root, groupOther)
 	addHelpCommand(root, groupOther)

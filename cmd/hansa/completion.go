@@ -21,33 +21,37 @@ var nothing = cobra.NoFileCompletions
 // ofArguments says what the arguments of commands are, by the command's path below hansa. Commands without arguments, and
 // those that have commands below them, are not in it.
 var ofArguments = map[string]cobra.CompletionFunc{
-	"endpoints":    first(names(complete.Source.ServiceNames)),
-	"explain":      first(names(complete.Source.ServiceNames)),
-	"export":       first(names(complete.Source.Services)),
-	"services":     first(names(complete.Source.ServiceNames)),
-	"token revoke": first(names(complete.Source.Tokens)),
-	"unexport":     first(names(complete.Source.Exports)),
+	"endpoints":      first(names(complete.Source.ServiceNames)),
+	"explain":        first(names(complete.Source.ServiceNames)),
+	"export":         first(names(complete.Source.Services)),
+	"features set":   gateSettings,
+	"features unset": gateNames,
+	"services":       first(names(complete.Source.ServiceNames)),
+	"token revoke":   first(names(complete.Source.Tokens)),
+	"unexport":       first(names(complete.Source.Exports)),
 }
 
 // ofFlags says what the values of flags are, by the flag's name. Flags whose type says it are not in it; see ofType.
 var ofFlags = map[string]cobra.CompletionFunc{
-	"advertise":       nothing,
-	"agent":           nothing,
-	"agent-namespace": names(complete.Source.Namespaces),
-	"cluster":         nothing, // an ID that no cluster has yet
-	"clusterset":      nothing,
-	"context":         names(complete.Source.Contexts),
-	"file":            files,
-	"files":           folders,
-	"kubeconfig":      files,
-	"namespace":       names(complete.Source.Namespaces),
-	"next":            nothing, // as cluster
-	"peer":            nothing,
-	"set":             nothing,
-	"to":              clusterList,
-	"token":           nothing,
-	"token-file":      files,
-	"values":          files,
+	"advertise":          nothing,
+	"agent":              nothing,
+	"agent-namespace":    names(complete.Source.Namespaces),
+	"cluster":            nothing, // an ID that no cluster has yet
+	"clusterset":         nothing,
+	"context":            names(complete.Source.Contexts),
+	"file":               files,
+	"files":              folders,
+	"kubeconfig":         files,
+	"namespace":          names(complete.Source.Namespaces),
+	"namespace-selector": nothing,
+	"next":               nothing, // as cluster
+	"peer":               nothing,
+	"selector":           nothing,
+	"set":                nothing,
+	"to":                 clusterList,
+	"token":              nothing,
+	"token-file":         files,
+	"values":             files,
 }
 
 // ofType returns what the values of a flag are if its type says that.

@@ -113,8 +113,32 @@ func checkFlags(c *cobra.Command) error {
 	if len(missing) > 0 {
 		return fmt.Errorf("%s needs %s: %w", pathOf(c), strings.Join(missing, " and "), errUsage)
 	}
+	if together := excluded(c); together != "" {
+		return fmt.Errorf("%s: want one of them: %w", together, errUsage)
+	}
 	if err := c.ValidateFlagGroups(); err != nil {
 		return fmt.Errorf("%w: %w", err, errUsage)
 	}
 	return nil
+}
+
+// excluding is the annotation by which cobra keeps the flags of MarkFlagsMutuallyExclusive: each has the names of its group.
+const excluding = "cobra_annotation_mutually_exclusive"
+
+// excluded returns the flags that were given and do not go together, "" for none.
+func excluded(c *cobra.Command) (together string) {
+	c.Flags().VisitAll(func(f *pflag.Flag) {
+		for _, group := range f.Annotations[excluding] {
+			var given []string
+			for name := range strings.FieldsSeq(group) {
+				if c.Flags().Changed(name) {
+					given = append(given, "--"+name)
+				}
+			}
+			if len(given) > 1 {
+				together = strings.Join(given, " and ")
+			}
+		}
+	})
+	return together
 }

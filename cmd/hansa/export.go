@@ -28,6 +28,7 @@ func (s *shared) add(c *cobra.Command) {
 	f.StringVarP(&s.namespace, "namespace", "n", "", "namespace of the Service; without it the context's")
 }
 
+// exports are those of the namespace of the Service.
 func (s *shared) exports() (*exports.Exports, error) {
 	t, err := link.Connect(s.kubeconfig, s.context, s.namespace)
 	if err != nil {
@@ -38,11 +39,24 @@ func (s *shared) exports() (*exports.Exports, error) {
 			return nil, fmt.Errorf("context %q: %w", t.Context, err)
 		}
 	}
+	return s.exportsOf(t)
+}
+
+// everywhere are the exports of all namespaces, if none is given.
+func (s *shared) everywhere() (*exports.Exports, error) {
+	t, err := link.Connect(s.kubeconfig, s.context, s.namespace)
+	if err != nil {
+		return nil, err
+	}
+	return s.exportsOf(t)
+}
+
+func (s *shared) exportsOf(t *link.Target) (*exports.Exports, error) {
 	rest, err := t.Kubernetes.ClientConfig()
 	if err != nil {
 		return nil, fmt.Errorf("context %q: %w", t.Context, err)
 	}
-	return exports.New(rest, s.namespace)
+	return exports.New(rest, t.Context, s.namespace)
 }
 
 // exported is what export did, for programs.
@@ -59,6 +73,7 @@ func exportCommand() *cobra.Command {
 	var dry dryRun
 	var agents looking
 	var output string
+	var auto autoExport
 	c := &cobra.Command{
 		Use:   "export SERVICE",
 		Short: "Let other clusters find a Service",
@@ -67,13 +82,24 @@ func exportCommand() *cobra.Command {
 With --dry-run nothing is changed: the agents are asked what would come of the export, so that it can be said who would see
 it, which conflicts it would cause, and what ServiceImport the others would make.
 
+With --auto --dry-run and without a Service, it is said which Services the agents would export by themselves, and why not each
+other one; selectors can be tried before the agents have them.
+
 Exit status: 0 exported, 1 not, or not yet.`,
 		Example: `  hansa export web -n shop
   hansa export web -n shop --to west,eu-*
   hansa export web -n shop --dry-run
-  hansa export web -n shop --dry-run=client -o yaml >export.yaml`,
-		Args: cobra.ExactArgs(1),
+  hansa export web -n shop --dry-run=client -o yaml >export.yaml
+  hansa export --auto --dry-run --namespace-selector team=a`,
+		Args: auto.arguments,
 		RunE: func(c *cobra.Command, args []string) error {
+			agents.kubeconfig, agents.context = s.kubeconfig, s.context
+			if err := auto.check(c, dry); err != nil {
+				return err
+			}
+			if auto.on {
+				return s.autoPreview(c, &auto, &agents, output)
+			}
 			if c.Flags().Changed("to") {
 				var err error
 				if to, err = exporter.ParseConsumers(strings.Join(to, ",")); err != nil {
@@ -91,7 +117,6 @@ Exit status: 0 exported, 1 not, or not yet.`,
 			case dry.client():
 				return dry.show(c, output, exports.Object(s.namespace, args[0], to))
 			case dry.server():
-				agents.kubeconfig, agents.context = s.kubeconfig, s.context
 				return s.foresee(c, x, &agents, output, args[0], to)
 			}
 			return s.export(c, x, output, args[0], to)
@@ -102,6 +127,7 @@ Exit status: 0 exported, 1 not, or not yet.`,
 	f := c.Flags()
 	f.StringSliceVar(&to, "to", nil, "clusters that may see the service, by ID or glob; without it all")
 	dry.addServer(f, "client: print the ServiceExport; server, or no value: say what would come of it; neither makes anything")
+	auto.add(c)
 	agents.asking.add(c)
 	agents.addAgents(c)
 	return c

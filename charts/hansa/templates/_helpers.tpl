@@ -33,6 +33,7 @@ The values that are no flag of the agent. Every other one is, under the same nam
 */}}
 {{- define "hansa.kubernetes" -}}
 - affinity
+- autoExportRole
 - clusterProperties
 - dnsService
 - global
@@ -103,6 +104,13 @@ What a schema cannot say. Each mistake ends the rendering with one line that say
 {{- end }}
 {{- if and .Values.xdsTls (not .Values.xdsAddress) }}
 {{- fail "xdsTls: want xdsAddress too, without which there is no xDS" }}
+{{- end }}
+{{- if has "MCSServiceDiscovery=false" .Values.featureGates }}
+{{- range list "MCSHost=true" "MCSClusterLocal=false" "MCSAutoExport=true" }}
+{{- if has . $.Values.featureGates }}
+{{- fail (printf "featureGates: %s needs MCSServiceDiscovery=true, which is off: want one of the two" .) }}
+{{- end }}
+{{- end }}
 {{- end }}
 {{- $ports := dict }}
 {{- range $name := list "listen" "httpAddress" "xdsAddress" "dnsAddress" }}

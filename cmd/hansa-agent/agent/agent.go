@@ -45,8 +45,12 @@ type member struct {
 
 	properties *properties
 
+	switches  *switches
 	departure *departure
-	presence  *presence
+	steering  *steering
+	unwritten unwritten
+	auto      atomic.Pointer[exporter.Auto] // nil until it is made
+	presence  *current[stream.Standing]
 	holding   *holding
 	dooming   *dooming
 	former    atomic.Pointer[map[federation.ClusterID]time.Time] // clusters that were remembered at the start, and when they were heard
@@ -92,7 +96,7 @@ func Run(ctx context.Context, options Options, log *slog.Logger) error {
 	if m.dns != nil {
 		group.Go(func() error { return m.dns.Start(ctx) })
 	}
-	for _, start := range []func(context.Context) error{m.properties.Start, m.departure.Start, m.present} {
+	for _, start := range []func(context.Context) error{m.properties.Start, m.switches.Start, m.departure.Start, m.present} {
 		group.Go(func() error { return start(ctx) })
 	}
 	group.Go(func() error {
@@ -113,7 +117,7 @@ func Run(ctx context.Context, options Options, log *slog.Logger) error {
 // line because nearly every step needs the one before. After an error, what was bound stays so until the
 // process ends.
 func newMember(ctx context.Context, options Options, log *slog.Logger) (m *member, err error) {
-	m = &member{options: options, log: log, circle: newCircle(), changeSeconds: newChangeSeconds(), presence: newPresence(), holding: newHolding(log), dooming: newDooming(log), settled: make(chan struct{}), foreign: make(chan error, 1), store: federation.NewStoreWithin(federation.ClusterID(options.Cluster), limits(options))}
+	m = &member{options: options, log: log, circle: newCircle(), changeSeconds: newChangeSeconds(), presence: newCurrent[stream.Standing](), holding: newHolding(log), dooming: newDooming(log), settled: make(chan struct{}), foreign: make(chan error, 1), store: federation.NewStoreWithin(federation.ClusterID(options.Cluster), limits(options))}
 	m.store.Withhold(options.exportPolicy())
 	m.importer = importer.New(m.store, importer.Config{
 		Patience: options.patience(),
@@ -129,9 +133,13 @@ func newMember(ctx context.Context, options Options, log *slog.Logger) (m *membe
 	if m.properties, err = newProperties(m.rest, claims(options), log); err != nil {
 		return nil, err
 	}
+	if m.switches, err = newSwitches(m.rest, options, log); err != nil {
+		return nil, err
+	}
 	if m.departure, err = newDeparture(m.rest, options.Namespace, log); err != nil {
 		return nil, err
 	}
+	m.steering = newSteering(m.switches, m.departure, m.importer, log)
 	m.identity, err = trust.Load(options.Clusterset, m.store.Self(), trust.Files{Cert: options.CertFile, Key: options.KeyFile, CA: options.CAFile})
 	if err != nil {
 		return nil, blameFile(options, err)
@@ -168,7 +176,7 @@ func newMember(ctx context.Context, options Options, log *slog.Logger) (m *membe
 	}
 	if options.XDSAddress != "" {
 		m.xds, err = xds.New(xds.Config{
-			Address: options.XDSAddress, Cluster: m.store.Self(), Domain: options.DNSZone,
+			Address: options.XDSAddress, Cluster: m.store.Self(), Domain: options.DNSZone, ClusterDomain: options.ClusterDomain, Stays: options.locals().Stays,
 			View: m.importer.View, Ready: m.importer.Ready(), Credentials: insecure.NewCredentials(), Log: log,
 		})
 		if err != nil {
@@ -238,19 +246,26 @@ func (m *member) assemble(ctx context.Context) (manager.Manager, error) {
 		return nil, err
 	}
 	err = exporter.Add(ctx, mgr, exporter.Config{
-		Store: m.store, Restored: m.importer.Ready(), Policy: m.options.exportPolicy(), Definition: exports, Lead: m.election.Lead, TakeTerm: m.takeTerm, Leaving: m.departure.leaving, Log: m.log,
+		Store: m.store, Restored: m.importer.Ready(), Policy: m.options.exportPolicy(), Definition: exports, Lead: m.election.Lead, TakeTerm: m.takeTerm, Stance: m.steering.speaking.now, Auto: new(m.options.autoRules()), Log: m.log,
 	})
 	if err != nil {
 		return nil, err
 	}
+	own, err := m.assembleOwn(ctx, mgr)
+	if err != nil {
+		return nil, err
+	}
 	err = kube.Add(ctx, mgr, kube.Config{
-		Store: m.store, Importer: m.importer, Definition: imports, AddressRest: m.options.AddressRest, Lead: m.election.Lead, Left: m.departure.left, Blocked: &m.blocked, Log: m.log,
+		Store: m.store, Importer: m.importer, Definition: imports, AddressRest: m.options.AddressRest, Lead: m.election.Lead, Left: m.steering.left.now, Withdrawn: m.steering.withdrawn.now, Before: own, Blocked: &m.blocked, Log: m.log,
 	})
 	if err != nil {
 		return nil, err
 	}
 	runnables := []manager.Runnable{exports, imports, m.importer, m.port, m.ranges}
-	for _, start := range []manager.RunnableFunc{m.exchangeOnce, m.elect, m.gossipWhileLeading, m.remember, m.settle, m.tellClusters, m.partWays, m.keepAway, m.enroll.Start, m.reports.Start, m.watchFiles, m.renew} {
+	for _, f := range []farewell{m.leaves(), m.withholds()} {
+		runnables = append(runnables, manager.RunnableFunc(func(ctx context.Context) error { return m.partWays(ctx, f) }))
+	}
+	for _, start := range []manager.RunnableFunc{m.exchangeOnce, m.elect, m.gossipWhileLeading, m.remember, m.settle, m.tellClusters, m.steering.Start, m.noteFreeze, m.keepAway, m.enroll.Start, m.reports.Start, m.watchFiles, m.renew} {
 		runnables = append(runnables, start)
 	}
 	if m.xds != nil {
@@ -262,6 +277,22 @@ func (m *member) assemble(ctx context.Context) (manager.Manager, error) {
 		}
 	}
 	return mgr, nil
+}
+
+// assembleOwn makes mgr run what is about this cluster's own Services: auto-export, and with xDS, which serves them, what
+// tells the importer of them. The channel closes once all are told.
+func (m *member) assembleOwn(ctx context.Context, mgr manager.Manager) (<-chan struct{}, error) {
+	auto, err := exporter.AddAuto(ctx, mgr, exporter.AutoConfig{
+		Rules: m.options.autoRules(), Lead: m.election.Lead, On: m.steering.auto.now, Paused: m.steering.paused.now, Log: m.log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	m.auto.Store(auto)
+	if m.xds == nil {
+		return nil, nil
+	}
+	return exporter.AddOwn(mgr, exporter.OwnConfig{Cluster: m.store.Self(), Say: m.importer.SetOwn})
 }
 
 // unbind gives back the addresses of what will not run, by starting it when its time is over.
@@ -287,7 +318,7 @@ func (m *member) wait(ctx context.Context) error {
 	if err := m.meetOwn(ctx); err != nil || ctx.Err() != nil {
 		return err
 	}
-	for _, settled := range []<-chan struct{}{m.properties.Settled(), m.departure.Settled()} {
+	for _, settled := range []<-chan struct{}{m.properties.Settled(), m.switches.Settled(), m.departure.Settled()} {
 		select {
 		case <-settled:
 		case <-ctx.Done():
@@ -297,6 +328,7 @@ func (m *member) wait(ctx context.Context) error {
 	if err := m.properties.Err(); err != nil {
 		return err
 	}
+	m.steering.turn()
 	if _, err := m.recall(ctx); isForeign(err) {
 		return err
 	} // of another error it has told, and settle tries again

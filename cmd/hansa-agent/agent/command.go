@@ -2,6 +2,7 @@ package agent
 
 import (
 	"log/slog"
+	"os"
 
 	"github.com/spf13/cobra"
 	"k8s.io/klog/v2"
@@ -11,6 +12,7 @@ import (
 // Command returns the command line of hansa-agent. Errors are returned, not printed.
 func Command() *cobra.Command {
 	options := Defaults()
+	options.Getenv = os.Getenv
 	c := &cobra.Command{
 		Use:   "hansa-agent",
 		Short: "Make services of other clusters usable in this one, and this one's in them",

@@ -16,7 +16,19 @@ import (
 	"github.com/hansa-mcs/hansa/federation"
 )
 
-// departure follows what the ConfigMap says of leaving, in every agent of the cluster.
+// remarks are what the ConfigMap that remembers says beside what it remembers.
+type remarks struct {
+	state.Departure
+	withdrawn bool // the others know that this cluster withholds what it exports
+	freeze    state.Freeze
+}
+
+func remarksOf(cm *corev1.ConfigMap) remarks {
+	_, withdrawn := state.WithdrawnOf(cm)
+	return remarks{state.DepartureOf(cm), withdrawn, state.FreezeOf(cm)}
+}
+
+// departure follows what the ConfigMap says of leaving, and of brakes, in every agent of the cluster.
 type departure struct {
 	log      *slog.Logger
 	follower *follower
@@ -24,7 +36,7 @@ type departure struct {
 	last     *corev1.ConfigMap            // as the follower saw it, which alone may touch it
 
 	mu      sync.Mutex
-	is      state.Departure
+	is      remarks
 	silent  []federation.ClusterID // that did not confirm that this cluster leaves
 	changed chan struct{}          // closes when is does
 }
@@ -65,14 +77,14 @@ func (d *departure) see(obj any) {
 			d.log.Warn("an annotation is not understood, and this cluster does not leave", "configmap", cm.Namespace+"/"+cm.Name, "annotation", state.LeaveAnnotation, "value", asked, "want", "true, or none to stay")
 		}
 	}
-	d.set(state.DepartureOf(cm))
+	d.set(remarksOf(cm))
 	if cm == nil && d.last != nil && d.lost != nil {
 		d.lost(d.last.Data)
 	}
 	d.last = cm
 }
 
-func (d *departure) set(is state.Departure) {
+func (d *departure) set(is remarks) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if is == d.is {
@@ -87,16 +99,10 @@ func (d *departure) set(is state.Departure) {
 }
 
 // now returns what is said, and a channel that closes when that is something else.
-func (d *departure) now() (state.Departure, <-chan struct{}) {
+func (d *departure) now() (remarks, <-chan struct{}) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.is, d.changed
-}
-
-// leaving is what the exporter asks.
-func (d *departure) leaving() (bool, <-chan struct{}) {
-	is, changed := d.now()
-	return is.Phase() != state.Inside, changed
 }
 
 // left is what importer/kube asks.

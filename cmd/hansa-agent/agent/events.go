@@ -51,6 +51,7 @@ type scene struct {
 	served string        // how long what a silent cluster exported stays served
 	left   string        // that this cluster has left, and who was not told; "" for not
 	demote time.Duration // how long a cluster may be silent before others go before it
+	board  board
 	peers  []federation.Owner
 	held   []importer.Held
 	fated  []importer.Fated
@@ -68,6 +69,7 @@ type tale struct {
 	leader  lull
 	changes int // of the leader that were not told yet
 	left    bool
+	board   board
 	peers   map[federation.ClusterID]chapter
 }
 
@@ -134,7 +136,7 @@ var refusals = [...]struct {
 // next returns the tale once the Events are written that a scene at now asks for, and when there may be more to
 // tell even if nothing is heard; zero for never.
 func (t tale) next(s scene, now time.Time) (after tale, events []event, due time.Time) {
-	after = tale{stint: s.stint, began: t.began, leader: t.leader, changes: t.changes, left: s.left != "", peers: make(map[federation.ClusterID]chapter, len(s.peers))}
+	after = tale{stint: s.stint, began: t.began, leader: t.leader, changes: t.changes, left: s.left != "", board: s.board, peers: make(map[federation.ClusterID]chapter, len(s.peers))}
 	if s.stint != t.stint {
 		after.began = now
 		after.changes++
@@ -147,6 +149,7 @@ func (t tale) next(s scene, now time.Time) (after tale, events []event, due time
 	if after.left && !t.left {
 		p.write(corev1.EventTypeNormal, reasonLeft, "%s", s.left)
 	}
+	s.board.turn(&p, t.board)
 	for _, o := range s.peers {
 		c, counts := t.peers[o.Cluster], s.totals[o.Cluster].Refused
 		if s.stint != t.stint {
@@ -183,7 +186,7 @@ func (t tale) keep(peers map[federation.ClusterID]chapter) {
 func (t tale) follow(s scene) tale {
 	before := t
 	t.peers = make(map[federation.ClusterID]chapter, len(s.peers))
-	t.left = s.left != ""
+	t.left, t.board = s.left != "", s.board
 	for _, o := range s.peers {
 		c := before.peers[o.Cluster]
 		c.meet(o, s.former)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -15,6 +16,8 @@ type follower struct {
 	informer toolscache.SharedIndexInformer
 	see      func(obj any)   // is told the object at first and on each change, nil when it goes
 	blind    func(err error) // is told each time that it cannot be read, because of the API server's word
+	// patience is how long such a word is not taken for final at the start; 0 is for not at all.
+	patience time.Duration
 	// settled closes once the object was read, or found absent, or once the API server refused to show it.
 	settled chan struct{}
 }
@@ -28,7 +31,7 @@ func (f *follower) run(ctx context.Context) error {
 			settle()
 		case refusal(err):
 			f.blind(err)
-			settle()
+			time.AfterFunc(f.patience, settle)
 		}
 	})
 	if err != nil {

@@ -11,65 +11,85 @@ import (
 )
 
 const (
-	// farewell is how long a cluster that leaves waits for the others to confirm it. Those that cannot be reached by
-	// then treat it as one that fell silent.
-	farewell = 10 * time.Second
+	// patientFor is how long a cluster that takes all back waits for the others to confirm it. Those that cannot be reached
+	// by then treat it as one that fell silent.
+	patientFor = 10 * time.Second
 	// confirmed is how often it is looked, while that lasts, who has: a stream tells nobody of what it was told.
 	confirmed = 50 * time.Millisecond
 	// departurePause is how long to wait after it could not be written down.
 	departurePause = time.Second
 )
 
-// partWays does as the leader what the ConfigMap says of leaving, until ctx ends.
-func (m *member) partWays(ctx context.Context) error {
+// farewell is how a cluster takes back all that it exports: it says so, waits until the others know, and writes that down.
+type farewell struct {
+	is   func(course) state.Departure
+	said func() bool                                   // whether the others are being told
+	note func(ctx context.Context, at time.Time) error // zero for that it is over
+	what string                                        // to log when it cannot be written down
+}
+
+// leaves is the farewell of who leaves the clusterset.
+func (m *member) leaves() farewell {
+	return farewell{
+		is: func(c course) state.Departure { return c.leaving }, said: m.store.Left, note: m.keeper.SetLeft,
+		what: "that this cluster has left, or is back, which it waits for",
+	}
+}
+
+// withholds is the farewell of a member whose MCSServiceDiscovery is off.
+func (m *member) withholds() farewell {
+	return farewell{
+		is: func(c course) state.Departure { return c.withholding }, said: m.store.Silent, note: m.keeper.SetWithdrawn,
+		what: "that the others know of MCSServiceDiscovery being off, or that it is on, which what is imported waits for",
+	}
+}
+
+// partWays does as the leader what is asked of one farewell, until ctx ends.
+func (m *member) partWays(ctx context.Context, f farewell) error {
 	for ctx.Err() == nil {
 		lead, done, _, err := m.election.Lead(ctx)
 		if err != nil {
 			return nil
 		}
-		m.partWaysOnce(lead)
+		m.partWaysOnce(lead, f)
 		done()
 	}
 	return nil
 }
 
 // partWaysOnce returns when there may be something else to do, or this agent may not write any more.
-func (m *member) partWaysOnce(lead context.Context) {
-	is, changed := m.departure.now()
+func (m *member) partWaysOnce(lead context.Context, f farewell) {
+	c, changed := m.steering.course.now()
+	is := f.is(c)
 	var err error
 	switch {
 	case is.Phase() == state.Leaving:
-		if m.sayFarewell(lead, changed) {
-			err = m.keeper.SetLeft(lead, time.Now())
+		if m.sayFarewell(lead, f) {
+			err = f.note(lead, time.Now())
 		}
 	case is.Left && !is.Asked:
-		err = m.keeper.SetLeft(lead, time.Time{})
+		err = f.note(lead, time.Time{})
 	}
-	var again <-chan time.Time
-	if err != nil && lead.Err() == nil {
-		m.log.Warn("cannot leave, or come back, before that is written down", "again_in", departurePause, "error", m.blameCluster(err))
-		again = time.After(departurePause)
-	}
-	select {
-	case <-changed:
-	case <-again:
-	case <-lead.Done():
-	}
+	m.settleFor(lead, changed, err, f.what)
 }
 
-// sayFarewell waits until the other clusters have confirmed that this one leaves, or for long enough. It reports false
-// if something changed before.
-func (m *member) sayFarewell(lead context.Context, changed <-chan struct{}) bool {
+// sayFarewell waits until the other clusters have confirmed that this one takes all back, or for long enough. It reports
+// false if that is not asked any more.
+func (m *member) sayFarewell(lead context.Context, f farewell) bool {
 	look := time.NewTicker(confirmed)
 	defer look.Stop()
 	var since time.Time // when it was said
 	for {
-		if m.store.Left() {
+		c, changed := m.steering.course.now()
+		if f.is(c).Phase() != state.Leaving {
+			return false
+		}
+		if f.said() {
 			if since.IsZero() {
 				since = time.Now()
 			}
 			silent := unconfirmed(m.store.Self(), m.store.Owners(), m.exchange.Streams())
-			if len(silent) == 0 || time.Since(since) >= farewell {
+			if len(silent) == 0 || time.Since(since) >= patientFor {
 				m.departure.miss(silent)
 				return true
 			}
@@ -77,7 +97,6 @@ func (m *member) sayFarewell(lead context.Context, changed <-chan struct{}) bool
 		select {
 		case <-look.C:
 		case <-changed:
-			return false
 		case <-lead.Done():
 			return false
 		}

@@ -110,7 +110,8 @@ func TestADepartureTellsWhatChanged(t *testing.T) {
 	} {
 		_, changed := d.now()
 		d.see(c.seen)
-		leaving, _ := d.leaving()
+		is, _ := d.now()
+		leaving := is.Phase() != state.Inside
 		if closed(changed) != c.woken || leaving != c.leaving || d.outside() != c.outside || len(d.missed()) != c.missed {
 			t.Errorf("%s: woken %t, leaving %t, outside %t, missed %v; want %+v", c.what, closed(changed), leaving, d.outside(), d.missed(), c)
 		}

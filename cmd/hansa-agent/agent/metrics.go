@@ -76,6 +76,11 @@ func (m *member) read(now time.Time) *reading {
 		r.fates[o.Cluster], _ = federation.Overdue(pulse, now, m.options.patience())
 		r.unsteady[o.Cluster] = pulse.Unsteady(now)
 	}
+	r.gates, _, _ = m.switches.now()
+	r.frozen = m.importer.View().Frozen
+	if auto := m.auto.Load(); auto != nil {
+		r.autoMade = new(auto.Made())
+	}
 	r.blocked[blockedByPolicy] = m.importer.KeptOut()
 	r.held, _ = m.holding.now()
 	if g, _ := m.circle.now(); g != nil {

@@ -71,6 +71,19 @@ var (
 		"1, and nobody meant it: annotation hansa.dev/leave of ConfigMap hansa-state is why")
 )
 
+// How the switches stand.
+var (
+	featureEnabled = gauge("hansa_feature_enabled",
+		"1 for a feature gate that is on, 0 for one that is off, as this agent has it.",
+		"0 for MCSServiceDiscovery, and nobody meant it, or agents of one cluster that differ: hansa features says by whose word it stands", "name")
+	frozen = gauge("hansa_frozen",
+		"1 while what is imported of other clusters stays as it is, as a person asked, else 0.",
+		"1 for longer than the incident lasts: what is served grows old, and hansa unfreeze releases it")
+	autoExports = gauge("hansa_auto_exports",
+		"ServiceExports that auto-export made, as far as this agent knows.",
+		"a sudden change that nobody meant")
+)
+
 // What is known of the clusters, and how well.
 var (
 	alive = gauge("hansa_cluster_alive",
@@ -154,6 +167,7 @@ var sections = []struct {
 	metrics []*metric
 }{
 	{"This agent", []*metric{viewRevision, changeToView, leading, suspended, leaderKnown, leaderStream, stints, standbys, outside}},
+	{"The switches", []*metric{featureEnabled, frozen, autoExports}},
 	{"The clusters", []*metric{alive, fates, unsteady, held, heard, streamUp, restored, exports, endpoints, behind, unacked}},
 	{"The streams", []*metric{receivedBytes, receivedFrames, sentBytes, sentFrames, receivedRecords, receivedPatches, receivedWithdrawals, streamsBegun, refusedRecords, changeSeconds}},
 	{"The port and gossip", []*metric{accepted, refused, passed, passing, leaderless, joinRequests, members, dropped}},

@@ -6,6 +6,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/hansa-mcs/hansa/cmd/hansa-agent/election"
+	"github.com/hansa-mcs/hansa/cmd/hansa-agent/features"
 	"github.com/hansa-mcs/hansa/cmd/hansa-agent/report"
 	"github.com/hansa-mcs/hansa/federation"
 	"github.com/hansa-mcs/hansa/federation/gossip"
@@ -24,6 +25,9 @@ type reading struct {
 
 	revision  uint64
 	outside   bool // this cluster has left
+	gates     features.Set
+	frozen    bool
+	autoMade  *int // nil while it is not known
 	owners    []federation.Owner
 	fates     map[federation.ClusterID]federation.Fate
 	unsteady  map[federation.ClusterID]bool
@@ -83,6 +87,13 @@ func (r *reading) gone(o federation.Owner) bool { return o.Left && o.Cluster != 
 func (r *reading) showAgent(ch chan<- prometheus.Metric) {
 	viewRevision.send(ch, float64(r.revision))
 	outside.send(ch, bit(r.outside))
+	for _, st := range r.gates.List() {
+		featureEnabled.send(ch, bit(st.On), string(st.Gate))
+	}
+	frozen.send(ch, bit(r.frozen))
+	if r.autoMade != nil {
+		autoExports.send(ch, float64(*r.autoMade))
+	}
 	leading.send(ch, bit(r.leads))
 	suspended.send(ch, bit(r.leads && !r.standing.Leading))
 	stints.send(ch, float64(r.standing.Stint))

@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 
 	"github.com/hansa-mcs/hansa/cmd/hansa-agent/election"
+	"github.com/hansa-mcs/hansa/cmd/hansa-agent/features"
 	"github.com/hansa-mcs/hansa/federation"
 	"github.com/hansa-mcs/hansa/federation/gossip"
 	"github.com/hansa-mcs/hansa/federation/stream"
@@ -35,7 +36,8 @@ func leader() *reading {
 	}
 	replica := stream.Up{Peer: "own", Role: stream.Standby}
 	return &reading{
-		now: noon, self: "own", leads: true, revision: 12,
+		now: noon, self: "own", leads: true, revision: 12, autoMade: new(4),
+		gates:    features.Set{features.Host: {Gate: features.Host, On: true}, features.AutoExport: {Gate: features.AutoExport}},
 		standing: election.Standing{Leading: true, Stint: 2, Leader: election.Identity{Name: "us"}},
 		owners: []federation.Owner{
 			{Cluster: "east", Version: seq(7), Heard: noon.Add(-time.Second), Exports: 5, Endpoints: 50},
@@ -68,6 +70,7 @@ func leader() *reading {
 
 func TestTheLeaderShowsItsClusters(t *testing.T) {
 	expectLines(t, leader(), `
+hansa_auto_exports 4
 hansa_cluster_alive{cluster="east"} 1
 hansa_cluster_alive{cluster="north"} 0
 hansa_cluster_alive{cluster="south"} 0
@@ -140,11 +143,14 @@ hansa_cluster_withdrawal_held{cluster="north"} 0
 hansa_cluster_withdrawal_held{cluster="south"} 0
 hansa_cluster_withdrawal_held{cluster="west"} 0
 hansa_clusterset_left 0
+hansa_feature_enabled{name="MCSAutoExport"} 0
+hansa_feature_enabled{name="MCSHost"} 1
 hansa_federation_connections_accepted_total 6
 hansa_federation_connections_leaderless_total 0
 hansa_federation_connections_passed_total 0
 hansa_federation_connections_passing 0
 hansa_federation_connections_refused_total 2
+hansa_frozen 0
 hansa_gossip_packets_dropped_total 1
 hansa_join_requests_total{result="joined"} 3
 hansa_join_requests_total{result="no-ca"} 0
@@ -221,6 +227,7 @@ hansa_federation_connections_leaderless_total 2
 hansa_federation_connections_passed_total 4
 hansa_federation_connections_passing 1
 hansa_federation_connections_refused_total 0
+hansa_frozen 0
 hansa_join_requests_total{result="joined"} 0
 hansa_join_requests_total{result="renewed"} 0
 hansa_join_requests_total{result="silent"} 0

@@ -12,14 +12,16 @@ import (
 	"github.com/spf13/pflag"
 	"k8s.io/apimachinery/pkg/util/validation"
 
+	"github.com/hansa-mcs/hansa/cmd/hansa-agent/features"
 	"github.com/hansa-mcs/hansa/dns"
 	"github.com/hansa-mcs/hansa/federation"
 	"github.com/hansa-mcs/hansa/federation/gossip"
 	"github.com/hansa-mcs/hansa/federation/trust"
 	"github.com/hansa-mcs/hansa/importer/kube"
+	"github.com/hansa-mcs/hansa/importer/xds"
 )
 
-// Options are all that a person can say to an agent; every field is one flag.
+// Options are all that a person can say to an agent; every field is one flag, but for the environment.
 type Options struct {
 	Cluster    string // this cluster's ID
 	Clusterset string // the clusterset that it is a member of
@@ -59,10 +61,21 @@ type Options struct {
 
 	ServiceCIDRs []string // prefixes of this cluster's own Services, besides those of its ServiceCIDRs
 
+	// How gates stand, each Name=bool, beside what the environment says.
+	FeatureGates []string
+
+	// Which Services auto-export exports: label selectors, "" for all; and host patterns of those that stay here, as
+	// exporter.ParseLocals reads them, in the ClusterDomain.
+	AutoExportNamespaceSelector, AutoExportServiceSelector string
+	ClusterLocal                                           []string
+	ClusterDomain                                          string
+
 	HTTPAddress string // of health and metrics
 
 	LogLevel  string
 	LogFormat string
+
+	Getenv func(string) string // reads the environment, which goes behind the flags; nil for none
 }
 
 // xdsPlain is the value of XDSTLS that says: in the clear, and I mean it.
@@ -87,6 +100,8 @@ func Defaults() Options {
 		MaxServices:  federation.DefaultLimits.Services,
 		MaxEndpoints: federation.DefaultLimits.Endpoints,
 		MaxBytes:     federation.DefaultLimits.Bytes,
+
+		ClusterDomain: xds.DefaultClusterDomain,
 
 		HTTPAddress: "127.0.0.1:8080", // metrics name services: open it on purpose
 		LogLevel:    "info",
@@ -124,6 +139,11 @@ func (o *Options) AddFlags(f *pflag.FlagSet) {
 	f.IntVar(&o.MaxBytes, "max-bytes", o.MaxBytes, "about the most bytes of memory that one other cluster may make this one hold")
 	f.DurationVar(&o.AddressRest, "address-rest", o.AddressRest, "how long the address of a ServiceImport that went is kept for the name to come back; 0 gives it back at once")
 	f.StringSliceVar(&o.ServiceCIDRs, "service-cidrs", o.ServiceCIDRs, "range of this cluster's own Services, such as 10.96.0.0/12, in which endpoints of other members are dropped; may be given several times, and adds to the ServiceCIDR objects of the API server")
+	f.StringSliceVar(&o.FeatureGates, features.Flag, o.FeatureGates, featureGatesUsage())
+	f.StringVar(&o.AutoExportNamespaceSelector, "auto-export-namespace-selector", o.AutoExportNamespaceSelector, "label selector of the namespaces whose Services gate MCSAutoExport exports; without it all")
+	f.StringVar(&o.AutoExportServiceSelector, "auto-export-service-selector", o.AutoExportServiceSelector, "label selector of the Services that gate MCSAutoExport exports; without it all")
+	f.StringSliceVar(&o.ClusterLocal, "cluster-local", o.ClusterLocal, "host pattern of Services that stay in this cluster, such as *.shop.svc.cluster.local, or with =false behind it of those that do not: auto-export leaves them out, and their cluster.local never holds endpoints of other clusters; the most specific pattern counts; kube-* namespaces, kubernetes.default and the agents' own namespace stay unless a pattern says otherwise; may be given several times")
+	f.StringVar(&o.ClusterDomain, "cluster-domain", o.ClusterDomain, "zone of this cluster's own Services, as its DNS has it, and domain of their xDS hosts below svc")
 	f.StringVar(&o.HTTPAddress, "http-address", o.HTTPAddress, "host:port of /healthz, /readyz and /metrics")
 	f.StringVar(&o.LogLevel, "log-level", o.LogLevel, "least level that is logged: debug, info, warn or error")
 	f.StringVar(&o.LogFormat, "log-format", o.LogFormat, "format of the log: text or json")
@@ -180,6 +200,7 @@ func (o *Options) Validate() error {
 	}
 	o.checkPolicies(bad)
 	o.checkQuiet(bad)
+	errs = append(errs, o.checkFeatures(bad)...)
 	if o.AddressRest < 0 {
 		bad("address-rest", o.AddressRest.String(), errors.New("want "+aDuration+", or 0"))
 	}

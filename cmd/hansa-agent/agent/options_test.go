@@ -128,6 +128,20 @@ func TestMistakesEndTheAgentWithAClearLine(t *testing.T) {
 		{"demoted before it is quiet", func(o *Options, _ string) { o.DemoteAfter = -time.Second }, []string{`--demote-after "-1s": want a duration such as 5m or 30s, or 0`}},
 		{"withdrawn before it is demoted", func(o *Options, _ string) { o.WithdrawAfter = 29 * time.Second }, []string{`--withdraw-after "29s": want at least the 30s of --demote-after, or 0 for never`}},
 		{"withdrawn before it is quiet", func(o *Options, _ string) { o.WithdrawAfter = -1 }, []string{`--withdraw-after "-1ns": want at least`}},
+		{"gate that is not known", func(o *Options, _ string) { o.FeatureGates = []string{"MCSHosts=true"} }, []string{`--feature-gates: gate "MCSHosts" is not known: want MCSServiceDiscovery, MCSHost, MCSClusterLocal, MCSAutoExport`}},
+		{"gate without a value", func(o *Options, _ string) { o.FeatureGates = []string{"MCSHost"} }, []string{`--feature-gates: "MCSHost": want Name=true or Name=false`}},
+		{"gate that is neither on nor off", func(o *Options, _ string) { o.FeatureGates = []string{"MCSHost=off"} }, []string{`--feature-gates: gate MCSHost: value "off": want true or false`}},
+		{"gates that cannot be together", func(o *Options, _ string) {
+			o.FeatureGates = []string{"MCSServiceDiscovery=false", "MCSAutoExport=true"}
+		}, []string{`MCSAutoExport=true by --feature-gates needs MCSServiceDiscovery=true, which is off by --feature-gates`}},
+		{"selector of namespaces", func(o *Options, _ string) { o.AutoExportNamespaceSelector = "a in b" }, []string{`--auto-export-namespace-selector "a in b": want a label selector such as`}},
+		{"selector of Services", func(o *Options, _ string) { o.AutoExportServiceSelector = "=" }, []string{`--auto-export-service-selector "=": want a label selector such as`}},
+		{"host pattern", func(o *Options, _ string) { o.ClusterLocal = []string{"web.shop"} }, []string{`--cluster-local: pattern "web.shop": want SERVICE.NAMESPACE.svc.cluster.local`}},
+		{"host patterns that contradict one another", func(o *Options, _ string) {
+			o.ClusterLocal = []string{"*.shop.svc.cluster.local", "*.shop.svc.cluster.local=false"}
+		}, []string{`--cluster-local: patterns`, "contradict"}},
+		{"cluster domain", func(o *Options, _ string) { o.ClusterDomain = "Cluster.Local" }, []string{`--cluster-domain "Cluster.Local": want "cluster.local"`}},
+		{"cluster domain of the clusterset", func(o *Options, _ string) { o.ClusterDomain = "clusterset.local" }, []string{`--cluster-domain "clusterset.local": want another one than --dns-zone`}},
 		{"log level", func(o *Options, _ string) { o.LogLevel = "loud" }, []string{`--log-level "loud"`, "debug, info, warn or error"}},
 		{"log format", func(o *Options, _ string) { o.LogFormat = "xml" }, []string{`--log-format "xml"`, "text or json"}},
 	} {

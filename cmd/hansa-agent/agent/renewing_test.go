@@ -108,7 +108,7 @@ func newHolder(t *testing.T, ago time.Duration) *holder {
 	log := slog.New(slog.NewTextHandler(h.said, nil))
 	o := Defaults()
 	o.Cluster, o.Clusterset = "east", "acme"
-	h.member = &member{options: o, log: log, store: federation.NewStore("east"), circle: newCircle(), presence: newPresence(), secrets: secrets.New(h.drawer)}
+	h.member = &member{options: o, log: log, store: federation.NewStore("east"), circle: newCircle(), presence: newCurrent[stream.Standing](), secrets: secrets.New(h.drawer)}
 	h.presence.set(stream.Standing{Leads: true})
 	made := time.Now().Add(-ago)
 	var err error

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/hansa-mcs/hansa/cmd/hansa-agent/election"
+	"github.com/hansa-mcs/hansa/cmd/hansa-agent/features"
 	"github.com/hansa-mcs/hansa/cmd/hansa-agent/report"
 	"github.com/hansa-mcs/hansa/cmd/hansa-agent/state"
 	"github.com/hansa-mcs/hansa/federation"
@@ -12,10 +13,18 @@ import (
 // scenery returns what this agent knows at a time, as people are told of it.
 func (m *member) scenery(now time.Time) *report.Scene {
 	held, _ := m.holding.now()
+	gates, faults, _ := m.switches.now()
+	said, _ := m.departure.now()
+	course, _ := m.steering.course.now()
 	return &report.Scene{
 		Now:        now,
 		Clusterset: m.options.Clusterset,
 		Agent:      m.itself(),
+		Gates:      gatesOf(gates),
+		Faults:     faults,
+		Underway:   m.underway(course),
+		Frozen:     frozenSince(m.importer.View().Frozen, said.freeze, now),
+		AutoExport: m.autoExport(),
 		Store:      m.store,
 		View:       m.importer.View(),
 		Here:       m.importer.Here,
@@ -31,6 +40,61 @@ func (m *member) scenery(now time.Time) *report.Scene {
 		Gossip:     m.hearsay(),
 		Remembered: m.remembered(),
 	}
+}
+
+// gatesOf returns how the gates stand, for people.
+func gatesOf(set features.Set) (list []report.Gate) {
+	for _, st := range set.List() {
+		since := st.Since.UTC().Truncate(time.Second)
+		list = append(list, report.Gate{Name: string(st.Gate), On: st.On, Origin: string(st.Origin), Where: st.Where, Since: since, Idle: st.Idle, Means: features.Meaning(st.Gate, st.On)})
+	}
+	return list
+}
+
+// underway says what was asked of this cluster and is not so yet, "" for nothing.
+func (m *member) underway(c course) (text string) {
+	frozen := c.freeze.Asked != !c.freeze.Since.IsZero() && c.leaving.Phase() == state.Inside
+	switch gate := string(features.ServiceDiscovery); {
+	case c.withholding.Asked && !c.withholding.Left:
+		text = "gate " + gate + " is off: the others are being told, and what is imported stays until that is written down"
+	case !c.withholding.Asked && c.withholding.Left:
+		text = "gate " + gate + " is on, and nothing is exported or imported until that is written down"
+	case frozen && c.freeze.Asked:
+		text = "what is imported is frozen, which is not written down yet"
+	case frozen:
+		text = "what is imported is released, which is not written down yet"
+	default:
+		return ""
+	}
+	text += ", in ConfigMap " + m.options.Namespace + "/" + state.DefaultName
+	if why := m.unwritten.why(); why != "" {
+		text += ", which fails: " + why
+	}
+	return text
+}
+
+// frozenSince returns since when what is imported is frozen, nil if it is not. Until the leader has noted it, it is so
+// since now.
+func frozenSince(is bool, f state.Freeze, now time.Time) *time.Time {
+	switch {
+	case !is:
+		return nil
+	case f.Since.IsZero():
+		return new(now.UTC().Truncate(time.Second))
+	}
+	return new(f.Since.UTC())
+}
+
+// autoExport returns by which rules Services are exported, and how that goes.
+func (m *member) autoExport() report.AutoExport {
+	a := report.AutoExport{
+		NamespaceSelector: m.options.AutoExportNamespaceSelector, ServiceSelector: m.options.AutoExportServiceSelector,
+		ClusterLocal: m.options.ClusterLocal, ClusterDomain: m.options.ClusterDomain, AgentNamespace: m.options.Namespace,
+	}
+	if auto := m.auto.Load(); auto != nil {
+		a.Made, a.Trouble = auto.Made(), auto.Trouble()
+	}
+	return a
 }
 
 // remembered returns what hansa-state says of clusters: where they are as it is known now, and when they were heard as it was

@@ -36,7 +36,7 @@ func newEvents(c *rest.Config, namespace string) (eventsv1client.EventInterface,
 	return client.Events(namespace), nil
 }
 
-// tellClusters writes Events about the other clusters and about who leads this one while this agent leads, until ctx
+// tellClusters writes Events about the other clusters, about what a person switches, and about who leads this one while this agent leads, until ctx
 // ends. They are about the ConfigMap that remembers the clusters, so the first waits until it is there.
 func (m *member) tellClusters(ctx context.Context) error {
 	var told tale
@@ -46,6 +46,7 @@ func (m *member) tellClusters(ctx context.Context) error {
 		_, held := m.holding.now()
 		_, doomed := m.dooming.now()
 		_, turned := m.departure.now()
+		_, _, switched := m.switches.now()
 		standing := m.election.Now()
 		var due time.Time
 		switch {
@@ -64,7 +65,7 @@ func (m *member) tellClusters(ctx context.Context) error {
 		if closed(made) {
 			made = nil
 		}
-		awaitAny(ctx, due, joined, revived, held, doomed, turned, standing.Changed, made)
+		awaitAny(ctx, due, joined, revived, held, doomed, turned, switched, standing.Changed, made)
 	}
 	return nil
 }
@@ -99,7 +100,7 @@ func (m *member) scene(s election.Standing) scene {
 	if s.Former != (election.Identity{}) {
 		text += fmt.Sprintf(", after %s", s.Former)
 	}
-	all := scene{stint: s.Stint, leader: text, served: servedFor(m.options), demote: m.options.DemoteAfter, totals: m.exchange.Totals(), unsteady: map[federation.ClusterID]bool{}}
+	all := scene{stint: s.Stint, leader: text, board: m.board(), served: servedFor(m.options), demote: m.options.DemoteAfter, totals: m.exchange.Totals(), unsteady: map[federation.ClusterID]bool{}}
 	all.held, _ = m.holding.now()
 	all.fated, _ = m.dooming.now()
 	if former := m.former.Load(); former != nil {

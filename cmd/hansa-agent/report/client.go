@@ -93,6 +93,11 @@ func (c *Client) Endpoints(ctx context.Context, q Query) (all *Endpoints, err er
 	return all, err
 }
 
+// Features asks how the switches stand.
+func (c *Client) Features(ctx context.Context) (*Features, error) {
+	return get[Features](ctx, c, PathFeatures, Query{})
+}
+
 // Explain asks for all that is known of one service.
 func (c *Client) Explain(ctx context.Context, name federation.ServiceName) (*Explanation, error) {
 	return get[Explanation](ctx, c, PathExplain, Query{Namespace: name.Namespace, Name: name.Name})

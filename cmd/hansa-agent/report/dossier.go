@@ -82,7 +82,7 @@ func (q *inquiry) look(name federation.ServiceName) *dossier {
 	for i := range d.words {
 		w := &d.words[i]
 		w.hearing = q.hearing(w.cluster, patience)
-		if w.served != nil && w.served != w.said.Export {
+		if w.served != nil && w.served != w.said.Export && q.Frozen == nil {
 			w.held = q.held(w.cluster)
 		}
 		if w.cluster != q.self() {
@@ -113,6 +113,8 @@ func (d *dossier) notImported() string {
 		return "this agent is not ready: " + d.Agent.Waiting
 	case d.left():
 		return "this cluster has left the clusterset"
+	case d.closed(gateDiscovery) != nil:
+		return fmt.Sprintf("gate %s is off, by %s: nothing is announced or imported", gateDiscovery, d.closed(gateDiscovery).by())
 	case len(d.words) == 0:
 		return join("no cluster exports it, as far as is known here", d.unheardText())
 	case d.Here != nil && !d.Here(d.name.Namespace):
@@ -121,6 +123,8 @@ func (d *dossier) notImported() string {
 		return "no word on it could be taken"
 	case all(d.words, barred):
 		return "policy lets nothing of it be imported"
+	case d.Frozen != nil:
+		return fmt.Sprintf("what is imported is frozen since %s, when it was not", moment(*d.Frozen))
 	}
 	return "it is about to be concluded"
 }
@@ -160,6 +164,19 @@ func (w *word) export() *federation.Export {
 	return w.said.Export
 }
 
+// kept reports whether what is served is no more what the cluster says, as it is frozen.
+func (w *word) kept(d *dossier) bool {
+	return d.Frozen != nil && d.service != nil && w.cluster != d.self() && w.bar == "" && w.said.Export != w.served
+}
+
+// version writes that of what is looked at; "" where what is kept is of one that nobody knows any more.
+func (w *word) version(d *dossier) string {
+	if w.kept(d) {
+		return ""
+	}
+	return version(w.said.Version)
+}
+
 // text says what becomes of all that a cluster says of the service.
 func (w *word) text(d *dossier) string {
 	var policy, unread, remembered, late, holds string
@@ -178,6 +195,8 @@ func (w *word) text(d *dossier) string {
 	switch {
 	case w.held != nil:
 		holds = "the cluster lost very much at once, and did not say that it means to: the former endpoints are served until " + moment(w.held.Until)
+	case w.kept(d):
+		late = fmt.Sprintf("what is imported is frozen since %s: the cluster has said something else by now, and what it said before is served", moment(*d.Frozen))
 	case d.service != nil && w.bar == "" && w.said.Export != w.served:
 		late = "a newer word of the cluster is about to be concluded"
 	}

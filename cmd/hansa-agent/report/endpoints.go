@@ -189,7 +189,7 @@ func (b *bench) judge(w *word, e *federation.Export, subset *federation.Subset, 
 	out := Endpoint{
 		Service: b.d.name.String(), Cluster: w.cluster, Address: ep.Address, Hostname: ep.Hostname, Zone: ep.Zone, Region: ep.Region, Node: ep.Node,
 		Ready: ep.Conditions.Has(federation.Ready), Serving: ep.Conditions.Has(federation.Serving), Terminating: ep.Conditions.Has(federation.Terminating),
-		Version: version(w.said.Version), Age: ago(w.hearing.heard, b.d.Now), Ports: []EndpointPort{},
+		Version: w.version(b.d), Age: ago(w.hearing.heard, b.d.Now), Ports: []EndpointPort{},
 	}
 	other := b.ports(&out, w, e, subset, ep)
 	reason := ""

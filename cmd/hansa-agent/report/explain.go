@@ -128,7 +128,7 @@ func pairs(m map[string]string) map[string]string {
 func (d *dossier) export(w *word, list []Endpoint) Export {
 	x := Export{
 		Cluster: w.cluster, Admitted: w.bar == "", State: w.hearing.state(), Why: w.text(d), Ports: []Port{}, Consumers: []string{},
-		Version: version(w.said.Version), LearnedAt: utc(w.said.Learned), Age: ago(w.hearing.heard, d.Now),
+		Version: w.version(d), LearnedAt: utc(w.said.Learned), Age: ago(w.hearing.heard, d.Now),
 	}
 	if e := w.export(); e != nil {
 		x.Created, x.Type = e.Created, e.Type
@@ -164,6 +164,9 @@ func (d *dossier) summary(x *Explanation) (Verdict, string) {
 	text := fmt.Sprintf("exported by %s, %d of %s served", amount(len(x.Service.Clusters), "cluster"), has.Served, amount(has.Total, "endpoint"))
 	if len(x.Conflicts) > 0 {
 		text += ", " + amount(len(x.Conflicts), "conflict")
+	}
+	if g := d.closed(gateHost); g != nil {
+		text += fmt.Sprintf("; gate %s is off, by %s: by objects alone, and neither by DNS nor by xDS", g.Name, g.by())
 	}
 	verdict := Good
 	switch {

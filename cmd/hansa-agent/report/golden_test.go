@@ -65,6 +65,8 @@ func answerOf(t *testing.T, name string, scene *Scene) []byte {
 		answer = scene.Status()
 	case "clusters":
 		answer = scene.Clusters()
+	case "features":
+		answer = scene.Features()
 	case "services":
 		answer = scene.Services(Query{Namespace: of})
 	case "endpoints":

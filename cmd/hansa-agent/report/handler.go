@@ -18,6 +18,7 @@ const (
 	PathServices  = "/v1/services"
 	PathEndpoints = "/v1/endpoints"
 	PathExplain   = "/v1/explain"
+	PathFeatures  = "/v1/features"
 )
 
 // Gatekeeper decides who may read.
@@ -64,6 +65,7 @@ func Handler(scene func(now time.Time) *Scene, gate Gatekeeper) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle(PathStatus, s.answer(func(scene *Scene, q Query) (any, error) { return scene.Status(), q.nothing() }))
 	mux.Handle(PathClusters, s.answer(func(scene *Scene, q Query) (any, error) { return scene.Clusters(), q.nothing() }))
+	mux.Handle(PathFeatures, s.answer(func(scene *Scene, q Query) (any, error) { return scene.Features(), q.nothing() }))
 	mux.Handle(PathServices, s.answer(func(scene *Scene, q Query) (any, error) { return scene.Services(q), nil }))
 	mux.Handle(PathEndpoints, s.answer(func(scene *Scene, q Query) (any, error) { return scene.Endpoints(q), nil }))
 	mux.Handle(PathExplain, s.answer(func(scene *Scene, q Query) (any, error) {
@@ -73,7 +75,7 @@ func Handler(scene func(now time.Time) *Scene, gate Gatekeeper) http.Handler {
 		return scene.Explain(federation.ServiceName{Namespace: q.Namespace, Name: q.Name}), nil
 	}))
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		refuse(w, http.StatusNotFound, errors.New("there is no such answer: want one of "+PathStatus+", "+PathClusters+", "+PathServices+", "+PathEndpoints+", "+PathExplain))
+		refuse(w, http.StatusNotFound, errors.New("there is no such answer: want one of "+PathStatus+", "+PathClusters+", "+PathServices+", "+PathEndpoints+", "+PathExplain+", "+PathFeatures))
 	})
 	return s.guard(mux)
 }

@@ -37,6 +37,9 @@ func still(t *testing.T) *Scene {
 	if err := federationtest.Say(s.store, "west", federation.Version{Term: 5, Seq: 12}, s.list("west")...); err != nil {
 		t.Fatal(err)
 	}
+	s.turn("MCSHost", false, "environment", "ENABLE_MCS_HOST")
+	s.scene.Gates[0].Since, s.scene.Frozen, s.scene.Faults = epoch, new(epoch), []string{"a fault"}
+	s.scene.AutoExport.Made, s.scene.AutoExport.ClusterLocal = 3, []string{"*.shop.svc.cluster.local"}
 	s.scene.Now, s.scene.View = epoch, importer.Empty()
 	return &s.scene
 }
@@ -85,6 +88,10 @@ func TestClientReadsWhatTheHandlerSays(t *testing.T) {
 		"services": func(ctx context.Context) (any, any, error) {
 			a, err := c.Services(ctx, Query{})
 			return a, scene.Services(Query{}), err
+		},
+		"features": func(ctx context.Context) (any, any, error) {
+			a, err := c.Features(ctx)
+			return a, scene.Features(), err
 		},
 		"endpoints": func(ctx context.Context) (any, any, error) {
 			a, err := c.Endpoints(ctx, Query{})
@@ -148,6 +155,7 @@ func TestHandlerRefusesInWords(t *testing.T) {
 		{"GET", "/v1/secrets", 404, "there is no such answer: want one of /v1/status, "},
 		{"GET", "/v2/status", 404, "there is no such answer"},
 		{"GET", PathStatus + "?namespace=shop", 400, "this answer takes no parameters"},
+		{"GET", PathFeatures + "?limit=1", 400, "this answer takes no parameters"},
 		{"GET", PathServices + "?limit=x", 400, `limit="x": want a number from 1`},
 		{"GET", PathExplain + "?namespace=shop", 400, "want namespace and name of a service"},
 		{"GET", PathExplain, 400, "want namespace and name of a service"},

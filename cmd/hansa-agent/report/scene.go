@@ -17,7 +17,15 @@ type Scene struct {
 	Now        time.Time
 	Clusterset string
 	Agent      Agent
-	Gates      []Gate
+	// Gates are all that there are, in the order in which people are told of them, and Faults what is wrong with what was
+	// said of them.
+	Gates  []Gate
+	Faults []string
+	// Underway is what was asked by a switch and is not so yet, in a sentence; "" for nothing.
+	Underway string
+	// Frozen is since when what is imported stays as it is, as a person asked; nil while it does not.
+	Frozen     *time.Time
+	AutoExport AutoExport
 
 	Store *federation.Store
 	View  *importer.View
@@ -73,12 +81,6 @@ type Certificate struct {
 	Until time.Time `json:"until"`
 	// Fault is why another one is not used or not there, though it should be; "" for nothing.
 	Fault string `json:"fault"`
-}
-
-// Gate is a switch and how it stands.
-type Gate struct {
-	Name string `json:"name"`
-	On   bool   `json:"on"`
 }
 
 // Gossip is what the leaders of the other clusters tell one another.

@@ -52,7 +52,11 @@ type story struct {
 //	deny <rule>, admit <rule>                           of import; withhold <rule> of export
 //	never                                               are endpoints withdrawn
 //	blocked <namespace/name> <reason>
-//	standby, suspended, waiting <reason>, departure <word>, gate <name> <on or off>
+//	standby, suspended, waiting <reason>, departure <word>
+//	gate <name> <on or off> <origin> [<where>]          stands so since now; idle <why> is of the last one
+//	fault <text>                                        of what was said of gates
+//	freeze                                              what is imported, since now
+//	auto <made> [<trouble>], select <namespaces> <services>, stay <pattern>...: of auto-export
 //	pass <duration>
 func tell(t *testing.T, self federation.ClusterID, text string) *Scene {
 	t.Helper()
@@ -87,6 +91,7 @@ func newStory(self federation.ClusterID, text string) *story {
 	blocked := map[federation.ServiceName]string{}
 	s.scene = Scene{
 		Clusterset: "acme", Store: s.store, Patience: federation.DefaultPatience,
+		AutoExport: AutoExport{ClusterDomain: "cluster.local", AgentNamespace: "hansa-system"},
 		Agent:      Agent{Name: "agent-0", Build: "devel", Leads: true, Leader: &Leader{Name: "agent-0", Address: "10.0.0.10:8443", Since: epoch}},
 		Gossip:     &Gossip{Addresses: map[federation.ClusterID]string{}, Seen: map[federation.ClusterID]federation.Version{}},
 		Failures:   map[federation.ClusterID]stream.Failures{},
@@ -244,10 +249,8 @@ func (s *story) know(verb string, cluster federation.ClusterID, rest string, wor
 		s.scene.Agent.Waiting = strings.Join(words, " ")
 	case "departure":
 		s.scene.Agent.Departure = words[0]
-	case "gate":
-		s.scene.Gates = append(s.scene.Gates, Gate{words[0], words[1] == "on"})
 	default:
-		return fmt.Errorf("unknown verb %q", verb)
+		return s.steer(verb, words)
 	}
 	return nil
 }

@@ -41,10 +41,12 @@ type Status struct {
 	Problems   []string             `json:"problems"` // why the verdict is no better
 	Agent      Agent                `json:"agent"`
 	Gates      []Gate               `json:"gates"`
-	Policy     Policy               `json:"policy"`
-	Exported   Exports              `json:"exported"`
-	Imported   Imports              `json:"imported"`
-	Peers      []Peer               `json:"peers"`
+	// Frozen is since when what is imported stays as it is, as a person asked; null while it does not.
+	Frozen   *time.Time `json:"frozen"`
+	Policy   Policy     `json:"policy"`
+	Exported Exports    `json:"exported"`
+	Imported Imports    `json:"imported"`
+	Peers    []Peer     `json:"peers"`
 }
 
 // Exports are what one cluster exports.
@@ -64,7 +66,7 @@ type Imports struct {
 // Status returns the answer to /v1/status.
 func (s *Scene) Status() *Status {
 	status := &Status{
-		At: utc(s.Now), Cluster: s.self(), Clusterset: s.Clusterset, Agent: s.Agent, Gates: append([]Gate{}, s.Gates...),
+		At: utc(s.Now), Cluster: s.self(), Clusterset: s.Clusterset, Agent: s.Agent, Gates: append([]Gate{}, s.Gates...), Frozen: s.Frozen,
 		Policy: Policy{rules(s.Import), rules(s.Export)}, Imported: s.imports(), Peers: []Peer{},
 	}
 	unread := s.Store.Unread()
@@ -131,12 +133,34 @@ func (s *Scene) judge(peers []Peer) (Verdict, []string) {
 	default:
 		blame(Degraded, "this cluster is leaving the clusterset")
 	}
+	for _, text := range s.brakes() {
+		blame(Degraded, "%s", text)
+	}
 	for _, p := range peers {
 		for _, text := range p.problems() {
 			blame(Degraded, "cluster %s %s", p.Cluster, text)
 		}
 	}
 	return verdict, problems
+}
+
+// brakes says what holds the cluster back, as a person asked, and what of that could not be understood or done.
+func (s *Scene) brakes() (list []string) {
+	if s.Underway != "" {
+		list = append(list, s.Underway)
+	} else if g := s.closed(gateDiscovery); g != nil {
+		list = append(list, fmt.Sprintf("gate %s is off since %s, by %s: nothing is announced, imported, or served beyond %s", g.Name, moment(g.Since), g.by(), s.AutoExport.ClusterDomain))
+	}
+	if s.Frozen != nil {
+		list = append(list, fmt.Sprintf("what is imported is frozen since %s: it stays as it is, whatever other clusters say; hansa unfreeze releases it", moment(*s.Frozen)))
+	}
+	for _, fault := range s.Faults {
+		list = append(list, "a gate cannot be set: "+fault)
+	}
+	if s.AutoExport.Trouble != "" {
+		list = append(list, s.AutoExport.Trouble)
+	}
+	return list
 }
 
 // judge says what is wrong with a certificate, "" for nothing. Half of its life is enough for another one to be got.

@@ -16,13 +16,11 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
-	"k8s.io/client-go/tools/cache"
 	watchtools "k8s.io/client-go/tools/watch"
 	mcsv1beta1 "sigs.k8s.io/mcs-api/pkg/apis/v1beta1"
 
@@ -34,13 +32,16 @@ const manager = "hansa"
 
 // Exports are those of one namespace.
 type Exports struct {
+	context   string // of the kubeconfig, for messages
 	namespace string
+	all       dynamic.NamespaceableResourceInterface // of every namespace
 	client    dynamic.ResourceInterface
 	core      kubernetes.Interface
 }
 
-// New returns the exports of a namespace. The cluster is not asked yet.
-func New(c *rest.Config, namespace string) (*Exports, error) {
+// New returns the exports of a namespace in the cluster of a context, or of all with namespace "". The cluster is not asked
+// yet.
+func New(c *rest.Config, context, namespace string) (*Exports, error) {
 	clients, err := dynamic.NewForConfig(c)
 	if err != nil {
 		return nil, fmt.Errorf("making a client of ServiceExports: %w", err)
@@ -49,11 +50,8 @@ func New(c *rest.Config, namespace string) (*Exports, error) {
 	if err != nil {
 		return nil, fmt.Errorf("making a client of Services: %w", err)
 	}
-	return &Exports{
-		namespace: namespace,
-		client:    clients.Resource(mcsv1beta1.SchemeGroupVersion.WithResource("serviceexports")).Namespace(namespace),
-		core:      core,
-	}, nil
+	all := clients.Resource(mcsv1beta1.SchemeGroupVersion.WithResource("serviceexports"))
+	return &Exports{context: context, namespace: namespace, all: all, client: all.Namespace(namespace), core: core}, nil
 }
 
 // Object is the ServiceExport of a Service, for the clusters that consumers name by ID or glob; none for all.
@@ -78,7 +76,7 @@ type Made struct {
 	former *Verdict
 }
 
-// Apply makes or changes the ServiceExport. A Service that is not there is told, and no error: the export waits for it.
+// Apply makes or changes the ServiceExport, and takes the mark off one that auto-export made. A Service that is not there is told, and no error: the export waits for it.
 func (x *Exports) Apply(ctx context.Context, name string, consumers []string, tell func(line string)) (Made, error) {
 	doing := fmt.Sprintf("exporting Service %s/%s", x.namespace, name)
 	before, err := x.client.Get(ctx, name, metav1.GetOptions{})
@@ -86,11 +84,17 @@ func (x *Exports) Apply(ctx context.Context, name string, consumers []string, te
 		before, err = nil, nil
 	}
 	if err != nil {
-		return Made{}, explain(doing, err)
+		return Made{}, x.explain(doing, err)
+	}
+	if byAuto(before) {
+		if err := x.own(ctx, name); err != nil {
+			return Made{}, x.explain(doing, err)
+		}
+		tell(fmt.Sprintf("auto-export made the ServiceExport of %s/%s; it is yours from now on", x.namespace, name))
 	}
 	made, err := x.client.Apply(ctx, name, Object(x.namespace, name, consumers), metav1.ApplyOptions{FieldManager: manager})
 	if err != nil {
-		return Made{}, explain(doing, err)
+		return Made{}, x.explain(doing, err)
 	}
 	if _, err := x.core.CoreV1().Services(x.namespace).Get(ctx, name, metav1.GetOptions{}); apierrors.IsNotFound(err) {
 		tell(fmt.Sprintf("there is no Service %s/%s yet: the export waits for it", x.namespace, name))
@@ -100,27 +104,6 @@ func (x *Exports) Apply(ctx context.Context, name string, consumers []string, te
 		m.former = verdictOf(before, m.generation)
 	}
 	return m, nil
-}
-
-// Delete takes the export back. It reports whether there was one.
-func (x *Exports) Delete(ctx context.Context, name string) (bool, error) {
-	err := x.client.Delete(ctx, name, metav1.DeleteOptions{})
-	if apierrors.IsNotFound(err) && !noKind(err) {
-		return false, x.exists(ctx)
-	}
-	if err != nil {
-		return false, explain(fmt.Sprintf("taking back the export of Service %s/%s", x.namespace, name), err)
-	}
-	return true, nil
-}
-
-// exists returns an error if the namespace does not exist.
-func (x *Exports) exists(ctx context.Context) error {
-	_, err := x.core.CoreV1().Namespaces().Get(ctx, x.namespace, metav1.GetOptions{})
-	if apierrors.IsNotFound(err) {
-		return fmt.Errorf("there is no namespace %s", x.namespace)
-	}
-	return nil // who may not know that gets no hint
 }
 
 // Verdict is what the agents say of an export.
@@ -146,19 +129,8 @@ func (x *Exports) Await(ctx context.Context, made Made) (Verdict, error) {
 		ctx, cancel = context.WithTimeout(ctx, echo)
 		defer cancel()
 	}
-	named := fields.OneTermEqualSelector(metav1.ObjectNameField, made.name).String()
-	list := &cache.ListWatch{
-		ListWithContextFunc: func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
-			o.FieldSelector = named
-			return x.client.List(ctx, o)
-		},
-		WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
-			o.FieldSelector = named
-			return x.client.Watch(ctx, o)
-		},
-	}
 	var last *Verdict
-	_, err := watchtools.UntilWithSync(ctx, list, &unstructured.Unstructured{}, nil, func(e watch.Event) (bool, error) {
+	_, err := watchtools.UntilWithSync(ctx, x.only(made.name), &unstructured.Unstructured{}, nil, func(e watch.Event) (bool, error) {
 		o, ok := e.Object.(*unstructured.Unstructured)
 		if !ok || e.Type == watch.Deleted {
 			return false, nil
@@ -213,12 +185,18 @@ func noKind(err error) bool {
 }
 
 // explain adds what to do about an error.
-func explain(doing string, err error) error {
+func (x *Exports) explain(doing string, err error) error {
 	switch {
 	case noKind(err):
 		return fmt.Errorf("%s: this cluster has no ServiceExports: it is no member of a clusterset yet; see hansa init and hansa join", doing)
 	case apierrors.IsConflict(err):
 		return fmt.Errorf("%s: %w: change the ServiceExport where it comes from", doing, err)
+	case apierrors.IsForbidden(err) && x.namespace == "":
+		return fmt.Errorf("%s, in context %q: %w: use credentials that may do that, or give --namespace to look at one alone", doing, x.context, err)
+	case apierrors.IsForbidden(err):
+		return fmt.Errorf("%s, in context %q: %w: use credentials that may do that, such as those of who may edit the namespace", doing, x.context, err)
+	case apierrors.IsUnauthorized(err):
+		return fmt.Errorf("%s, in context %q: %w: the API server does not know these credentials; log in again, or choose another --context", doing, x.context, err)
 	}
 	return fmt.Errorf("%s: %w", doing, err)
 }

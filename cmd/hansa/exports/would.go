@@ -24,7 +24,7 @@ type Would struct {
 func (x *Exports) Would(ctx context.Context, name string, consumers []string) (w Would, err error) {
 	made, err := x.client.Apply(ctx, name, Object(x.namespace, name, consumers), metav1.ApplyOptions{FieldManager: manager, DryRun: []string{metav1.DryRunAll}})
 	if err != nil {
-		return w, explain(fmt.Sprintf("asking what the export of Service %s/%s would be", x.namespace, name), err)
+		return w, x.explain(fmt.Sprintf("asking what the export of Service %s/%s would be", x.namespace, name), err)
 	}
 	w.Export = &mcsv1beta1.ServiceExport{}
 	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(made.Object, w.Export); err != nil {

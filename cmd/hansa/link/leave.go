@@ -2,6 +2,7 @@ package link
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strconv"
@@ -25,28 +26,38 @@ var ErrNoState = errors.New("no agent has run here, so there is nothing to leave
 // Leave asks this cluster's agents to leave the clusterset: what it exported goes everywhere, what it imported goes here. They
 // do it once they can; see AwaitLeft. Rejoin takes it back.
 func (t *Target) Leave(ctx context.Context) error {
-	return t.mark(ctx, `{"metadata":{"annotations":{"`+state.LeaveAnnotation+`":"true"}}}`)
+	return t.mark(ctx, state.LeaveAnnotation, "true", ErrNoState)
 }
 
 // Rejoin takes a Leave back.
 func (t *Target) Rejoin(ctx context.Context) error {
-	return t.mark(ctx, `{"metadata":{"annotations":{"`+state.LeaveAnnotation+`":null}}}`)
+	return t.mark(ctx, state.LeaveAnnotation, nil, ErrNoState)
 }
 
 // Mark returns what of the agents' ConfigMap asks them to leave, or to be a member again, as kubectl apply --server-side takes
 // it.
 func Mark(namespace string, leave bool) *unstructured.Unstructured {
+	return marked(namespace, state.LeaveAnnotation, strconv.FormatBool(leave))
+}
+
+// marked returns what of the agents' ConfigMap has an annotation.
+func marked(namespace, annotation, value string) *unstructured.Unstructured {
 	o := &unstructured.Unstructured{Object: map[string]any{
 		"apiVersion": "v1", "kind": "ConfigMap", "metadata": map[string]any{"name": state.DefaultName, "namespace": namespace},
 	}}
-	o.SetAnnotations(map[string]string{state.LeaveAnnotation: strconv.FormatBool(leave)})
+	o.SetAnnotations(map[string]string{annotation: value})
 	return o
 }
 
-func (t *Target) mark(ctx context.Context, patch string) error {
-	_, err := t.core.CoreV1().ConfigMaps(t.Namespace).Patch(ctx, state.DefaultName, types.MergePatchType, []byte(patch), metav1.PatchOptions{})
+// mark annotates the agents' ConfigMap, or with nil takes the annotation off. Without a ConfigMap the error wraps none.
+func (t *Target) mark(ctx context.Context, annotation string, value any, none error) error {
+	patch, err := json.Marshal(map[string]any{"metadata": map[string]any{"annotations": map[string]any{annotation: value}}})
+	if err != nil {
+		return err
+	}
+	_, err = t.core.CoreV1().ConfigMaps(t.Namespace).Patch(ctx, state.DefaultName, types.MergePatchType, patch, metav1.PatchOptions{})
 	if apierrors.IsNotFound(err) {
-		return fmt.Errorf("namespace %s: %w", t.Namespace, ErrNoState)
+		return fmt.Errorf("namespace %s: %w", t.Namespace, none)
 	}
 	if err != nil {
 		return t.explain("marking ConfigMap "+state.DefaultName, err)
@@ -56,11 +67,16 @@ func (t *Target) mark(ctx context.Context, patch string) error {
 
 // AwaitLeft waits until the agents say that the cluster has left, or is back.
 func (t *Target) AwaitLeft(ctx context.Context, left bool) error {
+	return t.awaitState(ctx, func(cm *corev1.ConfigMap) bool { return state.DepartureOf(cm).Left == left })
+}
+
+// awaitState waits until the agents' ConfigMap says what is waited for.
+func (t *Target) awaitState(ctx context.Context, says func(*corev1.ConfigMap) bool) error {
 	named := fields.OneTermEqualSelector(metav1.ObjectNameField, state.DefaultName)
 	list := cache.NewListWatchFromClient(t.core.CoreV1().RESTClient(), "configmaps", t.Namespace, named)
 	_, err := watchtools.UntilWithSync(ctx, list, &corev1.ConfigMap{}, nil, func(e watch.Event) (bool, error) {
 		cm, ok := e.Object.(*corev1.ConfigMap)
-		return ok && e.Type != watch.Deleted && state.DepartureOf(cm).Left == left, nil
+		return ok && e.Type != watch.Deleted && says(cm), nil
 	})
 	switch {
 	case err == nil:

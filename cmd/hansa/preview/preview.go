@@ -18,6 +18,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	mcsv1beta1 "sigs.k8s.io/mcs-api/pkg/apis/v1beta1"
 
+	"github.com/hansa-mcs/hansa/cmd/hansa-agent/features"
 	"github.com/hansa-mcs/hansa/cmd/hansa-agent/report"
 	"github.com/hansa-mcs/hansa/exporter"
 	"github.com/hansa-mcs/hansa/federation"
@@ -88,6 +89,10 @@ func (s Scene) Preview() (*Preview, error) {
 		export, p.Exported = nil, false
 		p.Reason, p.Message = string(mcsv1beta1.ServiceExportReasonPending), "this cluster is out of the clusterset, or about to be"
 	}
+	if by := s.silenced(); by != "" {
+		export, p.Exported = nil, false
+		p.Reason, p.Message = string(mcsv1beta1.ServiceExportReasonPending), fmt.Sprintf("gate %s is off, by %s: nothing is announced", features.ServiceDiscovery, by)
+	}
 	for _, peer := range s.Status.Peers {
 		p.Clusters = append(p.Clusters, viewer(peer, export, policy))
 	}
@@ -96,6 +101,24 @@ func (s Scene) Preview() (*Preview, error) {
 	}
 	p.Endpoints = export.EndpointCount()
 	return p, s.merge(p, export, others)
+}
+
+// silenced returns by whose word MCSServiceDiscovery is off, "" if it is on, or the agent knows no gates.
+func (s Scene) silenced() string {
+	g := gate(s.Status.Gates, features.ServiceDiscovery)
+	if g == nil || g.On {
+		return ""
+	}
+	return cmp.Or(g.Where, g.Origin)
+}
+
+// gate returns one of those that an agent tells of, nil if it does not.
+func gate(all []report.Gate, name features.Gate) *report.Gate {
+	i := slices.IndexFunc(all, func(g report.Gate) bool { return g.Name == string(name) })
+	if i < 0 {
+		return nil
+	}
+	return &all[i]
 }
 
 // words returns what other clusters say of the service, and what this one says now, nil for nothing.

@@ -1,6 +1,7 @@
 package preview
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -102,6 +103,28 @@ func TestWhatCannotBeExported(t *testing.T) {
 		if p := previewed(t, s); p.Exported || p.Reason != want || p.Message == "" || p.ServiceImport != nil {
 			t.Errorf("got %+v, want that nothing is exported, by reason %s", p, want)
 		}
+	}
+}
+
+// While the agents announce nothing nobody sees an export, and it is said by whose word that is so.
+func TestNothingIsExportedWithoutServiceDiscovery(t *testing.T) {
+	off := func(g report.Gate) *Preview {
+		g.Name = "MCSServiceDiscovery"
+		s := sceneOf(81, nil, exportedBy{"west", began, 80})
+		s.Status.Gates = []report.Gate{{Name: "MCSHost"}, g}
+		return previewed(t, s)
+	}
+	for want, g := range map[string]report.Gate{
+		"gate MCSServiceDiscovery is off, by ConfigMap a/b: nothing is announced": {Origin: "configmap", Where: "ConfigMap a/b"},
+		"gate MCSServiceDiscovery is off, by default: nothing is announced":       {Origin: "default"},
+	} {
+		p := off(g)
+		if p.Exported || p.Reason != "Pending" || p.Message != want || p.ServiceImport != nil || len(p.Conflicts) > 0 || slices.ContainsFunc(p.Clusters, func(v Viewer) bool { return v.Sees }) {
+			t.Errorf("got %+v\nwant that nothing is exported, as %s", p, want)
+		}
+	}
+	if p := off(report.Gate{On: true}); !p.Exported || p.ServiceImport == nil {
+		t.Errorf("got %+v, want that it is exported while the gate is on", p)
 	}
 }
 

@@ -7,14 +7,19 @@ import (
 	"github.com/hansa-mcs/hansa/cmd/hansa-agent/report"
 )
 
-// Status writes how this cluster is, and each other one from here.
+// Status writes how this cluster is, and each other one from here. Of gates it has those that do not stand as by default.
 func Status(w io.Writer, s *report.Status, wide bool) error {
 	fmt.Fprintf(w, "Cluster %s of clusterset %s: %s\n", s.Cluster, s.Clusterset, paint(w, string(s.Verdict), string(s.Verdict)))
 	fmt.Fprintf(w, "Agent   %s\n", clean(agent(s.Agent)))
 	fmt.Fprintf(w, "Exports %s with %s%s\n", amount(s.Exported.Services, "service"), amount(s.Exported.Endpoints, "endpoint"), at(s.Exported.Version))
 	fmt.Fprintf(w, "Imports %s, %d of them with conflicts\n", amount(s.Imported.Services, "service"), s.Imported.Conflicts)
+	if s.Frozen != nil {
+		fmt.Fprintf(w, "Frozen  since %s: what is imported stays as it is\n", instant(*s.Frozen))
+	}
 	for _, g := range s.Gates {
-		fmt.Fprintf(w, "Gate    %s is %s\n", g.Name, map[bool]string{true: "on", false: "off"}[g.On])
+		if g.On != definition(g.Name).Default {
+			fmt.Fprintf(w, "Gate    %s is %s since %s, by %s\n", clean(g.Name), stateOf(g), instant(g.Since), clean(wordOf(g)))
+		}
 	}
 	for _, p := range s.Problems {
 		fmt.Fprintf(w, "  ! %s\n", clean(p))

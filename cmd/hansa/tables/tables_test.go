@@ -4,16 +4,24 @@ import (
 	"bytes"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/hansa-mcs/hansa/cmd/hansa-agent/report"
 )
+
+var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
 // status is of a cluster with three others.
 func status() *report.Status {
 	return &report.Status{
 		Cluster: "east", Clusterset: "acme", Verdict: report.Degraded, Problems: []string{"cluster north is unreachable"},
 		Agent: report.Agent{Name: "east-0", Leads: true}, Exported: report.Exports{Version: "1.2", Services: 1, Endpoints: 2},
-		Gates: []report.Gate{{Name: "MCSHost", On: true}, {Name: "MCSAutoExport"}},
+		Gates: []report.Gate{
+			{Name: "MCSServiceDiscovery", On: true, Origin: "flag", Where: "--feature-gates"},
+			{Name: "MCSHost", Origin: "environment", Where: "ENABLE_MCS_HOST", Since: noon},
+			{Name: "MCSAutoExport", On: true, Origin: "configmap", Where: "ConfigMap a/b", Since: noon, Idle: "MCSServiceDiscovery is off"},
+		},
+		Frozen: new(noon),
 		Peers: []report.Peer{
 			{Cluster: "north", State: report.Unreachable, Others: report.OthersLost, Why: "it was not heard for 2m"},
 			{Cluster: "south-west", State: report.Gone, Others: report.OthersUnknown},
@@ -26,8 +34,9 @@ const plain = `Cluster east of clusterset acme: degraded
 Agent   east-0 leads
 Exports 1 service with 2 endpoints, version 1.2
 Imports 0 services, 0 of them with conflicts
-Gate    MCSHost is on
-Gate    MCSAutoExport is off
+Frozen  since 2026-03-01T12:00:00Z: what is imported stays as it is
+Gate    MCSHost is off since 2026-03-01T12:00:00Z, by environment ENABLE_MCS_HOST
+Gate    MCSAutoExport is on, idle since 2026-03-01T12:00:00Z, by ConfigMap a/b
   ! cluster north is unreachable
 
 CLUSTER     STATE        OTHERS   ADDRESS  HEARD  BEHIND  SERVICES  ENDPOINTS  WHY                      LAST ERROR
