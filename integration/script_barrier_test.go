@@ -53,7 +53,7 @@ func (s *scene) round(n int) error {
 const marker = `
 apiVersion: v1
 kind: Service
-metadata: {name: %[1]s}
+metadata: {name: %[1]s, annotations: {hansa.dev/export: "false"}}
 spec: {ports: [{port: 80}]}
 ---
 apiVersion: discovery.k8s.io/v1
@@ -121,27 +121,4 @@ func (s *scene) tick() error {
 	case <-s.t.Context().Done():
 		return s.t.Context().Err()
 	}
-}
-
-// agent stops and starts a cluster's agent.
-func (s *scene) agent(at *site, args []string) error {
-	stop, start := args[0] != "start", args[0] != "stop"
-	if !stop && !start || stop == s.away[at] {
-		return fmt.Errorf("agent %s: want stop or restart of one that runs, or start of one that does not", args[0])
-	}
-	ctx, cancel := s.patiently()
-	defer cancel()
-	if stop {
-		if err := at.StopAgent(); err != nil {
-			return err
-		}
-		s.away[at] = true
-	}
-	if start {
-		if err := at.StartAgent(ctx); err != nil {
-			return err
-		}
-		delete(s.away, at)
-	}
-	return nil
 }

@@ -13,6 +13,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/yaml"
+
+	"github.com/hansa-mcs/hansa/cmd/hansa-agent/state"
 )
 
 // command is what a script can say to a cluster.
@@ -30,7 +32,10 @@ var commands = map[string]command{
 	"apply":    {usage: "FILE...", least: 1, most: anyNumber, run: (*scene).apply},
 	"delete":   {usage: "KIND/NAME", least: 1, most: 1, run: (*scene).delete},
 	"patch":    {usage: "KIND/NAME[/status] PATCH", least: 2, most: 2, run: (*scene).patch},
-	"agent":    {usage: "stop|start|restart", least: 1, most: 1, run: (*scene).agent},
+	"agent":    {usage: "stop|start|restart [ARGUMENT...]", least: 1, most: anyNumber, run: (*scene).agent, fails: (*scene).agentRefused, prints: true},
+	"answers":  {usage: "PATH [EXPR...]", least: 1, most: anyNumber, run: (*scene).answers},
+	"metric":   {usage: "NAME VALUE", least: 2, most: 2, run: (*scene).metric},
+	"xds":      {usage: "HOST:PORT [ADDRESS...]", least: 1, most: anyNumber, run: (*scene).xds, fails: (*scene).xdsNone},
 	"await":    {usage: "KIND/NAME [EXPR...]", least: 1, most: anyNumber, run: (*scene).await},
 	"gone":     {usage: "KIND[/NAME] [SELECTOR]", least: 1, most: 2, run: (*scene).gone},
 	"event":    {usage: "KIND/NAME REASON [TEXT]", least: 2, most: 3, run: (*scene).event},
@@ -139,7 +144,7 @@ func (s *scene) applyOne(at *site, doc string) error {
 	if err != nil {
 		return err
 	}
-	if r.namespace == "" {
+	if r.namespace != s.ns && r.name != state.DefaultName { // which is the agents' own
 		s.beyond = append(s.beyond, made{at, r})
 	}
 	if _, err := at.of(r).Apply(s.t.Context(), r.name, o, metav1.ApplyOptions{FieldManager: "kubectl"}); err != nil {

@@ -28,6 +28,7 @@ type scene struct {
 	ns     string
 	saved  map[string]string // what was saved, by variable
 	away   map[*site]bool    // where the agent is stopped
+	told   map[*site]bool    // where it was told something besides
 	beyond []made            // made outside of any namespace
 	left   bool              // what it did was taken back
 }
@@ -71,6 +72,16 @@ func (s *scene) leave() {
 	s.left = true
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(s.t.Context()), patience)
 	defer cancel()
+	for at := range s.told {
+		usual := len(at.Arguments) == 0
+		at.Arguments = nil
+		if s.away[at] || usual {
+			continue
+		}
+		if err := at.RestartAgent(ctx); err != nil {
+			s.t.Error(err)
+		}
+	}
 	for at := range s.away {
 		if err := at.StartAgent(ctx); err != nil {
 			s.t.Error(err)

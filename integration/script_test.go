@@ -30,7 +30,12 @@ var update = flag.Bool("update", false, "write what commands print into the gold
 //	apply CLUSTER FILE...                    server-side apply of the YAML documents of the files, as kubectl
 //	delete CLUSTER KIND/NAME                 delete; does not wait
 //	patch CLUSTER KIND/NAME[/status] PATCH   merge patch in YAML or JSON, as kubectl edit
-//	agent CLUSTER stop|start|restart         the agent, which is ready when start and restart return
+//	agent CLUSTER stop|start|restart [ARGUMENT...]   the agent, which is ready when start and restart return; ARGUMENT is
+//	                                         a flag or NAME=value of its environment, until the script ends or it starts
+//	                                         again; ! agent: it does not start, and why is printed
+//	answers CLUSTER PATH [EXPR...]           wait until every EXPR holds of what the agent answers, such as /v1/status
+//	metric CLUSTER NAME VALUE                wait until the agent shows it
+//	xds CLUSTER HOST:PORT [ADDRESS...]       wait until xDS assigns just these; ! xds: until there is no listener
 //	await CLUSTER KIND/NAME [EXPR...]        wait until the object exists and every EXPR holds
 //	gone CLUSTER KIND[/NAME] [SELECTOR]      wait until no such object is left
 //	event CLUSTER KIND/NAME REASON [TEXT]    wait for an Event about the object whose note contains TEXT
@@ -135,7 +140,7 @@ func (st *stage) play(t *testing.T, name, file string) {
 	if problems := validation.IsDNS1123Label(name); len(problems) > 0 {
 		t.Fatalf("a script's name is a namespace's: %v", problems)
 	}
-	s := &scene{stage: st, t: t, ns: name, saved: map[string]string{}, away: map[*site]bool{}}
+	s := &scene{stage: st, t: t, ns: name, saved: map[string]string{}, away: map[*site]bool{}, told: map[*site]bool{}}
 	t.Cleanup(s.clear)
 	s.enter(heading(text, "namespaces"))
 	testscript.RunT(inline{t}, testscript.Params{

@@ -33,6 +33,9 @@ type Member struct {
 	REST *rest.Config
 	// Federation, DNS, XDS and HTTP are the host:port that the agent listens on.
 	Federation, DNS, XDS, HTTP string
+	// Arguments are what the agent is told beside that each time that it starts in this process: flags, which begin with
+	// dashes, and variables of its environment, each NAME=value.
+	Arguments []string
 
 	dir        string
 	binary     string // of the agent; "" to run it in this process
@@ -109,6 +112,27 @@ func (m *Member) options() agent.Options {
 	return o
 }
 
+// told returns the options with the Arguments, or what is wrong with them.
+func (m *Member) told() (agent.Options, error) {
+	o := m.options()
+	flags, environment := pflag.NewFlagSet(m.Name, pflag.ContinueOnError), map[string]string{}
+	o.AddFlags(flags)
+	var args []string
+	for _, text := range m.Arguments {
+		name, value, _ := strings.Cut(text, "=")
+		if strings.HasPrefix(name, "-") {
+			args = append(args, text)
+		} else {
+			environment[name] = value
+		}
+	}
+	if err := flags.Parse(args); err != nil {
+		return o, err
+	}
+	o.Getenv = func(name string) string { return environment[name] }
+	return o, o.Validate()
+}
+
 // StartAgent starts the agent and waits until it is ready.
 func (m *Member) StartAgent(ctx context.Context) error {
 	if err := m.LaunchAgent(); err != nil {
@@ -166,12 +190,15 @@ func arguments(o agent.Options) (args []string) {
 }
 
 func (m *Member) startHere() (<-chan struct{}, error) {
+	options, err := m.told()
+	if err != nil {
+		return nil, err
+	}
 	log, file, err := agentLog(m.LogFile())
 	if err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	options := m.options()
 	ended := make(chan struct{})
 	var failed error
 	go func() {
