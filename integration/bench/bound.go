@@ -49,6 +49,8 @@ var bounds = map[string]bound{
 	"coldstart/xds/missing":           {0, "endpoints"},
 	"coldstart/dns/negative":          {0, "answers"},
 	"status/max":                      {300, "ms"},
+	"auto-export/first-pass":          {60, "s"},
+	"auto-export/idle":                {1, "%"},
 	"export/import/p99":               {250, "ms"},
 	"export/conflict/p99":             {250, "ms"},
 	"thousand/west/all":               {60, "s"},

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 
@@ -116,7 +115,7 @@ func (f *fleet) fill(ctx context.Context, b *bench) error {
 	group, groupCtx := errgroup.WithContext(ctx)
 	for _, m := range f.set.Members() {
 		group.Go(func() error {
-			return each(groupCtx, knownServices, func(ctx context.Context, i int) error {
+			return each(groupCtx, knownServices, manyWriters, func(ctx context.Context, i int) error {
 				return create(ctx, m, append(knownService(m.Name, i), exportOf(knownNamespace, knownName(m.Name, i)))...)
 			})
 		})
@@ -194,14 +193,6 @@ func received(ctx context.Context, m *clusterset.Member, of string) (int, error)
 
 // receivedOf reads it from what /metrics says; a series that is not there is of nothing.
 func receivedOf(text, of string) (int, error) {
-	for line := range strings.Lines(text) {
-		if value, ok := strings.CutPrefix(line, fmt.Sprintf("hansa_cluster_received_records_total{cluster=%q} ", of)); ok {
-			n, err := strconv.ParseFloat(strings.TrimSpace(value), 64)
-			if err != nil {
-				return 0, fmt.Errorf("%s: %w", strings.TrimSpace(line), err)
-			}
-			return int(n), nil
-		}
-	}
-	return 0, nil
+	n, _, err := valueOf(text, fmt.Sprintf("hansa_cluster_received_records_total{cluster=%q}", of))
+	return int(n), err
 }

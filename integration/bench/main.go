@@ -61,7 +61,7 @@ type group struct {
 
 // groups are measured in this order: first those that do without the clusterset, which would take cores from them;
 // memory is last, so that it is what the others left.
-var groups = []group{replication, idle, pace, takeover, coldstart, status, endpoint, export, thousand, memory}
+var groups = []group{replication, idle, pace, takeover, coldstart, status, autoExport, endpoint, export, thousand, memory}
 
 func main() {
 	var f flags

@@ -48,7 +48,7 @@ func measureThousand(ctx context.Context, b *bench) ([]row, error) {
 	if err := createNamespace(ctx, manyNamespace, b.set.Members()...); err != nil {
 		return nil, err
 	}
-	err := each(ctx, many, func(ctx context.Context, i int) error { return create(ctx, east, manyService(i)...) })
+	err := each(ctx, many, manyWriters, func(ctx context.Context, i int) error { return create(ctx, east, manyService(i)...) })
 	if err != nil {
 		return nil, err
 	}
@@ -88,10 +88,10 @@ func manyService(i int) []client.Object {
 // seconds is a row of one time.
 func seconds(id string, took time.Duration) row { return row{id: id, value: took.Seconds(), unit: "s"} }
 
-// each calls do for every number below n, some at once.
-func each(ctx context.Context, n int, do func(ctx context.Context, i int) error) error {
+// each calls do for every number below n, so many at once.
+func each(ctx context.Context, n, atOnce int, do func(ctx context.Context, i int) error) error {
 	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(manyWriters)
+	group.SetLimit(atOnce)
 	for i := range n {
 		group.Go(func() error { return do(ctx, i) })
 	}
@@ -102,14 +102,16 @@ func each(ctx context.Context, n int, do func(ctx context.Context, i int) error)
 // that their status took.
 func exportMany(ctx context.Context, east, west *clusterset.Member) ([]row, error) {
 	made := client.HasLabels{mcsv1beta1.LabelServiceName}
-	export := func(ctx context.Context, i int) error {
-		return create(ctx, east, exportOf(manyNamespace, manyName(i)))
+	export := func(ctx context.Context) error {
+		return each(ctx, many, manyWriters, func(ctx context.Context, i int) error {
+			return create(ctx, east, exportOf(manyNamespace, manyName(i)))
+		})
 	}
 	written, seen, err := race(ctx, export,
-		view{east, &mcsv1beta1.ServiceExportList{}, nil, counting(many, isSettled)},
-		view{west, &mcsv1beta1.ServiceImportList{}, made, counting(many, isReady)},
-		view{west, &corev1.ServiceList{}, made, counting(many, isAllocated)},
-		view{west, &discoveryv1.EndpointSliceList{}, made, counting(many, isFilled)},
+		view{east, &mcsv1beta1.ServiceExportList{}, manyNamespace, nil, counting(many, isSettled)},
+		view{west, &mcsv1beta1.ServiceImportList{}, manyNamespace, made, counting(many, isReady)},
+		view{west, &corev1.ServiceList{}, manyNamespace, made, counting(many, isAllocated)},
+		view{west, &discoveryv1.EndpointSliceList{}, manyNamespace, made, counting(many, isFilled)},
 	)
 	if err != nil {
 		return nil, err
@@ -123,31 +125,34 @@ func exportMany(ctx context.Context, east, west *clusterset.Member) ([]row, erro
 
 // withdrawMany deletes all exports, and then what they were of.
 func withdrawMany(ctx context.Context, east, west *clusterset.Member) (row, error) {
-	withdraw := func(ctx context.Context, i int) error {
-		return remove(ctx, east, exportOf(manyNamespace, manyName(i)))
+	withdraw := func(ctx context.Context) error {
+		return each(ctx, many, manyWriters, func(ctx context.Context, i int) error {
+			return remove(ctx, east, exportOf(manyNamespace, manyName(i)))
+		})
 	}
 	_, seen, err := race(ctx, withdraw,
-		view{west, &mcsv1beta1.ServiceImportList{}, nil, counting(0, func(*mcsv1beta1.ServiceImport) bool { return true })})
+		view{west, &mcsv1beta1.ServiceImportList{}, manyNamespace, nil, counting(0, func(*mcsv1beta1.ServiceImport) bool { return true })})
 	if err != nil {
 		return row{}, err
 	}
-	return seconds("thousand/withdraw", seen[0]), each(ctx, many, func(ctx context.Context, i int) error { return remove(ctx, east, manyService(i)...) })
+	return seconds("thousand/withdraw", seen[0]), each(ctx, many, manyWriters, func(ctx context.Context, i int) error { return remove(ctx, east, manyService(i)...) })
 }
 
 // view is objects of one kind in a member, and how all of them are to become.
 type view struct {
-	member *clusterset.Member
-	list   client.ObjectList
-	labels client.HasLabels
-	all    func(watch.Event) bool
+	member    *clusterset.Member
+	list      client.ObjectList
+	namespace string // "" for all
+	labels    client.HasLabels
+	all       func(watch.Event) bool
 }
 
-// race does something with every number below many. It returns after what time that was over, and after what
-// time each view had become as wanted, from right before the first began.
-func race(ctx context.Context, do func(ctx context.Context, i int) error, views ...view) (over time.Duration, seen []time.Duration, err error) {
+// race does something. It returns after what time that was over, and after what time each view had become as
+// wanted, from right before it began.
+func race(ctx context.Context, do func(context.Context) error, views ...view) (over time.Duration, seen []time.Duration, err error) {
 	var doors []*door[watch.Event]
 	for _, v := range views {
-		d, err := watchObjects(ctx, v.member, v.list, manyNamespace, v.labels)
+		d, err := watchObjects(ctx, v.member, v.list, v.namespace, v.labels)
 		if err != nil {
 			return 0, nil, err
 		}
@@ -164,7 +169,7 @@ func race(ctx context.Context, do func(ctx context.Context, i int) error, views 
 	}
 	began := time.Now()
 	group.Go(func() error {
-		err := each(ctx, many, do)
+		err := do(ctx)
 		over = time.Since(began)
 		return err
 	})

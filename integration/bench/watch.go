@@ -20,7 +20,7 @@ import (
 )
 
 // watchObjects opens a door that shows what happens to the objects of a list's kind in a namespace of a
-// member: first that each was added which is there.
+// member, or in all for "": first that each was added which is there.
 func watchObjects(ctx context.Context, m *clusterset.Member, list client.ObjectList, namespace string, options ...client.ListOption) (*door[watch.Event], error) {
 	next, stop, err := follow(ctx, m, list, append(options, client.InNamespace(namespace))...)
 	if err != nil {
