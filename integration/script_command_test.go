@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/yaml"
 
+	"github.com/hansa-mcs/hansa/cmd/hansa-agent/agent"
 	"github.com/hansa-mcs/hansa/cmd/hansa-agent/state"
 )
 
@@ -144,13 +145,26 @@ func (s *scene) applyOne(at *site, doc string) error {
 	if err != nil {
 		return err
 	}
-	if r.namespace != s.ns && r.name != state.DefaultName { // which is the agents' own
+	switch {
+	case r.namespace == s.ns:
+	case r.name == state.DefaultName: // which is the agents' own
+		s.asked[at] = true
+	default:
 		s.beyond = append(s.beyond, made{at, r})
 	}
 	if _, err := at.of(r).Apply(s.t.Context(), r.name, o, metav1.ApplyOptions{FieldManager: "kubectl"}); err != nil {
 		return fmt.Errorf("applying %s: %w", r, err)
 	}
 	return nil
+}
+
+// askNothing lets the agents' own ConfigMap ask for nothing of what scripts do.
+func (s *scene) askNothing(ctx context.Context, at *site) error {
+	r, o, err := at.read(s.ns, fmt.Sprintf("{apiVersion: v1, kind: ConfigMap, metadata: {name: %s, namespace: %s}}", state.DefaultName, agent.Defaults().Namespace))
+	if err == nil {
+		_, err = at.of(r).Apply(ctx, r.name, o, metav1.ApplyOptions{FieldManager: "kubectl"})
+	}
+	return err
 }
 
 func (s *scene) delete(at *site, args []string) error {

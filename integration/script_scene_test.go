@@ -29,6 +29,7 @@ type scene struct {
 	saved  map[string]string // what was saved, by variable
 	away   map[*site]bool    // where the agent is stopped
 	told   map[*site]bool    // where it was told something besides
+	asked  map[*site]bool    // where the agents' own ConfigMap was to ask for something
 	beyond []made            // made outside of any namespace
 	left   bool              // what it did was taken back
 }
@@ -72,6 +73,11 @@ func (s *scene) leave() {
 	s.left = true
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(s.t.Context()), patience)
 	defer cancel()
+	for at := range s.asked { // a script that failed may have left a brake pulled
+		if err := s.askNothing(ctx, at); err != nil {
+			s.t.Error(err)
+		}
+	}
 	for at := range s.told {
 		usual := len(at.Arguments) == 0
 		at.Arguments = nil

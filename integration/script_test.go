@@ -140,7 +140,7 @@ func (st *stage) play(t *testing.T, name, file string) {
 	if problems := validation.IsDNS1123Label(name); len(problems) > 0 {
 		t.Fatalf("a script's name is a namespace's: %v", problems)
 	}
-	s := &scene{stage: st, t: t, ns: name, saved: map[string]string{}, away: map[*site]bool{}, told: map[*site]bool{}}
+	s := &scene{stage: st, t: t, ns: name, saved: map[string]string{}, away: map[*site]bool{}, told: map[*site]bool{}, asked: map[*site]bool{}}
 	t.Cleanup(s.clear)
 	s.enter(heading(text, "namespaces"))
 	testscript.RunT(inline{t}, testscript.Params{
