@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"testing"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
@@ -29,6 +30,7 @@ func TestBrakes(t *testing.T) {
 	b := &braked{replicas: r}
 	b.setUp()
 	t.Run("#7 I7 discovery off withdraws from peers first, and on again brings back every address", r.in(b.discovery))
+	t.Run("what is imported stays until peers have confirmed", r.in(b.discoveryAwaitsPeers))
 	t.Run("discovery stays off whoever leads", r.in(b.discoveryWhoeverLeads))
 	t.Run("a freeze holds by each agent, whoever leads", r.in(b.freeze))
 	t.Run("cluster.local was not disturbed for a moment", func(t *testing.T) { b.undisturbed(t) })
@@ -154,6 +156,43 @@ func (b *braked) discovery(r *replicas) {
 			}
 		}
 	}
+}
+
+// unconfirmed is how long peers are kept from confirming: shorter than the agents' patience, and than what is taken for
+// silence.
+const unconfirmed = 2 * time.Second
+
+func (b *braked) discoveryAwaitsPeers(r *replicas) {
+	both := []string{b.backends["east"].GRPC.String(), b.backends["west"].GRPC.String()}
+	slices.Sort(both)
+	leader, _ := r.leader("east")
+	for _, m := range r.pairs["west"] {
+		if err := m.PauseAgent(); err != nil {
+			r.t.Fatal(err)
+		}
+		r.t.Cleanup(func() { _ = m.ResumeAgent() }) // which one that runs does not notice
+	}
+	gone := r.moment(func(ctx context.Context) error { return deleted(ctx, r.Member("east"), "web") })
+	r.turn(false)
+	r.awaitMetric(leader, `hansa_cluster_exports{cluster="east"} 0`) // it has taken back what it exports
+	r.assigned(leader, both...)
+	select {
+	case early := <-gone:
+		r.t.Errorf("the import went at %s (%v), and no peer had confirmed", early.at, early.err)
+		return
+	case <-time.After(unconfirmed):
+	}
+	for _, m := range r.pairs["west"] {
+		if err := m.ResumeAgent(); err != nil {
+			r.t.Fatal(err)
+		}
+	}
+	if late := <-gone; late.err != nil {
+		r.t.Fatal(late.err)
+	}
+	r.turn(true)
+	r.awaitImport("east", "web", "east", "west")
+	r.awaitImport("west", "web", "east", "west")
 }
 
 func (b *braked) discoveryWhoeverLeads(r *replicas) {

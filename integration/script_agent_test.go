@@ -59,13 +59,9 @@ func (s *scene) agentRefused(at *site, args []string) error {
 
 // answers asks the agent for a path of its answers until each expression holds, as nothing tells when one would.
 func (s *scene) answers(at *site, args []string) error {
-	var all []expression
-	for _, text := range args[1:] {
-		e, err := parseExpression(text)
-		if err != nil {
-			return err
-		}
-		all = append(all, e)
+	all, err := parseExpressions(args[1:])
+	if err != nil {
+		return err
 	}
 	ctx, cancel := s.patiently()
 	defer cancel()
@@ -75,7 +71,7 @@ func (s *scene) answers(at *site, args []string) error {
 		if err == nil {
 			err = json.Unmarshal([]byte(text), &o.Object)
 		}
-		if err == nil && !slices.ContainsFunc(all, func(e expression) bool { return !e.holds(o) }) {
+		if err == nil && allHold(all, o) {
 			return nil
 		}
 		select {

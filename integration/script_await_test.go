@@ -20,18 +20,14 @@ func (s *scene) await(at *site, args []string) error {
 	if err != nil {
 		return err
 	}
-	var all []expression
-	for _, text := range args[1:] {
-		e, err := parseExpression(text)
-		if err != nil {
-			return err
-		}
-		all = append(all, e)
+	all, err := parseExpressions(args[1:])
+	if err != nil {
+		return err
 	}
 	ctx, cancel := s.patiently()
 	defer cancel()
 	last, err := at.await(ctx, r, func(o *unstructured.Unstructured) (bool, error) {
-		return !slices.ContainsFunc(all, func(e expression) bool { return !e.holds(o) }), nil
+		return allHold(all, o), nil
 	})
 	if err != nil {
 		return fmt.Errorf("awaiting %s: %w\n%s\n%s", strings.Join(append([]string{r.String()}, args[1:]...), " "), inWords(err), s.instead(at, r, all, last), tail(at.LogFile()))

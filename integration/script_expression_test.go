@@ -65,6 +65,28 @@ func parseExpression(text string) (expression, error) {
 	return atPath{text, path, func(line string) bool { return line == m[3] }}, nil
 }
 
+// parseExpressions reads several.
+func parseExpressions(texts []string) (all []expression, err error) {
+	for _, text := range texts {
+		e, err := parseExpression(text)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, e)
+	}
+	return all, nil
+}
+
+// allHold reports whether every expression holds.
+func allHold(all []expression, o *unstructured.Unstructured) bool {
+	for _, e := range all {
+		if !e.holds(o) {
+			return false
+		}
+	}
+	return true
+}
+
 func parsePath(text string) (*jsonpath.JSONPath, error) {
 	path := jsonpath.New(text).AllowMissingKeys(true)
 	if err := path.Parse(text); err != nil {

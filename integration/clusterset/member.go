@@ -276,6 +276,13 @@ func (m *Member) KillAgent() error {
 	return nil
 }
 
+// PauseAgent stops the agent, which must be a process, where it is: it does nothing, and holds its connections, until
+// ResumeAgent.
+func (m *Member) PauseAgent() error { return m.process.Signal(syscall.SIGSTOP) }
+
+// ResumeAgent lets a paused agent go on.
+func (m *Member) ResumeAgent() error { return m.process.Signal(syscall.SIGCONT) }
+
 // StopAgent ends the agent and waits for it.
 func (m *Member) StopAgent() error {
 	if m.process != nil {
