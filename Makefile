@@ -51,7 +51,7 @@ lint: ## Run golangci-lint, at the version that is pinned above.
 	go run $(GOLANGCI_LINT) run ./...
 
 .PHONY: lab
-lab: ## Build the control planes that the tests start, once; about five minutes on two cores.
+lab: ## Build the control planes and the CoreDNS that the tests start, once; about seven minutes on two cores.
 	$(RUN) ./integration/lab/cmd/lab build
 
 .PHONY: test

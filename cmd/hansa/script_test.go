@@ -10,7 +10,6 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"github.com/hansa-mcs/hansa/integration/clusterset"
 	"github.com/hansa-mcs/hansa/integration/lab"
 )
 
@@ -94,7 +93,7 @@ func setUp(t *testing.T, env *testscript.Env, agent string) error {
 	env.Setenv("PATH", filepath.Dir(l.Kubectl())+string(filepath.ListSeparator)+env.Getenv("PATH"))
 	for _, cluster := range s.all {
 		for _, suffix := range []string{"", "_AGENT"} {
-			address, err := clusterset.FreeAddress()
+			address, err := lab.FreeAddress()
 			if err != nil {
 				return err
 			}

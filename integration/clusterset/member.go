@@ -60,7 +60,7 @@ func newMember(c *lab.Cluster, dir, binary string) (*Member, error) {
 		return nil, fmt.Errorf("making a client for cluster %s: %w", c.Name, err)
 	}
 	for _, address := range []*string{&m.Federation, &m.DNS, &m.XDS, &m.HTTP} {
-		if *address, err = FreeAddress(); err != nil {
+		if *address, err = lab.FreeAddress(); err != nil {
 			return nil, err
 		}
 	}
@@ -78,7 +78,7 @@ func (m *Member) Twin() (*Member, error) {
 	}
 	for _, address := range []*string{&t.Federation, &t.DNS, &t.XDS, &t.HTTP} {
 		var err error
-		if *address, err = FreeAddress(); err != nil {
+		if *address, err = lab.FreeAddress(); err != nil {
 			return nil, err
 		}
 	}
@@ -303,9 +303,12 @@ func (m *Member) RestartAgent(ctx context.Context) error {
 	return m.StartAgent(ctx)
 }
 
+// PID is the number of the agent's process; the agent must be one, and run.
+func (m *Member) PID() int { return m.process.Pid() }
+
 // Memory returns the agent's resident memory in bytes; the agent must be a process.
 func (m *Member) Memory() (int64, error) {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", m.process.Pid()))
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", m.PID()))
 	if err != nil {
 		return 0, err
 	}

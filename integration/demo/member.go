@@ -54,7 +54,7 @@ func newMember(c *lab.Cluster, dir, binary string) (*member, error) {
 	}
 	m := &member{name: c.Name, client: kube, dir: dir, binary: binary}
 	for _, address := range []*string{&m.federation, &m.dns, &m.xds, &m.http} {
-		if *address, err = clusterset.FreeAddress(); err != nil {
+		if *address, err = lab.FreeAddress(); err != nil {
 			return nil, err
 		}
 	}

@@ -38,6 +38,12 @@ func await(ctx context.Context, process, other *Process, check func(context.Cont
 	}
 }
 
+// Await calls check until it returns nil, with growing pauses, for programs that do not tell when they are
+// ready. It ends at once, with the last lines of its log, if the process does.
+func (p *Process) Await(ctx context.Context, check func(context.Context) error) error {
+	return await(ctx, p, nil, check)
+}
+
 func endedEarly(p *Process) error {
 	err := p.Err()
 	if err == nil {

@@ -38,19 +38,19 @@ type compileOnce struct {
 	running atomic.Int32
 }
 
-func (c *compileOnce) compile(_ context.Context, kube release, _, target string, _ io.Writer) error {
+func (c *compileOnce) compile(_ context.Context, p Program, target string, _ io.Writer) error {
 	if c.running.Add(1) > 1 {
 		c.t.Error("two builds run at once")
 	}
 	defer c.running.Add(-1)
 	c.calls.Add(1)
 	time.Sleep(50 * time.Millisecond) // stands for the minutes that others wait.
-	return os.WriteFile(target, []byte(kube.version), 0o700)
+	return os.WriteFile(target, []byte(p.Version), 0o700)
 }
 
 func TestConcurrentBuildsCompileOnce(t *testing.T) {
 	c := &compileOnce{t: t}
-	b := builder{t.TempDir(), newSource(t), "", c.compile}
+	b := builder{t.TempDir(), newSource(t).program(""), c.compile}
 	var group sync.WaitGroup
 	for range 8 {
 		group.Go(func() {
@@ -71,7 +71,7 @@ func TestConcurrentBuildsCompileOnce(t *testing.T) {
 }
 
 func TestBuildIsSilentWhenTheBinaryIsThere(t *testing.T) {
-	b := builder{t.TempDir(), newSource(t), "", (&compileOnce{t: t}).compile}
+	b := builder{t.TempDir(), newSource(t).program(""), (&compileOnce{t: t}).compile}
 	for _, want := range []string{"Building the control plane of Kubernetes v1.2.3", ""} {
 		var out strings.Builder
 		if _, err := b.build(t.Context(), &out); err != nil {
@@ -85,7 +85,7 @@ func TestBuildIsSilentWhenTheBinaryIsThere(t *testing.T) {
 
 func TestBuildAgainWhenASourceFileChanges(t *testing.T) {
 	c := &compileOnce{t: t}
-	b := builder{t.TempDir(), newSource(t), "", c.compile}
+	b := builder{t.TempDir(), newSource(t).program(""), c.compile}
 	for i, file := range []string{"main.go", "go.sum", "go.mod"} {
 		if _, err := b.build(t.Context(), io.Discard); err != nil {
 			t.Fatal(err)
@@ -93,14 +93,14 @@ func TestBuildAgainWhenASourceFileChanges(t *testing.T) {
 		if n := int(c.calls.Load()); n != i+1 {
 			t.Errorf("compiled %d times before %s changed, want %d", n, file, i+1)
 		}
-		write(t, filepath.Join(b.release.source, file), fmt.Sprintf("// changed\nrequire k8s.io/kubernetes v1.2.%d\n", i))
-		write(t, filepath.Join(b.release.source, "go.mod"), "require k8s.io/kubernetes v1.2.3 // "+file)
+		write(t, filepath.Join(b.program.Source, file), fmt.Sprintf("// changed\nrequire k8s.io/kubernetes v1.2.%d\n", i))
+		write(t, filepath.Join(b.program.Source, "go.mod"), "require k8s.io/kubernetes v1.2.3 // "+file)
 	}
 }
 
 func TestFailedBuildLeavesNothingAndIsTriedAgain(t *testing.T) {
 	broken := errors.New("main.go:1: expected a program")
-	b := builder{t.TempDir(), newSource(t), "", func(_ context.Context, _ release, _, target string, _ io.Writer) error {
+	b := builder{t.TempDir(), newSource(t).program(""), func(_ context.Context, _ Program, target string, _ io.Writer) error {
 		write(t, target, "half a prog")
 		return broken
 	}}
@@ -119,7 +119,7 @@ func TestCompileShowsTheCompilersWords(t *testing.T) {
 	source := t.TempDir()
 	write(t, filepath.Join(source, "go.mod"), "module m\n\ngo 1.26\n")
 	write(t, filepath.Join(source, "main.go"), "package main\n\nfunc main() { sail() }\n")
-	err := compile(t.Context(), release{source, "go.mod", "v1.2.3"}, "", filepath.Join(t.TempDir(), "kube"), io.Discard)
+	err := compile(t.Context(), release{source, "go.mod", "v1.2.3"}.program(""), filepath.Join(t.TempDir(), "kube"), io.Discard)
 	if err == nil || !strings.Contains(err.Error(), "undefined: sail") {
 		t.Errorf("err = %v, want the compiler's words", err)
 	}
@@ -129,7 +129,7 @@ func TestCompileEndsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	tired := errors.New("tired of waiting")
 	cancel(tired)
-	err := compile(ctx, newSource(t), "", filepath.Join(t.TempDir(), "kube"), io.Discard)
+	err := compile(ctx, newSource(t).program(""), filepath.Join(t.TempDir(), "kube"), io.Discard)
 	if !errors.Is(err, tired) {
 		t.Errorf("err = %v, want %v", err, tired)
 	}
@@ -173,7 +173,7 @@ func TestLinkerFlagsSayTheVersion(t *testing.T) {
 
 func TestFindSourceOutsideTheModuleSaysWhatToDo(t *testing.T) {
 	t.Chdir(t.TempDir())
-	if _, err := findSource(); err == nil || !strings.Contains(err.Error(), "change into one") {
+	if _, err := FindSource("kube"); err == nil || !strings.Contains(err.Error(), "change into one") {
 		t.Errorf("err = %v", err)
 	}
 }

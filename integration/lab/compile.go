@@ -18,17 +18,17 @@ import (
 // in Go's build cache.
 const CompilerFlags = "-gcflags=all=-dwarf=false"
 
-// compile has the go command build a release, with a build tag if there is one,
-// into target and tells out how far it is. Its error has the compiler's words.
-func compile(ctx context.Context, kube release, tag, target string, out io.Writer) error {
+// compile has the go command build a program into target and tells out how far it is. Its
+// error has the compiler's words.
+func compile(ctx context.Context, p Program, target string, out io.Writer) error {
 	tool, err := exec.LookPath("go")
 	if err != nil {
-		return fmt.Errorf("the control plane is compiled on this machine, and there is no Go toolchain: %w", err)
+		return fmt.Errorf("%s is compiled on this machine, and there is no Go toolchain: %w", p.Name, err)
 	}
 	progress := newProgress(out)
-	cmd := exec.CommandContext(ctx, tool, "build", "-v", "-modfile="+kube.modfile, "-buildvcs=false", CompilerFlags,
-		"-tags", strings.Join(tags(kube, tag), ","), "-ldflags", linkerFlags(kube.version), "-o", target, ".")
-	cmd.Dir = kube.source
+	cmd := exec.CommandContext(ctx, tool, "build", "-v", "-modfile="+p.Modfile, "-buildvcs=false", CompilerFlags,
+		"-tags", strings.Join(p.Tags, ","), "-ldflags", p.Linker, "-o", target, p.Package)
+	cmd.Dir = p.Source
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=", "GOWORK=off",
 		"GOOS="+runtime.GOOS, "GOARCH="+runtime.GOARCH)
 	cmd.Stdout, cmd.Stderr = progress, progress
@@ -46,23 +46,4 @@ func compile(ctx context.Context, kube release, tag, target string, out io.Write
 		return errors.Join(fmt.Errorf("go build: %w", err), progress.words())
 	}
 	return nil
-}
-
-// tags have one of the release, as kube1.36, for what is not alike in all of them.
-func tags(kube release, tag string) []string {
-	if tag == "" {
-		return []string{"kube" + kube.minor()}
-	}
-	return []string{"kube" + kube.minor(), tag}
-}
-
-// linkerFlags say the version, because clients and servers ask each other for it.
-func linkerFlags(version string) string {
-	const to = " -X k8s.io/component-base/version."
-	numbers := strings.Split(strings.TrimPrefix(version, "v"), ".")
-	flags := "-s -w" + to + "gitVersion=" + version + to + "gitMajor=" + numbers[0]
-	if len(numbers) > 1 {
-		flags += to + "gitMinor=" + numbers[1]
-	}
-	return flags
 }

@@ -14,6 +14,9 @@
 // SIGKILL, takes their processes with it, and the next Start removes the
 // directories it left. [Process] does that part and serves other programs too.
 //
+// [Program] builds any other program in the same way from a module of its own, as
+// lab/coredns is, for package coredns.
+//
 // There are no nodes: objects are real, pods never run. Backends of Services
 // listen on [MachineAddress], because an EndpointSlice may not hold loopback.
 package lab

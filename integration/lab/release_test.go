@@ -63,7 +63,7 @@ func TestEachReleaseHasAPlaceThatOnlyItsOwnFilesChange(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		binary, err := builder{cache, kube, "", (&compileOnce{t: t}).compile}.build(t.Context(), io.Discard)
+		binary, err := builder{cache, kube.program(""), (&compileOnce{t: t}).compile}.build(t.Context(), io.Discard)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -93,7 +93,7 @@ func TestEachReleaseHasAPlaceThatOnlyItsOwnFilesChange(t *testing.T) {
 
 // The names of modfiles are what people are told to choose from.
 func TestModfilesAreNamedByTheirKubernetes(t *testing.T) {
-	source, err := findSource()
+	source, err := FindSource("kube")
 	if err != nil {
 		t.Fatal(err)
 	}

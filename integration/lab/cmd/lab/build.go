@@ -5,13 +5,14 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/hansa-mcs/hansa/integration/coredns"
 	"github.com/hansa-mcs/hansa/integration/lab"
 )
 
 func newBuild() *cobra.Command {
 	return &cobra.Command{
 		Use:   "build",
-		Short: "Build the control planes' binaries, once for each version; up does it too",
+		Short: "Build the binaries of the control planes, once for each version, as up does too, and CoreDNS",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			for _, manager := range []bool{false, true} {
@@ -21,6 +22,11 @@ func newBuild() *cobra.Command {
 				}
 				fmt.Fprintln(cmd.OutOrStdout(), binary)
 			}
+			binary, err := coredns.Build(cmd.Context(), cmd.ErrOrStderr())
+			if err != nil {
+				return err
+			}
+			fmt.Fprintln(cmd.OutOrStdout(), binary)
 			return nil
 		},
 	}

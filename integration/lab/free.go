@@ -1,4 +1,4 @@
-package clusterset
+package lab
 
 import (
 	"errors"
@@ -19,7 +19,7 @@ var given = struct {
 }{ports: map[int]*os.File{}}
 
 // FreeAddress returns an address of loopback on which nothing listens, neither by TCP nor by UDP, and which no process is
-// given again while this one lives. An agent binds it only later, so it is below the range from which the kernel takes
+// given again while this one lives. Its program binds it only later, so it is below the range from which the kernel takes
 // ports for outgoing connections.
 func FreeAddress() (string, error) {
 	const lowest = 10000
@@ -28,7 +28,7 @@ func FreeAddress() (string, error) {
 		_, _ = fmt.Sscan(string(text), &ephemeral)
 	}
 	if ephemeral <= lowest {
-		return "", fmt.Errorf("the kernel gives ports from %d to outgoing connections: want some from %d on for agents", ephemeral, lowest)
+		return "", fmt.Errorf("the kernel gives ports from %d to outgoing connections: want some from %d on for what a lab starts", ephemeral, lowest)
 	}
 	for range 1000 {
 		port := lowest + rand.IntN(ephemeral-lowest)
