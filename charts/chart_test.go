@@ -1,6 +1,7 @@
 package charts_test
 
 import (
+	"cmp"
 	"fmt"
 	"io/fs"
 	"maps"
@@ -54,6 +55,20 @@ func TestMistakesInValuesAreNamed(t *testing.T) {
 		"gates that cannot be together": {map[string]any{"cluster": "east", "featureGates": []any{"MCSAutoExport=true", "MCSServiceDiscovery=false"}}, `featureGates: MCSAutoExport=true needs MCSServiceDiscovery=true, which is off`},
 		"a gate that is not known":      {map[string]any{"cluster": "east", "featureGates": []any{"MCSHosts=true"}}, `featureGates.0: 'MCSHosts=true' does not match pattern`},
 		"a port twice":                  {map[string]any{"cluster": "east", "dnsAddress": ":8080"}, `dnsAddress ":8080": want another port than that of httpAddress`},
+		"no time to end":                {map[string]any{"cluster": "east", "shutdownDelaySeconds": 30}, "shutdownDelaySeconds 30: want less than the 30 of terminationGracePeriodSeconds"},
+		"a rate below nothing":          {map[string]any{"cluster": "east", "dnsRateLimit": -1}, "dnsRateLimit"},
+		"a port that cannot be":         {map[string]any{"cluster": "east", "listen": ":99999"}, `listen ":99999": want host:port, or :port for every address, with a port of at most 65535`},
+		"a peer's that cannot be":       {map[string]any{"cluster": "east", "peer": []any{"west.example", "north.example:65536"}}, `peer.0 "west.example": want host:port with a port of at most 65535; peer.1 "north.example:65536": want host:port`},
+		"a zone in capitals":            {map[string]any{"cluster": "east", "dnsZone": "Foo"}, `dnsZone "Foo": want a DNS name of at most 63 characters, in lower case and without a final dot, such as clusterset.local`},
+		"a domain in capitals":          {map[string]any{"cluster": "east", "clusterDomain": "Foo"}, `clusterDomain "Foo": want a DNS name of at most 63 characters, in lower case and without a final dot, such as cluster.local`},
+		"a zone that is too long":       {map[string]any{"cluster": "east", "dnsZone": strings.Repeat("a.", 31) + "bc"}, "dnsZone: maxLength: got 64, want 63"},
+		"a zone that is the cluster's":  {map[string]any{"cluster": "east", "dnsZone": "cluster.local"}, `dnsZone "cluster.local": want a name that is neither that of clusterDomain, "cluster.local", nor above or below it`},
+		"a zone below the cluster's":    {map[string]any{"cluster": "east", "dnsZone": "set.cluster.local"}, `dnsZone "set.cluster.local": want a name that is neither`},
+		"a zone above the cluster's":    {map[string]any{"cluster": "east", "clusterDomain": "east.example.org", "dnsZone": "example.org"}, `dnsZone "example.org": want a name that is neither that of clusterDomain, "east.example.org",`},
+		"a part of a second":            {map[string]any{"cluster": "east", "dnsTtl": "1500ms"}, `dnsTtl "1500ms": want whole seconds up to 1h, such as 5s or 1m30s, or 0`},
+		"a TTL without a unit":          {map[string]any{"cluster": "east", "dnsTtl": 5}, "dnsTtl 5: want a time with its unit, such as 5s"},
+		"a TTL below nothing":           {map[string]any{"cluster": "east", "dnsTtl": -5}, "dnsTtl: minimum: got -5, want 0"},
+		"an address of no host":         {map[string]any{"cluster": "east", "dnsService": map[string]any{"clusterIP": "dns"}}, `dnsService.clusterIP "dns": want an IP address`},
 		"any port":                      {map[string]any{"cluster": "east", "listen": ":0"}, `listen ":0": want a port from 1 to 65535`},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -135,16 +150,33 @@ func TestOneOfTwoAgentsStays(t *testing.T) {
 	}
 }
 
+// Whoever is to end works on until those who ask it have heard, with time left to end in.
+func TestAnAgentThatEndsIsNotAskedAnyMore(t *testing.T) {
+	for _, seconds := range []int64{5, 12} {
+		spec := deployment(t, map[string]any{"cluster": "east", "shutdownDelaySeconds": seconds}).Spec.Template.Spec
+		if got := spec.Containers[0].Lifecycle.PreStop.Sleep.Seconds; got != seconds || got >= *spec.TerminationGracePeriodSeconds {
+			t.Errorf("it sleeps for %d s of %d s, want %d s", got, *spec.TerminationGracePeriodSeconds, seconds)
+		}
+	}
+	if spec := deployment(t, map[string]any{"cluster": "east"}).Spec.Template.Spec; spec.Containers[0].Lifecycle.PreStop.Sleep.Seconds != 5 {
+		t.Errorf("without a word it does %+v before it ends, want sleep for 5 s", spec.Containers[0].Lifecycle.PreStop)
+	}
+	if spec := deployment(t, map[string]any{"cluster": "east", "shutdownDelaySeconds": 0}).Spec.Template.Spec; spec.Containers[0].Lifecycle != nil {
+		t.Errorf("told not to wait it has %+v", spec.Containers[0].Lifecycle)
+	}
+}
+
 // Every Service leads to ports that the pods have, and there is none for what is turned off.
 func TestServicesLeadToTheAgents(t *testing.T) {
 	for name, c := range map[string]struct {
 		values map[string]any
 		want   []string
 	}{
-		"defaults":   {map[string]any{"cluster": "east"}, []string{"hansa-agent 8443 TCP to 8443", "hansa-agent-metrics 8080 TCP to 8080"}},
+		"defaults":   {map[string]any{"cluster": "east"}, []string{"hansa-agent 8443 TCP to 8443", "hansa-agent-dns 53 TCP to 5353", "hansa-agent-dns 53 UDP to 5353", "hansa-agent-metrics 8080 TCP to 8080"}},
+		"no DNS":     {map[string]any{"cluster": "east", "dnsAddress": ""}, []string{"hansa-agent 8443 TCP to 8443", "hansa-agent-metrics 8080 TCP to 8080"}},
 		"everything": {all(), []string{"hansa-agent 8443 TCP to 8443", "hansa-agent-dns 53 TCP to 53", "hansa-agent-dns 53 UDP to 53", "hansa-agent-metrics 8080 TCP to 8080", "hansa-agent-xds 15010 TCP to 15010"}},
 		"a door elsewhere": {
-			map[string]any{"cluster": "east", "listen": ":9443", "memberService": map[string]any{"port": 443}},
+			map[string]any{"cluster": "east", "dnsAddress": "", "listen": ":9443", "memberService": map[string]any{"port": 443}},
 			[]string{"hansa-agent 443 TCP to 9443", "hansa-agent-metrics 8080 TCP to 8080"},
 		},
 	} {
@@ -156,12 +188,9 @@ func TestServicesLeadToTheAgents(t *testing.T) {
 				t.Errorf("%s: Service %s selects %v, the pods have %v", name, s.Name, s.Spec.Selector, pod.Labels)
 			}
 			for _, p := range s.Spec.Ports {
-				protocol := p.Protocol
-				if protocol == "" {
-					protocol = corev1.ProtocolTCP
-				}
+				protocol := cmp.Or(p.Protocol, corev1.ProtocolTCP)
 				for _, open := range pod.Spec.Containers[0].Ports {
-					if open.Name == p.TargetPort.StrVal {
+					if open.Name == p.TargetPort.StrVal && cmp.Or(open.Protocol, corev1.ProtocolTCP) == protocol {
 						got = append(got, fmt.Sprintf("%s %d %s to %d", s.Name, p.Port, protocol, open.ContainerPort))
 					}
 				}
@@ -218,7 +247,8 @@ func TestNotesSayWhatIsNext(t *testing.T) {
 		"load balancer":  {map[string]any{"cluster": "east", "memberService": map[string]any{"type": "LoadBalancer"}}, "--set advertise=ADDRESS:8443"},
 		"node port":      {map[string]any{"cluster": "east", "memberService": map[string]any{"type": "NodePort"}}, "--set advertise=NODE:PORT"},
 		"known address":  {map[string]any{"cluster": "east", "advertise": "east.example:8443"}, "reach them at east.example:8443."},
-		"DNS":            {all(), "forward . 10.96.0.53"},
+		"DNS":            {map[string]any{"cluster": "east"}, "\n  hansa dns snippet\n"},
+		"no DNS":         {map[string]any{"cluster": "east", "dnsAddress": ""}, "\n  hansa dns snippet --way multicluster\n"},
 		"xDS":            {all(), "hansa-agent-xds.hansa-system.svc:15010"},
 		"which identity": {map[string]any{"cluster": "east", "identitySecret": "mine"}, "Secret mine"},
 	} {

@@ -39,29 +39,55 @@ var decided = map[string]string{
 }
 
 // defaults are the values whose default is not that of the flag.
-var defaults = map[string]string{"http-address": ":8080"}
+var defaults = map[string]string{"dns-address": ":5353", "http-address": ":8080"}
 
 // remarks are what a value's comment says beside the flag's help.
 var remarks = map[string]string{
 	"advertise":    "Here it is the pod's, without it",
+	"dns-address":  "Here at a port that needs no privilege; Service hansa-agent-dns leads there from 53",
 	"http-address": "Here on every address, as the kubelet asks for health from outside of the pod",
 	"install-crds": "Here the role comes with it",
 }
 
+// The patterns of what several flags are. No port that the chart takes out of an address begins with a 0, which YAML would
+// read as octal; that it is not 0 is the template's to say.
+const (
+	portPattern   = "([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])"
+	listenPattern = `([^:\[\]]*|\[[^\[\]]*\]):(0|` + portPattern + ")"
+	reachPattern  = `([^:\[\]]+|\[[^\[\]]+\]):0*` + portPattern
+	labelPattern  = "[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
+	zonePattern   = "^" + labelPattern + "([.]" + labelPattern + ")*$"
+	maxZone       = 63 // leaves room for the labels of a service and a port (D12)
+	secondPattern = "([0-9]{1,3}|[12][0-9]{3}|3[0-5][0-9]{2}|3600)s"
+)
+
+// What is wanted where a pattern says no: hansa prints it instead.
+const (
+	listenTitle = "host:port, or :port for every address, with a port of at most 65535"
+	reachTitle  = "host:port with a port of at most 65535"
+	zoneTitle   = "a DNS name of at most 63 characters, in lower case and without a final dot, such as "
+)
+
 // limits are what a schema can say about a flag besides its type. The agent says the rest when it starts.
 var limits = map[string]map[string]any{
-	"cluster":       {"pattern": "^([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)?$"},
-	"dns-address":   {"pattern": "^$|:[0-9]{1,5}$"},
-	"feature-gates": {"items": map[string]any{"type": "string", "pattern": "^(" + gateNames() + ")=(true|false)$"}},
-	"http-address":  {"pattern": ":[0-9]{1,5}$"},
-	"listen":        {"pattern": ":[0-9]{1,5}$"},
-	"log-format":    {"enum": []string{"text", "json"}},
-	"log-level":     {"enum": []string{"debug", "info", "warn", "error"}},
-	"max-bytes":     {"minimum": 1},
-	"max-endpoints": {"minimum": 1},
-	"max-services":  {"minimum": 1},
-	"xds-address":   {"pattern": "^$|:[0-9]{1,5}$"},
-	"xds-tls":       {"enum": []string{"", "none"}},
+	"advertise":      {"pattern": "^(" + reachPattern + ")?$", "title": reachTitle},
+	"cluster":        {"pattern": "^(" + labelPattern + ")?$"},
+	"cluster-domain": {"pattern": zonePattern, "maxLength": maxZone, "title": zoneTitle + "cluster.local"},
+	"dns-address":    {"pattern": "^(" + listenPattern + ")?$", "title": listenTitle},
+	"dns-rate-limit": {"minimum": 0},
+	"dns-ttl":        {"pattern": "^(0|" + secondPattern + "|[1-5]?[0-9]m([1-5]?[0-9]s)?|60m(0s)?|1h(0m)?(0s)?)$", "title": "whole seconds up to 1h, such as 5s or 1m30s, or 0"},
+	"dns-zone":       {"pattern": zonePattern, "maxLength": maxZone, "title": zoneTitle + "clusterset.local"},
+	"feature-gates":  {"items": map[string]any{"type": "string", "pattern": "^(" + gateNames() + ")=(true|false)$"}},
+	"http-address":   {"pattern": "^" + listenPattern + "$", "title": listenTitle},
+	"listen":         {"pattern": "^" + listenPattern + "$", "title": listenTitle},
+	"log-format":     {"enum": []string{"text", "json"}},
+	"log-level":      {"enum": []string{"debug", "info", "warn", "error"}},
+	"max-bytes":      {"minimum": 1},
+	"max-endpoints":  {"minimum": 1},
+	"max-services":   {"minimum": 1},
+	"peer":           {"items": map[string]any{"type": "string", "pattern": "^" + reachPattern + "$", "title": reachTitle}},
+	"xds-address":    {"pattern": "^(" + listenPattern + ")?$", "title": listenTitle},
+	"xds-tls":        {"enum": []string{"", "none"}},
 }
 
 // gateNames returns the gates that there are, as a pattern.
@@ -73,12 +99,13 @@ func gateNames() string {
 	return strings.Join(names, "|")
 }
 
-// types are the schemas of the flags' types. A duration of nothing may be the number.
+// types are the schemas of the flags' types. A duration of nothing may be the number; that another one is not is the template's
+// to say, whose words are better than a schema's.
 var types = map[string]map[string]any{
 	"bool":     {"type": "boolean"},
 	"int":      {"type": "integer"},
 	"string":   {"type": "string"},
-	"duration": {"type": []string{"string", "integer"}, "pattern": "^(0|([0-9]+([.][0-9]+)?(ns|us|µs|ms|s|m|h))+)$", "minimum": 0, "maximum": 0},
+	"duration": {"type": []string{"string", "integer"}, "pattern": "^(0|([0-9]+([.][0-9]+)?(ns|us|µs|ms|s|m|h))+)$", "minimum": 0, "title": "a time with its unit, such as 30s or 1m30s"},
 	"stringSlice": {
 		"type": "array", "items": map[string]any{"type": "string"},
 	},

@@ -129,15 +129,18 @@ func valueOf(t *testing.T, text, name string) (value, comment string) {
 func TestTheAgentIsToldEveryValue(t *testing.T) {
 	samples := map[string]any{
 		"cluster": "east", "listen": ":9443", "httpAddress": "0.0.0.0:9080", "dnsAddress": ":9053", "xdsAddress": ":9010", "xdsTls": "none",
-		"logLevel": "debug", "logFormat": "json", "advertise": "east.example:443",
+		"logLevel": "debug", "logFormat": "json", "advertise": "east.example:443", "dnsTtl": "1m30s", "dnsZone": "set.example",
 	}
 	want := map[string]string{}
 	for name, f := range flags() {
 		switch v := f.Value.(type) {
 		case pflag.SliceValue:
 			list := []any{"a", "b=c"}
-			if name == camel("feature-gates") {
+			switch name {
+			case "featureGates":
 				list = []any{"MCSHost=false", "MCSAutoExport=true"}
+			case "peer":
+				list = []any{"west.example:8443", "[2001:db8::1]:443"}
 			}
 			samples[name], want[f.Name] = list, fmt.Sprintf("[%s,%s]", list...)
 			continue

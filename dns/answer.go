@@ -1,6 +1,8 @@
 package dns
 
 import (
+	"net/netip"
+
 	"github.com/miekg/dns"
 
 	"github.com/hansa-mcs/hansa/federation"
@@ -19,22 +21,31 @@ const (
 	Complete
 )
 
-// Reply is what Answer has to say. The sections are new; their records may be kept and changed.
+// Reply is what Answer has to say. Its records are new; they may be kept and changed.
 type Reply struct {
-	Rcode             int // of the DNS, as dns.RcodeSuccess
-	Authoritative     bool
-	Answer, Ns, Extra []dns.RR
+	Rcode         int // of the DNS, as dns.RcodeSuccess
+	Authoritative bool
+	Answer, Extra []dns.RR
+	// Own is how many records of Answer are of this cluster's endpoints. They are the first; which of them comes before
+	// which other of them means nothing, and so with the rest.
+	Own int
+	// Denial says that the zone's SOA goes along, as the name or the type is not there.
+	Denial bool
+	// Of is the Service without whose replacement the reply stays what it is; nil if it depends on more.
+	Of *importer.Service
 }
 
 // Answer returns what is to be said to a question with a fully qualified name. It is a function of its
-// arguments and may be called from any goroutine.
+// arguments and may be called from any goroutine. The View must be that of the clusterset, see View.Clusterset.
 //
 // Names are compared without regard to case, and answers repeat the question's. Other zones, other
 // classes than IN and the types that are not of one record (ANY, AXFR, IXFR) are REFUSED. A name that
 // the View lacks is NXDOMAIN only when the knowledge is Complete, else SERVFAIL: resolvers remember a
 // denial. So is a ClusterSetIP service to which no address is allocated yet. Denials carry the SOA
 // (RFC 2308). Where a gate closes the names of the clusterset there are none, whatever is not known yet.
-func Answer(view *importer.View, known Knowledge, zone Zone, q dns.Question) Reply {
+//
+// The zone's name server has the address at which the question arrived.
+func Answer(view *importer.View, known Knowledge, zone Zone, q dns.Question, at netip.Addr) Reply {
 	before, inside := zone.within(q.Name)
 	if !inside || q.Qclass != dns.ClassINET || isMeta(q.Qtype) {
 		return Reply{Rcode: dns.RcodeRefused}
@@ -42,10 +53,10 @@ func Answer(view *importer.View, known Knowledge, zone Zone, q dns.Question) Rep
 	if known == Nothing {
 		return failure()
 	}
-	if view = view.Clusterset(); !view.Gates.Discovery || !view.Gates.Hosts {
+	if !view.Gates.Discovery || !view.Gates.Hosts {
 		known = Complete
 	}
-	c := &conversation{view: view, known: known, zone: zone, q: q}
+	c := &conversation{view: view, known: known, zone: zone, q: q, at: at}
 	switch n := parse(before); n.shape {
 	case apex:
 		return c.apex()
@@ -53,13 +64,23 @@ func Answer(view *importer.View, known Knowledge, zone Zone, q dns.Question) Rep
 		return c.only(version(q.Name))
 	case between:
 		return c.noData()
+	case nameServer:
+		return c.nameServer()
 	case namespaceName:
 		if !view.HasNamespace(n.service.Namespace) {
 			return c.absent()
 		}
 		return c.noData()
 	case serviceName, protocolName, portName, endpointName:
-		return c.service(n)
+		s := c.view.Service(n.service)
+		if s == nil {
+			return c.absent()
+		}
+		reply := c.service(s, n)
+		if reply.Rcode == dns.RcodeSuccess {
+			reply.Of = s
+		}
+		return reply
 	default:
 		return c.noName()
 	}
@@ -74,24 +95,34 @@ type conversation struct {
 	known Knowledge
 	zone  Zone
 	q     dns.Question
+	at    netip.Addr
 }
 
 func (c *conversation) apex() Reply {
 	switch c.q.Qtype {
 	case dns.TypeSOA:
-		return c.answer([]dns.RR{c.zone.soa(c.q.Name, c.view.Revision)}, nil)
+		return c.answer([]dns.RR{c.zone.soa(c.q.Name, c.view.Revision)})
 	case dns.TypeNS:
-		return c.answer([]dns.RR{c.zone.ns(c.q.Name)}, nil)
+		reply := c.answer([]dns.RR{c.zone.ns(c.q.Name)})
+		if c.at.IsValid() {
+			reply.Extra = []dns.RR{c.zone.address(c.zone.nameServer(), c.at)}
+		}
+		return reply
+	}
+	return c.noData()
+}
+
+// nameServer answers for the zone's name server. Who asks is already there.
+func (c *conversation) nameServer() Reply {
+	if c.at.IsValid() && c.wants(c.at) {
+		return c.answer([]dns.RR{c.zone.address(c.q.Name, c.at)})
 	}
 	return c.noData()
 }
 
 // service answers for the names of one service.
-func (c *conversation) service(n name) Reply {
-	s := c.view.Service(n.service)
+func (c *conversation) service(s *importer.Service, n name) Reply {
 	switch {
-	case s == nil:
-		return c.absent()
 	case n.shape == endpointName:
 		return c.endpoint(s, n)
 	case s.Type == federation.ClusterSetIP && len(s.IPs) == 0 && !s.Unsupported:
@@ -115,7 +146,7 @@ func (c *conversation) clusterSetIP(s *importer.Service) Reply {
 			records = append(records, c.zone.address(c.q.Name, ip))
 		}
 	}
-	return c.answer(records, nil)
+	return c.answer(records)
 }
 
 // only answers for a name that has one record.
@@ -123,24 +154,22 @@ func (c *conversation) only(record dns.RR) Reply {
 	if c.q.Qtype != record.Header().Rrtype {
 		return c.noData()
 	}
-	return c.answer([]dns.RR{record}, nil)
+	return c.answer([]dns.RR{record})
 }
 
 // answer returns the records of a name that exists; none is NODATA.
-func (c *conversation) answer(records, extra []dns.RR) Reply {
+func (c *conversation) answer(records []dns.RR) Reply {
 	if len(records) == 0 {
 		return c.noData()
 	}
-	return Reply{Authoritative: true, Answer: records, Extra: extra}
+	return Reply{Authoritative: true, Answer: records}
 }
 
-func (c *conversation) noData() Reply {
-	return Reply{Authoritative: true, Ns: []dns.RR{c.denial()}}
-}
+func (c *conversation) noData() Reply { return Reply{Authoritative: true, Denial: true} }
 
 // noName says that there never is such a name.
 func (c *conversation) noName() Reply {
-	return Reply{Rcode: dns.RcodeNameError, Authoritative: true, Ns: []dns.RR{c.denial()}}
+	return Reply{Rcode: dns.RcodeNameError, Authoritative: true, Denial: true}
 }
 
 // absent says that the View has no such name.
@@ -149,11 +178,6 @@ func (c *conversation) absent() Reply {
 		return failure()
 	}
 	return c.noName()
-}
-
-// denial returns the SOA, owned by the zone as the question spells it.
-func (c *conversation) denial() dns.RR {
-	return c.zone.soa(c.q.Name[len(c.q.Name)-len(c.zone.origin):], c.view.Revision)
 }
 
 func failure() Reply { return Reply{Rcode: dns.RcodeServerFailure} }

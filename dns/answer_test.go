@@ -4,11 +4,13 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/miekg/dns"
 
 	"github.com/hansa-mcs/hansa/federation"
 	"github.com/hansa-mcs/hansa/importer"
+	"github.com/hansa-mcs/hansa/integration/rule"
 )
 
 // shop is a namespace with one service of every kind.
@@ -27,6 +29,7 @@ func shop() world {
 		export("west/db", federation.Headless, ports(tcp("sql", 5432)),
 			subset(ports(tcp("sql", 5432)), "10.2.0.2 db-0", "fd00:2::5")),
 		export("east/bare", federation.Headless, nil, subset(nil, "10.1.0.9")),
+		export("east/tail", federation.Headless, nil, subset(nil, "fd00:3::")),
 		export("east/idle", federation.Headless, ports(tcp("http", 80)), subset(ports(tcp("http", 80)), "!10.1.0.8 idle-0")),
 	}
 	elsewhere := export("west/secret", federation.ClusterSetIP, ports(tcp("http", 80)))
@@ -50,7 +53,7 @@ var answers = []struct{ promise, question, want string }{
 	{"D3: nor is that of its ports", "_http._tcp.fresh.shop.svc SRV", "SERVFAIL"},
 	{"D3: names are compared without case, and answered as asked", "wEb.ShOp.SVC A", "wEb.ShOp.SVC 5 IN A 10.96.0.7"},
 	{"I1: a service whose namespace is not here has no name", "secret.elsewhere.svc A", "NXDOMAIN\n+ SOA"},
-	{"an unknown service has no name", "nothing.shop.svc A", "NXDOMAIN\n+ SOA"},
+	{"D3: an unknown service has no name", "nothing.shop.svc A", "NXDOMAIN\n+ SOA"},
 
 	{"D4: SRV of a named port", "_http._tcp.web.shop.svc SRV", `_http._tcp.web.shop.svc 5 IN SRV 0 100 80 web.shop.svc
 ; additional
@@ -102,6 +105,8 @@ db.shop.svc 5 IN AAAA fd00:2::5`},
 	{"D8: without host name it is the address with dashes", "10-1-0-5.east.db.shop.svc A", "10-1-0-5.east.db.shop.svc 5 IN A 10.1.0.5"},
 	{"D8: of IPv6 too", "fd00-2--5.west.db.shop.svc AAAA", "fd00-2--5.west.db.shop.svc 5 IN AAAA fd00:2::5"},
 	{"D8: but in one spelling only", "fd00-2-0-0-0-0-0-5.west.db.shop.svc AAAA", "NXDOMAIN\n+ SOA"},
+	{"D8: a label does not end in a dash", "fd00-3--0.east.tail.shop.svc AAAA", "fd00-3--0.east.tail.shop.svc 5 IN AAAA fd00:3::"},
+	{"D8: so that is another name", "fd00-3--.east.tail.shop.svc AAAA", "NXDOMAIN\n+ SOA"},
 	{"D8: not beside a host name", "10-1-0-2.east.db.shop.svc A", "NXDOMAIN\n+ SOA"},
 	{"D8: not when it is not ready", "db-2.east.db.shop.svc A", "NXDOMAIN\n+ SOA"},
 	{"D8: not in another cluster", "db-1.west.db.shop.svc A", "NXDOMAIN\n+ SOA"},
@@ -111,8 +116,8 @@ db.shop.svc 5 IN AAAA fd00:2::5`},
 	{"D11: the bare name has the same, the unnamed port has none", "db.shop.svc SRV", dbSRV("db.shop.svc")},
 	{"D2: the schema version", "dns-version TXT", `dns-version 28800 IN TXT "1.0.0"`},
 	{"D2: has no address", "dns-version A", "+ SOA"},
-	{"the apex has a SOA", "clusterset.local. SOA", denialSOALine},
-	{"the apex has a name server", "clusterset.local. NS", "clusterset.local. 5 IN NS ns.dns"},
+	{"D1: the apex of clusterset.local has a SOA", "clusterset.local. SOA", denialSOALine},
+	{"D1: and a name server", "clusterset.local. NS", "clusterset.local. 5 IN NS ns.dns\n; additional\nns.dns 5 IN A 192.0.2.53"},
 	{"the apex has no address", "clusterset.local. A", "+ SOA"},
 	{"svc only leads to namespaces", "svc A", "+ SOA"},
 	{"a namespace only leads to services", "shop.svc A", "+ SOA"},
@@ -120,13 +125,15 @@ db.shop.svc 5 IN AAAA fd00:2::5`},
 	{"a protocol only leads to ports", "_tcp.web.shop.svc SRV", "+ SOA"},
 	{"a protocol of no port has no name", "_sctp.web.shop.svc A", "NXDOMAIN\n+ SOA"},
 	{"a protocol of a headless service leads to ports", "_tcp.db.shop.svc A", "+ SOA"},
-	{"the name server's name is there", "ns.dns A", "+ SOA"},
+	{"the name server has the address that was asked", "ns.dns A", "ns.dns 5 IN A 192.0.2.53"},
+	{"and none of another family", "ns.dns AAAA", "+ SOA"},
+	{"dns only leads to it", "dns A", "+ SOA"},
 	{"nothing but svc is below the zone", "web.shop.pod A", "NXDOMAIN\n+ SOA"},
 	{"nothing is below an endpoint", "x.db-0.east.db.shop.svc A", "NXDOMAIN\n+ SOA"},
 	{"a dot inside a label separates nothing", `web\.shop.svc A`, "NXDOMAIN\n+ SOA"},
 
 	{"D13: cluster.local is not ours", "web.shop.svc.cluster.local. A", "REFUSED"},
-	{"nor is a zone that ends alike", "web.shop.svc.xclusterset.local. A", "REFUSED"},
+	{"D1: nor is a zone that ends alike", "web.shop.svc.xclusterset.local. A", "REFUSED"},
 	{"nor a label that does", `web\.clusterset.local. A`, "REFUSED"},
 	{"nor the parent", "local. NS", "REFUSED"},
 	{"nor the root", ". NS", "REFUSED"},
@@ -134,6 +141,21 @@ db.shop.svc 5 IN AAAA fd00:2::5`},
 	{"ANY is refused", "web.shop.svc ANY", "REFUSED"},
 	{"AXFR is refused", "clusterset.local. AXFR", "REFUSED"},
 	{"IXFR is refused", "clusterset.local. IXFR", "REFUSED"},
+}
+
+// checklist is which number of the checklist what is promised of a rule stands for, too.
+var checklist = map[string]string{"D1": "#54", "D2": "#54", "D5": "#54", "D3": "#47", "D4": "#48", "D6": "#51", "D7": "#49", "D8": "#50", "D9": "#49", "D10": "#52", "D11": "#53"}
+
+// covers says that t proves the rule that a promise begins with.
+func covers(t *testing.T, promise string) {
+	id, _, named := strings.Cut(promise, ":")
+	if !named || !strings.HasPrefix(id, "D") {
+		return
+	}
+	rule.Covers(t, id)
+	if number := checklist[id]; number != "" {
+		rule.Covers(t, number)
+	}
 }
 
 func dbSRV(owner string) string {
@@ -158,7 +180,8 @@ func TestAnswerFollowsTheSpecification(t *testing.T) {
 	view := shop().importer(t).View()
 	for _, test := range answers {
 		t.Run(test.promise, func(t *testing.T) {
-			reply := Answer(view, Complete, zone, question(test.question))
+			covers(t, test.promise)
+			reply := Answer(view, Complete, zone, question(test.question), here)
 			if got := render(reply); got != test.want {
 				t.Errorf("%s:\n%s\nwant:\n%s", test.question, got, test.want)
 			}
@@ -188,12 +211,34 @@ func TestAnswerDeniesNothingThatItDoesNotKnow(t *testing.T) {
 		{Partial, "east.db.shop.svc A", "NXDOMAIN\n+ SOA"},
 		{Partial, "web.shop.pod A", "NXDOMAIN\n+ SOA"},
 	} {
-		if got := render(Answer(view, test.known, zone, question(test.question))); got != test.want {
+		if got := render(Answer(view, test.known, zone, question(test.question), here)); got != test.want {
 			t.Errorf("knowledge %d, %s:\n%s\nwant:\n%s", test.known, test.question, got, test.want)
 		}
 	}
-	if got := render(Answer(importer.Empty(), Nothing, zone, question("web.shop.svc A"))); got != "SERVFAIL" {
+	if got := render(Answer(importer.Empty(), Nothing, zone, question("web.shop.svc A"), here)); got != "SERVFAIL" {
 		t.Errorf("before any View: %s, want SERVFAIL", got)
+	}
+}
+
+func TestAnswersLastAsLongAsTheZoneSays(t *testing.T) {
+	view := shop().importer(t).View()
+	for _, test := range []struct{ ttl, negative uint32 }{{0, 0}, {1, 1}, {5, 5}, {3600, 5}} {
+		z, err := ParseZone(DefaultZone, time.Duration(test.ttl)*time.Second)
+		if err != nil {
+			t.Fatal(err)
+		}
+		h := hosting(view, 0)
+		h.zone = &z
+		if reply := h.ask(t, asking("db.shop.svc A"), false); len(reply.Answer) == 0 || reply.Answer[0].Header().Ttl != test.ttl {
+			t.Errorf("TTL %d:\n%v", test.ttl, reply)
+		}
+		reply := h.ask(t, asking("nothing.shop.svc A"), false)
+		if len(reply.Ns) != 1 {
+			t.Fatalf("TTL %d:\n%v", test.ttl, reply)
+		}
+		if soa := reply.Ns[0].(*dns.SOA); soa.Minttl != test.negative || soa.Hdr.Ttl != test.negative {
+			t.Errorf("TTL %d: %v, want to be remembered for %d seconds", test.ttl, soa, test.negative)
+		}
 	}
 }
 
@@ -202,19 +247,31 @@ func TestAnswerRefusesOtherClasses(t *testing.T) {
 	for _, class := range []uint16{dns.ClassCHAOS, dns.ClassANY, 0} {
 		q := question("web.shop.svc A")
 		q.Qclass = class
-		if reply := Answer(view, Complete, zone, q); reply.Rcode != dns.RcodeRefused || len(reply.Answer) > 0 {
+		if reply := Answer(view, Complete, zone, q, here); reply.Rcode != dns.RcodeRefused || len(reply.Answer) > 0 {
 			t.Errorf("class %d: %s, want REFUSED", class, render(reply))
 		}
 	}
 }
 
+func TestAnswerRefusesTypesThatNoRecordHas(t *testing.T) {
+	view := shop().importer(t).View()
+	for qtype := uint16(128); qtype < 256; qtype++ {
+		q := question("web.shop.svc")
+		q.Qtype = qtype
+		if reply := Answer(view, Complete, zone, q, here); reply.Rcode != dns.RcodeRefused {
+			t.Errorf("type %d: %s, want REFUSED", qtype, render(reply))
+		}
+	}
+}
+
 func TestAnswerOfClusterIsNoNameForEveryType(t *testing.T) {
+	rule.Covers(t, "D6", "#51")
 	view := shop().importer(t).View()
 	for qtype := range uint16(260) {
 		for _, name := range []string{"east.web.shop.svc", "east.db.shop.svc"} {
 			q := question(name)
 			q.Qtype = qtype
-			reply := Answer(view, Complete, zone, q)
+			reply := Answer(view, Complete, zone, q, here)
 			if reply.Rcode != dns.RcodeNameError && reply.Rcode != dns.RcodeRefused || len(reply.Answer) > 0 {
 				t.Errorf("D6: type %d of %s: %s, want NXDOMAIN or REFUSED", qtype, name, render(reply))
 			}
@@ -223,12 +280,13 @@ func TestAnswerOfClusterIsNoNameForEveryType(t *testing.T) {
 }
 
 func TestAnswerLeavesOutNamesThatAreTooLong(t *testing.T) {
+	rule.Covers(t, "D12")
 	label := strings.Repeat("l", 63)
 	e := export(label+"/"+label, federation.Headless, ports(tcp("http", 80)),
 		subset(ports(tcp("http", 80)), "10.1.0.7 "+label, "10.1.0.8 "+label[:40], "10.1.0.9 "+label[:41]))
 	e.Name.Namespace = label
 	service := label + "." + label + ".svc"
-	reply := Answer(world{exports: []*federation.Export{e}}.importer(t).View(), Complete, zone, question(service+" SRV"))
+	reply := Answer(world{exports: []*federation.Export{e}}.importer(t).View(), Complete, zone, question(service+" SRV"), here)
 	target := label[:40] + "." + label + "." + service
 	want := service + " 5 IN SRV 0 100 80 " + target + "\n; additional\n" + target + " 5 IN A 10.1.0.8"
 	if got := render(reply); got != want {

@@ -1,10 +1,6 @@
 package dns
 
-import (
-	"testing"
-
-	"github.com/miekg/dns"
-)
+import "testing"
 
 func BenchmarkAnswer(b *testing.B) {
 	headless := many(100)
@@ -25,21 +21,38 @@ func BenchmarkAnswer(b *testing.B) {
 			view, q := bench.world.importer(b).View(), question(bench.question)
 			b.ReportAllocs()
 			for b.Loop() {
-				Answer(view, Complete, zone, q)
+				Answer(view, Complete, zone, q, here)
 			}
 		})
 	}
 }
 
 func BenchmarkRespond(b *testing.B) {
-	view := many(100).importer(b).View()
-	r := request("db.shop.svc A")
-	r.SetEdns0(maxUDPSize, false)
-	b.ReportAllocs()
-	for b.Loop() {
-		reply := respond(r, false, func(q dns.Question) Reply { return Answer(view, Complete, zone, q) })
-		if _, err := reply.Pack(); err != nil {
-			b.Fatal(err)
-		}
+	three := threeClusters(17)
+	for _, bench := range []struct {
+		name     string
+		world    world
+		question string
+	}{
+		{"ClusterSetIP", shop(), "web.shop.svc A"},
+		{"ClusterSetIPWithPort", shop(), "_http._tcp.web.shop.svc SRV"},
+		{"NoData", shop(), "four.shop.svc AAAA"},
+		{"NoName", shop(), "nothing.shop.svc A"},
+		{"Headless51", three, "db.shop.svc A"},
+		{"Endpoint", three, "pet-9.west.db.shop.svc A"},
+	} {
+		b.Run(bench.name, func(b *testing.B) {
+			h := hosting(bench.world.importer(b).View(), 1<<20)
+			r := asking(bench.question)
+			r.SetEdns0(maxUDPSize, false)
+			wire, err := r.Pack()
+			if err != nil {
+				b.Fatal(err)
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				h.respond(wire, state{h.view, h.known}, origin{})
+			}
+		})
 	}
 }

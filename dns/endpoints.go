@@ -5,6 +5,7 @@ import (
 	"iter"
 	"net/netip"
 	"slices"
+	"strings"
 
 	"github.com/miekg/dns"
 
@@ -12,14 +13,14 @@ import (
 	"github.com/hansa-mcs/hansa/importer"
 )
 
-// maxEndpoints bounds the records of one answer: so many AAAA records, of 28 bytes, fit into the 64 KiB
-// of a TCP message. The specification allows a subset of a headless service's endpoints (D7).
-const maxEndpoints = 2000
+// maxEndpoints bounds the hosts that one name is answered with, and its records. No message has room for so many: of what
+// does not fit, each reply has another part (D7).
+const maxEndpoints = 20000
 
-// headless answers for the name of a headless service: the ready endpoints of all clusters (D7), without those of
-// clusters that are not heard while others have some.
+// headless answers for the name of a headless service: the ready endpoints of all clusters (D7), this cluster's first,
+// without those of clusters that are not heard while others have some.
 func (c *conversation) headless(s *importer.Service) Reply {
-	return c.addresses(ready(s))
+	return c.addresses(c.ready(s))
 }
 
 // endpoint answers for the name of an endpoint: all its ready addresses (D8), though its cluster be demoted, as the name
@@ -34,29 +35,64 @@ func (c *conversation) endpoint(s *importer.Service, n name) Reply {
 	if !exports || s.Fate(i) == federation.Withdrawn {
 		return c.absent()
 	}
-	return c.addresses(called(readyOf(s.Exports[i]), n.hostname))
+	return c.addresses(called(s.Exports[i], n.hostname))
 }
 
-// addresses answers with the addresses of endpoints, each once, by one rule for A and AAAA (D9): all, or
-// the first maxEndpoints of the family. Of no endpoint there is no name (D10).
-func (c *conversation) addresses(endpoints iter.Seq[*federation.Endpoint]) Reply {
+// host tells endpoints apart by their names: what has one name in one cluster is one host, with an address of each family
+// perhaps.
+type host struct {
+	cluster  federation.ClusterID
+	hostname string
+	address  netip.Addr // of one without a host name
+}
+
+func hostOf(cluster federation.ClusterID, e *federation.Endpoint) host {
+	if e.Hostname != "" {
+		return host{cluster: cluster, hostname: e.Hostname}
+	}
+	return host{cluster: cluster, address: e.Address}
+}
+
+// addresses answers with the addresses of endpoints, each once: of all hosts, or of the first maxEndpoints, whichever the
+// family, so that A and AAAA are of the same (D9). Of no endpoint there is no name (D10).
+func (c *conversation) addresses(endpoints iter.Seq2[federation.ClusterID, *federation.Endpoint]) Reply {
 	var records []dns.RR
-	seen := map[netip.Addr]bool{}
-	exist := false
-	for e := range endpoints {
-		exist = true
-		if c.wants(e.Address) && !seen[e.Address] {
+	all, own := 0, 0
+	chosen, seen := map[host]bool{}, map[netip.Addr]bool{}
+	huge := exceeds(endpoints, maxEndpoints)
+	for cluster, e := range endpoints {
+		all++
+		if huge {
+			h := hostOf(cluster, e)
+			if len(chosen) == maxEndpoints && !chosen[h] {
+				continue
+			}
+			chosen[h] = true
+		}
+		if c.wants(e.Address) && !seen[e.Address] && len(records) < maxEndpoints {
 			seen[e.Address] = true
 			records = append(records, c.zone.address(c.q.Name, e.Address))
-		}
-		if len(records) == maxEndpoints {
-			break
+			if cluster == c.zone.self {
+				own++
+			}
 		}
 	}
-	if !exist {
+	if all == 0 {
 		return c.absent()
 	}
-	return c.answer(records, nil)
+	reply := c.answer(records)
+	reply.Own = own
+	return reply
+}
+
+// exceeds reports whether there are more than n.
+func exceeds[K, V any](seq iter.Seq2[K, V], n int) bool {
+	for range seq {
+		if n--; n < 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // wants reports whether the question is for addresses of a's family.
@@ -64,17 +100,19 @@ func (c *conversation) wants(a netip.Addr) bool {
 	return c.q.Qtype == dns.TypeA && a.Is4() || c.q.Qtype == dns.TypeAAAA && a.Is6()
 }
 
-// ready yields the ready endpoints of a service, cluster by cluster, whether or not they serve a port. What is
-// demoted is none of them: others have ready ones, see importer.Service.
-func ready(s *importer.Service) iter.Seq[*federation.Endpoint] {
-	return func(yield func(*federation.Endpoint) bool) {
-		for i, x := range s.Exports {
-			if s.Fate(i) != federation.Served {
-				continue
-			}
-			for e := range readyOf(x) {
-				if !yield(e) {
-					return
+// ready yields the ready endpoints of a service, cluster by cluster, our own first, whether or not they serve a port. What
+// is demoted is none of them: others have ready ones, see importer.Service.
+func (c *conversation) ready(s *importer.Service) iter.Seq2[federation.ClusterID, *federation.Endpoint] {
+	return func(yield func(federation.ClusterID, *federation.Endpoint) bool) {
+		for _, own := range []bool{true, false} {
+			for i, x := range s.Exports {
+				if s.Fate(i) != federation.Served || (x.Cluster == c.zone.self) != own {
+					continue
+				}
+				for e := range readyOf(x) {
+					if !yield(x.Cluster, e) {
+						return
+					}
 				}
 			}
 		}
@@ -95,12 +133,13 @@ func readyOf(x *federation.Export) iter.Seq[*federation.Endpoint] {
 	}
 }
 
-// called yields those of the endpoints that have that label.
-func called(endpoints iter.Seq[*federation.Endpoint], label string) iter.Seq[*federation.Endpoint] {
-	return func(yield func(*federation.Endpoint) bool) {
-		var text [64]byte
-		for e := range endpoints {
-			if string(appendLabel(text[:0], e)) == label && !yield(e) {
+// called yields those of the ready endpoints of one cluster that have that label.
+func called(x *federation.Export, label string) iter.Seq2[federation.ClusterID, *federation.Endpoint] {
+	address := labelled(label)
+	return func(yield func(federation.ClusterID, *federation.Endpoint) bool) {
+		for e := range readyOf(x) {
+			named := e.Hostname != "" && e.Hostname == label || e.Hostname == "" && e.Address == address
+			if named && !yield(x.Cluster, e) {
 				return
 			}
 		}
@@ -113,19 +152,35 @@ func appendLabel(b []byte, e *federation.Endpoint) []byte {
 	if e.Hostname != "" {
 		return append(b, e.Hostname...)
 	}
+	return appendDashed(b, e.Address)
+}
+
+// appendDashed appends an address with dashes. No label ends in one, so a 0 follows the last of such as fd00::.
+func appendDashed(b []byte, address netip.Addr) []byte {
 	start := len(b)
-	b = e.Address.AppendTo(b)
+	b = address.AppendTo(b)
 	for i := start; i < len(b); i++ {
 		if b[i] == '.' || b[i] == ':' {
 			b[i] = '-'
 		}
 	}
+	if b[len(b)-1] == '-' {
+		b = append(b, '0')
+	}
 	return b
 }
 
-func exists[T any](seq iter.Seq[T]) bool {
-	for range seq {
-		return true
+// labelled returns the address whose label that is, the zero one if none.
+func labelled(label string) netip.Addr {
+	for _, separator := range []string{".", ":"} {
+		address, err := netip.ParseAddr(strings.ReplaceAll(label, "-", separator))
+		if err != nil {
+			continue
+		}
+		var b [64]byte
+		if string(appendDashed(b[:0], address)) == label { // there is one spelling of it
+			return address
+		}
 	}
-	return false
+	return netip.Addr{}
 }

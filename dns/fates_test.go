@@ -84,7 +84,7 @@ func TestAnswerLeavesSilentClustersToTheEnd(t *testing.T) {
 	view := quietShop().importer(t).View()
 	for _, test := range ofQuiet {
 		t.Run(test.promise, func(t *testing.T) {
-			if got := render(Answer(view, Complete, zone, question(test.question))); got != test.want {
+			if got := render(Answer(view, Complete, zone, question(test.question), here)); got != test.want {
 				t.Errorf("%s:\n%s\nwant:\n%s", test.question, got, test.want)
 			}
 		})
@@ -95,7 +95,7 @@ func TestAnswerLeavesSilentClustersToTheEnd(t *testing.T) {
 func TestAnswerDoesNotDenyWhatIsWithdrawnBeforeAllAreHeard(t *testing.T) {
 	view := quietShop().importer(t).View()
 	for _, name := range []string{"late.shop.svc A", "db-0.west.gone.shop.svc A", "_sql._tcp.late.shop.svc SRV"} {
-		if got := render(Answer(view, Partial, zone, question(name))); got != "SERVFAIL" {
+		if got := render(Answer(view, Partial, zone, question(name), here)); got != "SERVFAIL" {
 			t.Errorf("%s: %s, want SERVFAIL", name, got)
 		}
 	}

@@ -3,6 +3,7 @@ package dns
 import (
 	"context"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -144,8 +145,12 @@ var zone = func() Zone {
 	if err != nil {
 		panic(err)
 	}
+	z.self = "east"
 	return z
 }()
+
+// here is where the tests' questions arrive.
+var here = netip.MustParseAddr("192.0.2.53")
 
 // question reads "name TYPE", where a name without final dot is relative to the zone.
 func question(text string) dns.Question {
@@ -155,6 +160,9 @@ func question(text string) dns.Question {
 	}
 	return dns.Question{Name: name, Qtype: dns.StringToType[typ], Qclass: dns.ClassINET}
 }
+
+// plain returns the line of a record, with one space between its fields.
+func plain(rr dns.RR) string { return strings.Join(strings.Fields(rr.String()), " ") }
 
 // render writes a reply as the zone lines that a person would, the zone itself left out of names. The
 // SOA that each denial carries is short.
@@ -168,18 +176,27 @@ func render(r Reply) string {
 			lines = append(lines, title)
 		}
 		for _, rr := range records {
-			line := strings.Join(strings.Fields(rr.String()), " ")
+			line := plain(rr)
 			lines = append(lines, strings.ReplaceAll(line, "."+zone.origin, ""))
 		}
 	}
 	section("", r.Answer)
-	if len(r.Ns) == 1 && strings.Join(strings.Fields(r.Ns[0].String()), " ") == denialSOA {
+	if r.Denial {
 		lines = append(lines, "+ SOA")
-	} else {
-		section("; authority", r.Ns)
 	}
 	section("; additional", r.Extra)
 	return strings.Join(lines, "\n")
 }
 
 const denialSOA = "clusterset.local. 5 IN SOA ns.dns.clusterset.local. hostmaster.clusterset.local. 1 7200 1800 86400 5"
+
+// sorted sorts the lines of a rendered reply, section by section, for those that turn.
+func sorted(text string) string {
+	sections := strings.Split(text, "; additional\n")
+	for i, s := range sections {
+		lines := strings.Split(strings.TrimSuffix(s, "\n"), "\n")
+		slices.Sort(lines)
+		sections[i] = strings.Join(lines, "\n")
+	}
+	return strings.Join(sections, "\n; additional\n")
+}

@@ -14,6 +14,7 @@ const (
 	apex                       // the zone itself
 	schema                     // says which version of the specification is served
 	between                    // only leads to other names
+	nameServer                 // the zone's name server
 	namespaceName              // a namespace
 	serviceName                // a service
 	protocolName               // leads to the ports of a service with that protocol
@@ -39,7 +40,8 @@ const maxLabels = 5
 //
 //	(nothing)                                          apex
 //	dns-version                                        schema
-//	dns, ns.dns, svc                                   between
+//	dns, svc                                           between
+//	ns.dns                                             nameServer
 //	<namespace>.svc                                    namespaceName
 //	<service>.<namespace>.svc                          serviceName
 //	_<protocol>.<service>.<namespace>.svc              protocolName
@@ -59,8 +61,10 @@ func parse(before string) name {
 		return name{}
 	case n == 1 && labels[0] == "dns-version":
 		return name{shape: schema}
-	case n == 1 && (labels[0] == "dns" || labels[0] == "svc"), n == 2 && labels[0] == "dns" && labels[1] == "ns":
+	case n == 1 && (labels[0] == "dns" || labels[0] == "svc"):
 		return name{shape: between}
+	case n == 2 && labels[0] == "dns" && labels[1] == "ns":
+		return name{shape: nameServer}
 	case labels[0] != "svc":
 		return name{}
 	}

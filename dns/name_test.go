@@ -19,7 +19,7 @@ func TestParseZoneNamesWhatIsWrong(t *testing.T) {
 		{"clusterset..local", "DNS zone", DefaultTTL},
 		{`clusterset\.local`, "DNS zone", DefaultTTL},
 		{strings.Repeat("z", maxZone+1), "DNS zone", DefaultTTL},
-		{DefaultZone, "DNS TTL", 0},
+		{DefaultZone, "DNS TTL", -time.Second},
 		{DefaultZone, "DNS TTL", 1500 * time.Millisecond},
 		{DefaultZone, "DNS TTL", maxTTL + time.Second},
 	} {

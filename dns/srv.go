@@ -15,6 +15,7 @@ type location struct {
 	target  string
 	port    uint16
 	address netip.Addr
+	own     bool // it is an endpoint of this cluster
 }
 
 // port answers for the name of a port (D4, D11), and for that of a protocol, which only leads to ports.
@@ -25,30 +26,35 @@ func (c *conversation) port(s *importer.Service, n name) Reply {
 	if n.shape == protocolName || c.q.Qtype != dns.TypeSRV {
 		return c.noData()
 	}
-	return c.answer(c.srv(c.locations(s, n)))
+	return c.srv(c.locations(s, n))
 }
 
 // bareSRV answers a SRV question for a service itself with the records of all its ports, as the
 // conformance suite wants it.
 func (c *conversation) bareSRV(s *importer.Service, n name) Reply {
-	if s.Type == federation.Headless && !exists(ready(s)) {
+	if s.Type == federation.Headless && !exceeds(c.ready(s), 0) {
 		return c.absent()
 	}
-	return c.answer(c.srv(c.locations(s, n)))
+	return c.srv(c.locations(s, n))
 }
 
-// srv returns a SRV record for each target and port, and each target's addresses. Each is there once,
+// maxExtra is how many additional records there are at most: with more than so many there is no message that has room for
+// them beside the answers.
+const maxExtra = 1000
+
+// srv answers with a SRV record for each target and port, and each target's addresses. Each is there once,
 // though TCP and UDP may have the same number and an endpoint several addresses.
-func (c *conversation) srv(locations iter.Seq[location]) (records, extra []dns.RR) {
+func (c *conversation) srv(locations iter.Seq[location]) Reply {
 	type place struct {
 		target string
 		port   uint16
 	}
-	type host struct {
+	type address struct {
 		target  string
 		address netip.Addr
 	}
-	places, hosts := map[place]bool{}, map[host]bool{}
+	var records, extra []dns.RR
+	places, addresses, own := map[place]bool{}, map[address]bool{}, 0
 	for l := range locations {
 		if p := (place{l.target, l.port}); !places[p] {
 			if len(records) == maxEndpoints {
@@ -56,39 +62,43 @@ func (c *conversation) srv(locations iter.Seq[location]) (records, extra []dns.R
 			}
 			places[p] = true
 			records = append(records, c.zone.srv(c.q.Name, l.target, l.port))
+			if l.own {
+				own++
+			}
 		}
-		if h := (host{l.target, l.address}); !hosts[h] && len(extra) < maxEndpoints {
-			hosts[h] = true
+		if a := (address{l.target, l.address}); len(addresses) <= maxExtra && !addresses[a] {
+			addresses[a] = true
 			extra = append(extra, c.zone.address(l.target, l.address))
 		}
 	}
-	return records, extra
+	reply := c.answer(records)
+	if reply.Own = own; len(extra) <= maxExtra {
+		reply.Extra = extra
+	}
+	return reply
 }
 
-// locations yields where the ports that n means are served.
+// locations yields where the ports that n means are served, in this cluster first.
 func (c *conversation) locations(s *importer.Service, n name) iter.Seq[location] {
 	name := c.zone.service(s.Name)
 	return func(yield func(location) bool) {
-		for p := range namedPorts(s, n) {
-			from := portLocations(s, p, name)
-			if s.Type == federation.Headless {
-				from = endpointLocations(s, p, name)
-			}
-			for l := range from {
-				if !yield(l) {
-					return
+		if s.Type == federation.ClusterSetIP {
+			for p := range namedPorts(s, n) {
+				for _, ip := range s.IPs { // the service itself, at its own number (D4)
+					if !yield(location{target: name, port: p.Number, address: ip}) {
+						return
+					}
 				}
 			}
+			return
 		}
-	}
-}
-
-// portLocations yields where a service of that name serves a port: itself, at the Service's number (D4).
-func portLocations(s *importer.Service, p importer.Port, name string) iter.Seq[location] {
-	return func(yield func(location) bool) {
-		for _, ip := range s.IPs {
-			if !yield(location{target: name, port: p.Number, address: ip}) {
-				return
+		for _, own := range []bool{true, false} {
+			for p := range namedPorts(s, n) {
+				for l := range c.endpointLocations(s, p, name) {
+					if l.own == own && !yield(l) {
+						return
+					}
+				}
 			}
 		}
 	}
@@ -97,14 +107,15 @@ func portLocations(s *importer.Service, p importer.Port, name string) iter.Seq[l
 // endpointLocations yields where the ready endpoints of a headless service of that name serve a port
 // (D11), each at its own number: a client that resolved an endpoint connects to it, as CoreDNS has it
 // too. An endpoint whose name would be too long has none (D12).
-func endpointLocations(s *importer.Service, p importer.Port, name string) iter.Seq[location] {
+func (c *conversation) endpointLocations(s *importer.Service, p importer.Port, name string) iter.Seq[location] {
 	return func(yield func(location) bool) {
 		for b := range s.Backends(p) {
 			if b.Demoted || !b.Endpoint.Conditions.Has(federation.Ready) {
 				continue
 			}
 			target := string(appendLabel(nil, b.Endpoint)) + "." + string(b.Cluster) + "." + name
-			if len(target) <= maxName && !yield(location{target: target, port: b.Port, address: b.Endpoint.Address}) {
+			l := location{target: target, port: b.Port, address: b.Endpoint.Address, own: b.Cluster == c.zone.self}
+			if len(target) <= maxName && !yield(l) {
 				return
 			}
 		}
@@ -129,3 +140,10 @@ func namedPorts(s *importer.Service, n name) iter.Seq[importer.Port] {
 }
 
 var protocolLabels = map[federation.Protocol]string{federation.TCP: "tcp", federation.UDP: "udp", federation.SCTP: "sctp"}
+
+func exists[T any](seq iter.Seq[T]) bool {
+	for range seq {
+		return true
+	}
+	return false
+}

@@ -1,6 +1,7 @@
 package dns
 
 import (
+	"encoding/binary"
 	"fmt"
 	"net/netip"
 	"strings"
@@ -20,17 +21,20 @@ const (
 const (
 	schemaVersion    = "1.0.0" // of the specification (D2)
 	schemaVersionTTL = 28800   // seconds, given by the specification (D2)
-	negativeTTL      = 5       // seconds that a resolver may remember that there is nothing
+	maxNegativeTTL   = 5       // seconds that a resolver may remember that there is nothing
 	maxName          = 254     // characters of a name with its final dot (D12)
 	maxZone          = 63      // leaves room for the labels of a service and a port (D12)
 	maxTTL           = time.Hour
 )
 
-// Zone is what Answer knows beside the View: where the zone hangs, and how long its records last. Get
-// one from ParseZone.
+// Zone is what Answer knows beside the View: where the zone hangs, how long its records last, and in which cluster it is
+// served. Get one from ParseZone.
 type Zone struct {
-	origin string // lower case, with the final dot
-	ttl    uint32 // seconds
+	origin string               // lower case, with the final dot
+	ttl    uint32               // seconds
+	self   federation.ClusterID // whose endpoints come first; "" for no cluster's
+	denial []byte               // the SOA behind its owner, in wire format
+	wire   int                  // bytes of the origin in wire format
 }
 
 // ParseZone returns the zone of that name, with or without a final dot, in either case; its answers may
@@ -45,10 +49,29 @@ func ParseZone(name string, ttl time.Duration) (Zone, error) {
 			return Zone{}, fmt.Errorf("DNS zone %q: want letters, digits and '-' between dots, as in %s", name, DefaultZone)
 		}
 	}
-	if ttl < time.Second || ttl > maxTTL || ttl%time.Second != 0 {
-		return Zone{}, fmt.Errorf("DNS TTL %s: want whole seconds from 1s to %s", ttl, maxTTL)
+	if err := CheckTTL(ttl); err != nil {
+		return Zone{}, fmt.Errorf("DNS TTL %s: %w", ttl, err)
 	}
-	return Zone{origin: origin + ".", ttl: uint32(ttl / time.Second)}, nil
+	z := Zone{origin: origin + ".", ttl: uint32(ttl / time.Second), wire: len(origin) + 2}
+	var s section
+	if err := s.add(z.soa(z.origin, 0), z.origin); err != nil {
+		return Zone{}, fmt.Errorf("DNS zone %q: %w", name, err)
+	}
+	z.denial = s.wire[2:]
+	return z, nil
+}
+
+// CheckTTL returns what is wanted of a TTL that a zone cannot have.
+func CheckTTL(ttl time.Duration) error {
+	if ttl < 0 || ttl > maxTTL || ttl%time.Second != 0 {
+		return fmt.Errorf("want whole seconds from 0s to %s", maxTTL)
+	}
+	return nil
+}
+
+// Overlaps reports whether one of the zones is the other, or in it: whoever answers for the one takes names of the other.
+func (z Zone) Overlaps(o Zone) bool {
+	return dns.IsSubDomain(z.origin, o.origin) || dns.IsSubDomain(o.origin, z.origin)
 }
 
 // String returns the zone's name, with the final dot.
@@ -78,16 +101,31 @@ func (z Zone) service(name federation.ServiceName) string {
 // transfers the zone.
 func (z Zone) soa(owner string, serial uint64) dns.RR {
 	return &dns.SOA{
-		Hdr:     header(owner, dns.TypeSOA, negativeTTL),
+		Hdr:     header(owner, dns.TypeSOA, z.negativeTTL()),
 		Ns:      z.nameServer(),
 		Mbox:    "hostmaster." + z.origin,
 		Serial:  uint32(serial),
 		Refresh: 7200,
 		Retry:   1800,
 		Expire:  86400,
-		Minttl:  negativeTTL,
+		Minttl:  z.negativeTTL(),
 	}
 }
+
+// serialAt is where the serial begins in an SOA, from its end.
+const serialAt = 20
+
+// writeDenial appends the SOA of that serial, which goes with what is not there (RFC 2308). Its owner is the end of the
+// question's name, so that it has the spelling of that.
+func (z *Zone) writeDenial(b []byte, r *request, serial uint32) []byte {
+	owner := headerSize + len(r.name) - z.wire
+	b = append(b, pointerMask|byte(owner>>8), byte(owner))
+	b = append(b, z.denial...)
+	binary.BigEndian.PutUint32(b[len(b)-serialAt:], serial)
+	return b
+}
+
+func (z Zone) negativeTTL() uint32 { return min(z.ttl, maxNegativeTTL) }
 
 func (z Zone) ns(owner string) dns.RR {
 	return &dns.NS{Hdr: header(owner, dns.TypeNS, z.ttl), Ns: z.nameServer()}

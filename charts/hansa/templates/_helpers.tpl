@@ -49,6 +49,7 @@ The values that are no flag of the agent. Every other one is, under the same nam
 - priorityClassName
 - replicas
 - resources
+- shutdownDelaySeconds
 - terminationGracePeriodSeconds
 - tolerations
 - userRoles
@@ -96,11 +97,25 @@ What a schema cannot say. Each mistake ends the rendering with one line that say
 */}}
 {{- define "hansa.check" -}}
 {{- $_ := required "cluster: want the ID of this cluster, unique in the clusterset, such as --set cluster=east" .Values.cluster -}}
+{{- range $name := list "addressRest" "demoteAfter" "dnsTtl" "withdrawAfter" }}
+{{- $time := get $.Values $name }}
+{{- if not (or (kindIs "string" $time) (eq (int64 $time) 0)) }}
+{{- fail (printf "%s %d: want a time with its unit, such as %ds" $name (int64 $time) (int64 $time)) }}
+{{- end }}
+{{- end }}
+{{- $zone := .Values.dnsZone }}
+{{- $domain := .Values.clusterDomain }}
+{{- if and $zone $domain (or (hasSuffix (print "." $domain) (print "." $zone)) (hasSuffix (print "." $zone) (print "." $domain))) }}
+{{- fail (printf "dnsZone %q: want a name that is neither that of clusterDomain, %q, nor above or below it" $zone $domain) }}
+{{- end }}
 {{- if regexMatch "^(localhost|127\\..*|\\[::1\\]):" .Values.httpAddress }}
 {{- fail (printf "httpAddress %q: want an address that the kubelet reaches, such as \":8080\"" .Values.httpAddress) }}
 {{- end }}
 {{- if and .Values.xdsAddress (ne .Values.xdsTls "none") }}
 {{- fail (printf "xdsTls %q: want \"none\", which says that xDS is served in the clear, as xdsAddress is %q" .Values.xdsTls .Values.xdsAddress) }}
+{{- end }}
+{{- if ge (int .Values.shutdownDelaySeconds) (int .Values.terminationGracePeriodSeconds) }}
+{{- fail (printf "shutdownDelaySeconds %d: want less than the %d of terminationGracePeriodSeconds" (int .Values.shutdownDelaySeconds) (int .Values.terminationGracePeriodSeconds)) }}
 {{- end }}
 {{- if and .Values.xdsTls (not .Values.xdsAddress) }}
 {{- fail "xdsTls: want xdsAddress too, without which there is no xDS" }}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
-	"google.golang.org/grpc/credentials/insecure"
 	eventsv1client "k8s.io/client-go/kubernetes/typed/events/v1"
 	"k8s.io/client-go/rest"
 	"log/slog"
@@ -70,6 +69,7 @@ type member struct {
 	secrets  *secrets.Secrets
 	enroll   *enroll.Server
 	dns      *dns.Server // nil without --dns-address
+	asked    *dnsNumbers // likewise
 	xds      *xds.Server // nil without --xds-address
 	http     *httpServer
 	reports  *reportServer
@@ -165,23 +165,11 @@ func newMember(ctx context.Context, options Options, log *slog.Logger) (m *membe
 	if err := m.newEnroll(); err != nil {
 		return nil, err
 	}
-	if options.DNSAddress != "" {
-		m.dns, err = dns.New(dns.Config{
-			Address: options.DNSAddress, Zone: options.DNSZone,
-			View: m.importer.View, Ready: m.importer.Ready(), Settled: m.settled, Log: log,
-		})
-		if err != nil {
-			return nil, blameAddress("dns-address", options.DNSAddress, err)
-		}
+	if err := m.newDNS(); err != nil {
+		return nil, err
 	}
-	if options.XDSAddress != "" {
-		m.xds, err = xds.New(xds.Config{
-			Address: options.XDSAddress, Cluster: m.store.Self(), Domain: options.DNSZone, ClusterDomain: options.ClusterDomain, Stays: options.locals().Stays,
-			View: m.importer.View, Ready: m.importer.Ready(), Credentials: insecure.NewCredentials(), Log: log,
-		})
-		if err != nil {
-			return nil, blameAddress("xds-address", options.XDSAddress, err)
-		}
+	if err := m.newXDS(); err != nil {
+		return nil, err
 	}
 	if m.http, err = newHTTPServer(options.HTTPAddress, m.metrics(), m.ready, report.Handler(m.scenery, report.Local)); err != nil {
 		return nil, blameAddress("http-address", options.HTTPAddress, err)

@@ -16,6 +16,9 @@ import (
 func (m *member) metrics() prometheus.Gatherer {
 	own := prometheus.NewRegistry()
 	own.MustRegister(&collector{func() *reading { return m.read(time.Now()) }}, newLatency(m.importer), m.changeSeconds, collectors.NewBuildInfoCollector())
+	if m.asked != nil {
+		own.MustRegister(m.asked.collectors()...)
+	}
 	return prometheus.Gatherers{own, metrics.Registry}
 }
 

@@ -29,7 +29,7 @@ func TestTheReferenceListsEveryMetric(t *testing.T) {
 const metricsIntroduction = `# Metrics
 
 Every agent shows its metrics at '/metrics' of '--http-address', in the text format of Prometheus. All but the
-histograms are read where they are kept when somebody asks.
+histograms, and what is counted of DNS, are read where they are kept when somebody asks.
 
 * They are of one agent. Scrape all agents of a cluster: one leads, and has streams to the other clusters; the others,
   its standbys, hear of them by the leader. What an agent cannot know it does not show: a series that is not there is no

@@ -29,6 +29,16 @@ func counter(name, help, watch string, labels ...string) *metric {
 	return &metric{name, aCounter, labels, help, watch, prometheus.NewDesc(name, help, labels, nil)}
 }
 
+// observed returns a metric that is kept here and told of all that happens.
+func observed(kind, name, help, watch string, labels ...string) *metric {
+	return &metric{name, kind, labels, help, watch, nil}
+}
+
+// counts returns the options of a counter that is observed.
+func (m *metric) counts() prometheus.CounterOpts {
+	return prometheus.CounterOpts{Name: m.name, Help: m.help}
+}
+
 // send sends one value.
 func (m *metric) send(ch chan<- prometheus.Metric, value float64, labels ...string) {
 	kind := prometheus.GaugeValue
@@ -161,6 +171,28 @@ var (
 	xdsRefusals = counter("hansa_xds_refusals_total", "Responses that an xDS client refused (NACK); only with --xds-address.", "any increase: the log says what it does not take")
 )
 
+// What is asked by DNS. Each is there only with --dns-address.
+var (
+	dnsRequests = observed(aCounter, "hansa_dns_requests_total",
+		"Replies by DNS; only with --dns-address, as all of DNS. type is that of the question, other for those that are rare; rcode is that of the reply; transport is udp or tcp.",
+		"`sum(rate(hansa_dns_requests_total{rcode=\"SERVFAIL\"}[5m])) > 0` when this agent has run for longer than --withdraw-after: a service has had no address for a while, see hansa_services_blocked. Much of REFUSED, beyond hansa_dns_limited_total: names outside of --dns-zone are asked here, so a resolver forwards what it should not; some of type NS are how CoreDNS looks whether the agent is there",
+		"type", "rcode", "transport")
+	dnsSeconds = observed(aHistogram, "hansa_dns_request_seconds",
+		"Time from when a question was read until its reply was written.",
+		"`histogram_quantile(0.99, rate(hansa_dns_request_seconds_bucket[5m])) > 0.005`: the agent lacks CPU")
+	dnsReplyBytes = observed(aHistogram, "hansa_dns_reply_bytes",
+		"Sizes of replies, at most 1232 over udp.", "", "transport")
+	dnsTruncated = observed(aCounter, "hansa_dns_truncated_total",
+		"Replies over UDP that had no room for all records, so that the client has to come again by TCP.",
+		"above a tenth of all requests: clients say that they take little, or headless services are large. Each such question is asked twice")
+	dnsLimited = observed(aCounter, "hansa_dns_limited_total",
+		"Questions that were refused because the client asks more than --dns-rate-limit.",
+		"any increase: a client runs wild, or the limit is too low for one that asks for many, as CoreDNS does")
+	dnsDropped = observed(aCounter, "hansa_dns_dropped_total",
+		"Messages that have no reply: reason is malformed for what is no DNS, response for what is a reply itself, unsent for what has one that could not be sent, and crowded for a connection of a client that has 64 already.",
+		"a steady rate of malformed or response: something else than DNS is sent to the port, or somebody sends under a false address. Of unsent: the log says why at debug level. Of crowded: a client keeps its connections open", "reason")
+)
+
 // sections are all metrics, as a person looks for them.
 var sections = []struct {
 	title   string
@@ -171,5 +203,6 @@ var sections = []struct {
 	{"The clusters", []*metric{alive, fates, unsteady, held, heard, streamUp, restored, exports, endpoints, behind, unacked}},
 	{"The streams", []*metric{receivedBytes, receivedFrames, sentBytes, sentFrames, receivedRecords, receivedPatches, receivedWithdrawals, streamsBegun, refusedRecords, changeSeconds}},
 	{"The port and gossip", []*metric{accepted, refused, passed, passing, leaderless, joinRequests, members, dropped}},
+	{"DNS", []*metric{dnsRequests, dnsSeconds, dnsReplyBytes, dnsTruncated, dnsLimited, dnsDropped}},
 	{"What is in the way", []*metric{conflict, blocked, xdsRefusals}},
 }

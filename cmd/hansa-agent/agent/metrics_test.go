@@ -244,7 +244,9 @@ hansa_view_revision 3
 func TestMetricsAreListedAndWellFormed(t *testing.T) {
 	ages := newChangeSeconds()
 	ages.WithLabelValues("east").Observe(1)
-	shown := scrape(t, &collector{leader}, newLatency(importer.New(federation.NewStore("own"), importer.Config{Patience: federation.DefaultPatience})), ages)
+	questions := newDNSNumbers()
+	questions.served(asked)
+	shown := scrape(t, append(questions.collectors(), &collector{leader}, newLatency(importer.New(federation.NewStore("own"), importer.Config{Patience: federation.DefaultPatience})), ages)...)
 	standby := scrape(t, &collector{func() *reading {
 		r := leader()
 		r.leads = false
@@ -289,6 +291,9 @@ func TestAnAgentShowsMetricsFromTheStart(t *testing.T) {
 		if !strings.Contains(shown, line+"\n") {
 			t.Errorf("no %q", line)
 		}
+	}
+	if strings.Contains(shown, "hansa_dns_") {
+		t.Error("it counts what is asked by DNS, which it does not answer")
 	}
 }
 

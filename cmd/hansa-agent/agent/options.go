@@ -41,8 +41,11 @@ type Options struct {
 
 	CertFile, KeyFile, CAFile string // PEM files
 
-	DNSAddress string // "" for no DNS
-	DNSZone    string
+	DNSAddress   string // "" for no DNS
+	DNSZone      string
+	DNSTTL       time.Duration // how long answers may be remembered
+	DNSRateLimit int           // questions per second of one client; 0 for no limit
+
 	XDSAddress string // "" for no xDS
 	XDSTLS     string // how xDS is protected
 
@@ -88,6 +91,7 @@ func Defaults() Options {
 		Namespace:   "hansa-system",
 		Listen:      ":8443",         // unprivileged, so no capability is needed
 		DNSZone:     dns.DefaultZone, // the only name that the KEP allows (D1)
+		DNSTTL:      dns.DefaultTTL,
 		AddressRest: kube.DefaultAddressRest,
 
 		// What is in them is each cluster's own, and whoever controls it controls the cluster.
@@ -124,8 +128,7 @@ func (o *Options) AddFlags(f *pflag.FlagSet) {
 	f.StringVar(&o.CertFile, "tls-cert-file", o.CertFile, "PEM file with this member's certificate, whose one URI SAN is spiffe://<clusterset>/cluster/<cluster> (required)")
 	f.StringVar(&o.KeyFile, "tls-key-file", o.KeyFile, "PEM file with the certificate's private key (required)")
 	f.StringVar(&o.CAFile, "tls-ca-file", o.CAFile, "PEM file with the CA certificates of the clusterset (required)")
-	f.StringVar(&o.DNSAddress, "dns-address", o.DNSAddress, "host:port on which DNS is answered, UDP and TCP; without it there is no DNS")
-	f.StringVar(&o.DNSZone, "dns-zone", o.DNSZone, "zone that DNS is answered for, and domain of the xDS hosts below svc")
+	o.addDNSFlags(f)
 	f.StringVar(&o.XDSAddress, "xds-address", o.XDSAddress, "host:port on which xDS is served; without it there is no xDS")
 	f.StringVar(&o.XDSTLS, "xds-tls", o.XDSTLS, "how xDS is protected; the one value is \"none\": in the clear, so let only clients that may see everything reach --xds-address")
 	f.StringSliceVar(&o.ExportNamespaces, "export-namespaces", o.ExportNamespaces, "namespace whose ServiceExports are heeded, or <cluster>=<namespace> for what that cluster alone may see; in both * stands for any characters; may be given several times; without it all that are not denied")
@@ -209,10 +212,7 @@ func (o *Options) Validate() error {
 		bad("service-cidrs", c, err)
 	}
 	bad("http-address", o.HTTPAddress, checkListen(o.HTTPAddress))
-	if o.DNSAddress != "" {
-		bad("dns-address", o.DNSAddress, checkListen(o.DNSAddress))
-	}
-	bad("dns-zone", o.DNSZone, o.checkZone())
+	o.checkDNS(bad)
 	if o.XDSAddress != "" {
 		bad("xds-address", o.XDSAddress, checkListen(o.XDSAddress))
 	}
@@ -245,15 +245,6 @@ func checkAddress(address string) error {
 		return nil
 	}
 	return errors.New(strings.TrimPrefix(err.Error(), fmt.Sprintf("address %q: ", address)))
-}
-
-// checkZone wants the spelling that DNS and xDS share.
-func (o *Options) checkZone() error {
-	zone, err := dns.ParseZone(o.DNSZone, dns.DefaultTTL)
-	if err == nil && zone.String() != o.DNSZone+"." {
-		return fmt.Errorf("want %q", strings.TrimSuffix(zone.String(), "."))
-	}
-	return err
 }
 
 func (o *Options) checkXDSTLS() error {

@@ -9,7 +9,6 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 
 	"github.com/hansa-mcs/hansa/cmd/hansa-agent/features"
-	"github.com/hansa-mcs/hansa/dns"
 	"github.com/hansa-mcs/hansa/exporter"
 )
 
@@ -66,7 +65,7 @@ func (o *Options) checkFeatures(bad func(flag, value string, err error)) (errs [
 	bad("auto-export-namespace-selector", o.AutoExportNamespaceSelector, selectorMistake(err))
 	_, err = labels.Parse(o.AutoExportServiceSelector)
 	bad("auto-export-service-selector", o.AutoExportServiceSelector, selectorMistake(err))
-	if err := o.checkClusterDomain(); err != nil {
+	if _, err := parseDomain(o.ClusterDomain); err != nil {
 		bad("cluster-domain", o.ClusterDomain, err)
 	} else if _, err := exporter.ParseLocals(o.ClusterDomain, o.Namespace, o.ClusterLocal); err != nil {
 		errs = append(errs, fmt.Errorf("--cluster-local: %w", err))
@@ -79,20 +78,6 @@ func selectorMistake(err error) error {
 		return nil
 	}
 	return fmt.Errorf("want a label selector such as team=shop or tier in (web, api): %w", err)
-}
-
-// checkClusterDomain wants a name that is not the clusterset's.
-func (o *Options) checkClusterDomain() error {
-	zone, err := dns.ParseZone(o.ClusterDomain, dns.DefaultTTL)
-	switch {
-	case err != nil:
-		return err
-	case zone.String() != o.ClusterDomain+".":
-		return fmt.Errorf("want %q", strings.TrimSuffix(zone.String(), "."))
-	case o.ClusterDomain == o.DNSZone:
-		return errors.New("want another one than --dns-zone, which has names of the same form")
-	}
-	return nil
 }
 
 // locals returns which Services stay in this cluster. The Options are valid.

@@ -111,6 +111,10 @@ func TestMistakesEndTheAgentWithAClearLine(t *testing.T) {
 		{"dns address", func(o *Options, _ string) { o.DNSAddress = "dns" }, []string{`--dns-address "dns"`, "host:port"}},
 		{"dns zone", func(o *Options, _ string) { o.DNSZone = "cluster..set" }, []string{`--dns-zone "cluster..set"`}},
 		{"dns zone in capitals", func(o *Options, _ string) { o.DNSZone = "Clusterset.Local" }, []string{`--dns-zone "Clusterset.Local"`, `want "clusterset.local"`}},
+		{"dns TTL of a part of a second", func(o *Options, _ string) { o.DNSTTL = 1500 * time.Millisecond }, []string{`--dns-ttl "1.5s": want whole seconds from 0s to 1h0m0s`}},
+		{"dns TTL too long", func(o *Options, _ string) { o.DNSTTL = time.Hour + time.Second }, []string{`--dns-ttl "1h0m1s": want whole seconds`}},
+		{"dns TTL before it began", func(o *Options, _ string) { o.DNSTTL = -time.Second }, []string{`--dns-ttl "-1s": want whole seconds`}},
+		{"dns rate below nothing", func(o *Options, _ string) { o.DNSRateLimit = -1 }, []string{`--dns-rate-limit "-1": want a number from 0`}},
 		{"xds without a word on TLS", func(o *Options, _ string) { o.XDSAddress = "127.0.0.1:0" }, []string{"--xds-tls", "none"}},
 		{"xds address in use", func(o *Options, _ string) { o.XDSAddress, o.XDSTLS = busy, "none" }, []string{"--xds-address", busy, "in use"}},
 		{"xds TLS of an unknown kind", func(o *Options, _ string) { o.XDSTLS = "on" }, []string{`--xds-tls "on"`, `want "none"`}},
@@ -141,7 +145,9 @@ func TestMistakesEndTheAgentWithAClearLine(t *testing.T) {
 			o.ClusterLocal = []string{"*.shop.svc.cluster.local", "*.shop.svc.cluster.local=false"}
 		}, []string{`--cluster-local: patterns`, "contradict"}},
 		{"cluster domain", func(o *Options, _ string) { o.ClusterDomain = "Cluster.Local" }, []string{`--cluster-domain "Cluster.Local": want "cluster.local"`}},
-		{"cluster domain of the clusterset", func(o *Options, _ string) { o.ClusterDomain = "clusterset.local" }, []string{`--cluster-domain "clusterset.local": want another one than --dns-zone`}},
+		{"cluster domain of the clusterset", func(o *Options, _ string) { o.ClusterDomain = "clusterset.local" }, []string{`--dns-zone "clusterset.local": want one that is not --cluster-domain clusterset.local`}},
+		{"zone above the cluster's own", func(o *Options, _ string) { o.DNSZone = "local" }, []string{`--dns-zone "local": want one that is not --cluster-domain cluster.local`}},
+		{"zone below the cluster's own", func(o *Options, _ string) { o.DNSZone = "set.cluster.local" }, []string{`--dns-zone "set.cluster.local": want one that is not --cluster-domain cluster.local`}},
 		{"log level", func(o *Options, _ string) { o.LogLevel = "loud" }, []string{`--log-level "loud"`, "debug, info, warn or error"}},
 		{"log format", func(o *Options, _ string) { o.LogFormat = "xml" }, []string{`--log-format "xml"`, "text or json"}},
 	} {
