@@ -32,7 +32,11 @@ Two commands link two clusters, and one exports a service:
   hansa join --context west --cluster west --peer HOST:PORT --token TOKEN
   hansa export web --context east --namespace shop
 
-The first prints the second. Then web.shop.svc.clusterset.local is found from both.`,
+The first prints the second. CoreDNS is told of the clusterset once in each cluster, by the lines that this prints for it:
+
+  hansa dns snippet --context east
+
+Then web.shop.svc.clusterset.local is found from both.`,
 		Args:          cobra.ArbitraryArgs, // run says what is wrong with them
 		SilenceErrors: true,
 		SilenceUsage:  true,
@@ -48,7 +52,7 @@ The first prints the second. Then web.shop.svc.clusterset.local is found from bo
 	add(root, groupExport, exportCommand(), unexportCommand())
 	add(root, groupLook, statusCommand(), clustersCommand(), servicesCommand(), endpointsCommand(), explainCommand())
 	add(root, groupSteer, featuresCommand(), freezeCommand(), unfreezeCommand())
-	add(root, groupOther, versionCommand())
+	add(root, groupOther, dnsCommand(), versionCommand())
 	addCompletionCommand(root, groupOther)
 	addHelpCommand(root, groupOther)
 	addCompletions(root)

@@ -33,6 +33,7 @@ var ofArguments = map[string]cobra.CompletionFunc{
 
 // ofFlags says what the values of flags are, by the flag's name. Flags whose type says it are not in it; see ofType.
 var ofFlags = map[string]cobra.CompletionFunc{
+	"address":            nothing,
 	"advertise":          nothing,
 	"agent":              nothing,
 	"agent-namespace":    names(complete.Source.Namespaces),
@@ -52,6 +53,7 @@ var ofFlags = map[string]cobra.CompletionFunc{
 	"token":              nothing,
 	"token-file":         files,
 	"values":             files,
+	"zone":               nothing,
 }
 
 // ofType returns what the values of a flag are if its type says that.

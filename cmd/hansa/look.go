@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -150,13 +151,16 @@ func (s *chosenServices) add(c *cobra.Command) {
 	c.Flags().StringVarP(&s.namespace, "namespace", "n", "", "namespace of the services; without it all")
 }
 
-// query reads NAMESPACE/NAME, NAMESPACE/ for all of a namespace, or NAME where --namespace is given.
+// query reads NAMESPACE/NAME, NAMESPACE/ for all of a namespace, NAME where --namespace is given, or a name in DNS.
 func (s *chosenServices) query(args []string) (q report.Query, err error) {
 	q.Namespace = s.namespace
 	if len(args) == 0 {
 		return q, nil
 	}
 	namespace, name, ok := strings.Cut(args[0], "/")
+	if !ok {
+		namespace, name, ok = ofDNS(args[0])
+	}
 	switch {
 	case !ok && s.namespace != "":
 		q.Name = args[0]
@@ -168,6 +172,22 @@ func (s *chosenServices) query(args []string) (q report.Query, err error) {
 		q.Namespace, q.Name = namespace, name
 	}
 	return q, nil
+}
+
+// ofDNS returns which service a name in DNS is of, in any zone: NAME.NAMESPACE.svc.ZONE, or without the zone. Those of its
+// ports and endpoints have more labels before.
+func ofDNS(text string) (namespace, name string, ok bool) {
+	const before = 2 // the labels that the first svc has before it, at least
+	labels := strings.Split(strings.ToLower(text), ".")
+	if len(labels) <= before {
+		return "", "", false
+	}
+	svc := slices.Index(labels[before:], "svc")
+	if svc < 0 {
+		return "", "", false
+	}
+	name, namespace = labels[svc], labels[svc+1]
+	return namespace, name, name != "" && namespace != ""
 }
 
 func servicesCommand() *cobra.Command {
@@ -206,9 +226,12 @@ func explainCommand() *cobra.Command {
 		Use:   "explain [NAMESPACE/]NAME",
 		Short: "Say all that is known of a service, and why it is as it is",
 		Long: `Say all that is known of a service: what each cluster exports, every conflict in words, for every endpoint from which cluster
-it is, at which version, how old, and why it is or is not served, and who has confirmed what this cluster exports.
+it is, at which version, how old, and why it is or is not served, and who has confirmed what this cluster exports. The service may
+be named as in DNS.
 
 Exit status: 0 good, 1 degraded, 2 for a service that cannot be used here.`,
+		Example: `  hansa explain shop/web
+  hansa explain web.shop.svc.clusterset.local`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			q, err := s.query(args)

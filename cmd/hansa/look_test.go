@@ -188,6 +188,46 @@ func TestWhatIsWrongWithHowAnAgentIsAsked(t *testing.T) {
 	}
 }
 
+// A service is named as it is listed, or as it is asked for in DNS.
+func TestAServiceIsNamedInTwoWays(t *testing.T) {
+	shop := report.Query{Namespace: "shop", Name: "web"}
+	for _, c := range []struct {
+		argument, namespace string
+		want                report.Query
+	}{
+		{"shop/web", "", shop},
+		{"web", "shop", shop},
+		{"shop/", "", report.Query{Namespace: "shop"}},
+		{"web.shop.svc", "", shop},
+		{"web.shop.svc.clusterset.local", "", shop},
+		{"Web.Shop.SVC.Clusterset.Local.", "", shop},
+		{"web.shop.svc.mesh.svc.example", "shop", shop},
+		{"svc.svc.svc.clusterset.local", "", report.Query{Namespace: "svc", Name: "svc"}},
+		{"_http._tcp.web.shop.svc.clusterset.local", "", shop},
+		{"web-0.east.web.shop.svc.clusterset.local", "", shop},
+	} {
+		s := chosenServices{namespace: c.namespace}
+		if got, err := s.query([]string{c.argument}); err != nil || got != c.want {
+			t.Errorf("%s: %+v, %v", c.argument, got, err)
+		}
+	}
+	for _, c := range []struct{ argument, namespace, want string }{
+		{"web", "", "want NAMESPACE/NAME, or NAME and --namespace"},
+		{"/web", "", "want NAMESPACE/NAME, or NAME and --namespace"},
+		{"web.shop", "", "want NAMESPACE/NAME, or NAME and --namespace"},
+		{"web.svc.clusterset.local", "", "want NAMESPACE/NAME, or NAME and --namespace"},
+		{"web..svc.clusterset.local", "", "want NAMESPACE/NAME, or NAME and --namespace"},
+		{".shop.svc.clusterset.local", "", "want NAMESPACE/NAME, or NAME and --namespace"},
+		{"shop/web", "data", `want the namespace once, and --namespace says "data"`},
+		{"web.shop.svc.clusterset.local", "data", `want the namespace once, and --namespace says "data"`},
+	} {
+		s := chosenServices{namespace: c.namespace}
+		if got, err := s.query([]string{c.argument}); !errors.Is(err, errUsage) || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %+v, %v, want %s", c.argument, got, err, c.want)
+		}
+	}
+}
+
 // An answer that does not come is told, and does not end a watch: only its interruption does.
 func TestAWatchOutlivesWhatGoesWrong(t *testing.T) {
 	unleaked(t)
