@@ -65,6 +65,9 @@ type outcome struct {
 	Files      string   `json:"files,omitempty"`
 	// Release is "installed", "upgraded" or "unchanged".
 	Release string `json:"release,omitempty"`
+	// Zone is what the release answers DNS for, DNS the command that prints how CoreDNS gets to know.
+	Zone string `json:"zone,omitempty"`
+	DNS  string `json:"dns,omitempty"`
 	// Agent is the command that starts an agent with the files.
 	Agent string `json:"agent,omitempty"`
 	// Join is the command for the next cluster, Token what is in it.
@@ -163,6 +166,9 @@ func (o outcome) people(w io.Writer) error {
 	}
 	if o.Join != "" {
 		fmt.Fprintf(&b, "\nLet the next cluster join, until %s:\n\n  %s\n", o.Expires.Format(time.RFC3339), o.Join)
+	}
+	if o.DNS != "" {
+		fmt.Fprintf(&b, "\nHave CoreDNS find names of %s:\n\n  %s\n", o.Zone, o.DNS)
 	}
 	_, err := io.WriteString(w, b.String())
 	return err

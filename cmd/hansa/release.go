@@ -132,6 +132,9 @@ func (b *becoming) release(c *cobra.Command, i *install.Installer, all map[strin
 		return err
 	}
 	o.Release = string(done.Change)
+	if o.Zone = done.Zone; o.Zone != "" {
+		o.DNS = b.snippet(o)
+	}
 	if b.wait == 0 {
 		return nil
 	}
@@ -149,6 +152,19 @@ func (b *becoming) release(c *cobra.Command, i *install.Installer, all map[strin
 		}
 	}
 	return i.Ready(ctx)
+}
+
+// snippet is the command that prints what CoreDNS is to be told of a member's zone.
+func (b *becoming) snippet(o *outcome) string {
+	line := "hansa dns snippet"
+	if b.kubeconfig != "" {
+		line += " --kubeconfig " + quoted(b.kubeconfig)
+	}
+	line += " --context " + quoted(o.Context)
+	if o.Namespace != install.DefaultNamespace {
+		line += " --namespace " + quoted(o.Namespace)
+	}
+	return line
 }
 
 // preview prints what settle would make of a member, but Secrets.

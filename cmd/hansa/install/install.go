@@ -79,7 +79,7 @@ var sameManager = sync.OnceFunc(func() { kube.ManagedFieldsManager = "helm" })
 
 // Options are what Apply installs.
 type Options struct {
-	// Values are the chart's. Those that are not named stay as they were said before.
+	// Values are the chart's. Those that are not named stay as they were said before, with what went well.
 	Values map[string]any
 	// Adopt takes over objects of the chart's names that Helm did not make, such as those of docs/roles.yaml.
 	Adopt bool
@@ -100,6 +100,16 @@ type Result struct {
 	Change   Change
 	Revision int
 	Notes    string // what to do next
+	Zone     string // for which the agents answer DNS, "" if they do not
+}
+
+func resultOf(change Change, r *release.Release) Result {
+	result := Result{Change: change, Revision: r.Version, Notes: r.Info.Notes}
+	all := merge(r.Chart.Values, r.Config)
+	if address, _ := all["dnsAddress"].(string); address != "" {
+		result.Zone, _ = all["dnsZone"].(string)
+	}
+	return result
 }
 
 // Apply makes the cluster have the release: it installs or upgrades it, or leaves it alone if nothing would change. now is
@@ -117,21 +127,24 @@ func (i *Installer) Apply(ctx context.Context, o Options, now time.Time) (Result
 		i.tell(fmt.Sprintf("installing chart %s %s in namespace %s", i.chart.Name(), i.chart.Metadata.Version, i.namespace))
 		return i.install(ctx, o)
 	}
-	values := merge(last.Config, o.Values)
+	values, err := i.values(last, o.Values)
+	if err != nil {
+		return Result{}, err
+	}
 	same, err := i.same(ctx, last, values, o)
 	if err != nil {
 		return Result{}, err
 	}
 	if same {
 		i.tell(fmt.Sprintf("chart %s %s is installed in namespace %s, with these values", i.chart.Name(), i.chart.Metadata.Version, i.namespace))
-		return Result{Unchanged, last.Version, last.Info.Notes}, nil
+		return resultOf(Unchanged, last), nil
 	}
 	i.tell(fmt.Sprintf("upgrading to chart %s %s in namespace %s", i.chart.Name(), i.chart.Metadata.Version, i.namespace))
 	made, err := i.upgrade(ctx, values, o, action.DryRunNone)
 	if err != nil {
 		return Result{}, err
 	}
-	return Result{Upgraded, made.Version, made.Info.Notes}, nil
+	return resultOf(Upgraded, made), nil
 }
 
 func (i *Installer) install(ctx context.Context, o Options) (Result, error) {
@@ -157,7 +170,7 @@ func (i *Installer) install(ctx context.Context, o Options) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	return Result{Installed, r.Version, r.Info.Notes}, nil
+	return resultOf(Installed, r), nil
 }
 
 // upgrade makes the next revision of the release, with all of its values.

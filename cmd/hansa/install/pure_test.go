@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"helm.sh/helm/v4/pkg/release/common"
+	release "helm.sh/helm/v4/pkg/release/v1"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -141,6 +142,12 @@ func TestMistakesAreOneLine(t *testing.T) {
 	}{
 		"unknown":      {map[string]any{"cluster": "east", "clustre": "x"}, "values of the chart: additional properties 'clustre' not allowed"},
 		"another type": {map[string]any{"cluster": "east", "memberService": map[string]any{"port": "x"}}, "values of the chart: memberService.port: got string, want integer"},
+		"another form": {map[string]any{"cluster": "east", "dnsZone": "a..b"}, `values of the chart: dnsZone "a..b": want a DNS name of at most 63 characters, in lower case and without a final dot, such as clusterset.local`},
+		"in a list":    {map[string]any{"cluster": "east", "peer": []any{"a:1", "b"}}, `values of the chart: peer.1 "b": want host:port with a port of at most 65535`},
+		"several":      {map[string]any{"cluster": "east", "peer": []any{`a's "x"`, "b"}}, `values of the chart: peer.0 "a's \"x\"": want host:port with a port of at most 65535; peer.1 "b": want host:port with a port of at most 65535`},
+		"below others": {map[string]any{"cluster": "east", "dnsService": map[string]any{"clusterIP": "None"}}, `values of the chart: dnsService.clusterIP "None": want an IP address of the range of this cluster's Services, such as 10.96.0.53`},
+		"not said how": {map[string]any{"cluster": "East"}, "values of the chart: cluster: 'East' does not match pattern '^([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)?$'"},
+		"without unit": {map[string]any{"cluster": "east", "dnsTtl": 5}, "value dnsTtl 5: want a time with its unit, such as 5s"},
 		"missing":      {nil, "value cluster: want the ID of this cluster, unique in the clusterset, such as --set cluster=east"},
 		"contradicted": {map[string]any{"cluster": "east", "xdsTls": "none"}, "value xdsTls: want xdsAddress too, without which there is no xDS"},
 	} {
@@ -170,5 +177,27 @@ func TestRenderLeavesValuesAlone(t *testing.T) {
 	}
 	if !reflect.DeepEqual(values, map[string]any{"cluster": "east", "image": map[string]any{"tag": "x"}}) {
 		t.Errorf("the values became %v", values)
+	}
+}
+
+// A zone is answered for where the agents answer DNS.
+func TestTheZoneIsThatOfTheValues(t *testing.T) {
+	chart, err := load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		config map[string]any
+		want   string
+	}{
+		"defaults":     {nil, "clusterset.local"},
+		"another zone": {map[string]any{"dnsZone": "set.example"}, "set.example"},
+		"no DNS":       {map[string]any{"dnsAddress": "", "dnsZone": "set.example"}, ""},
+		"none at all":  {map[string]any{"dnsAddress": nil}, ""},
+	} {
+		r := &release.Release{Chart: chart, Config: c.config, Info: &release.Info{}}
+		if got := resultOf(Installed, r).Zone; got != c.want {
+			t.Errorf("%s: %q, want %q", name, got, c.want)
+		}
 	}
 }

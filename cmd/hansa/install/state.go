@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"reflect"
+	"slices"
 	"time"
 
 	"helm.sh/helm/v4/pkg/action"
@@ -66,6 +67,59 @@ func (i *Installer) last(now time.Time) (*release.Release, error) {
 		return nil, explain(fmt.Errorf("marking revision %d as failed: %w", r.Version, err))
 	}
 	return r, nil
+}
+
+// values returns all values of the next revision: those that are said now, over those of the newest revision that went well.
+// What was refused with a revision would be refused again, and what was uninstalled begins anew.
+func (i *Installer) values(last *release.Release, now map[string]any) (map[string]any, error) {
+	if last.Info.Status == common.StatusDeployed {
+		return merge(last.Config, now), nil
+	}
+	well, err := i.wentWell()
+	if err != nil {
+		return nil, err
+	}
+	if well == nil && now["cluster"] == nil {
+		return nil, fmt.Errorf("revision %d %s, and none before it went well: install the agents by hansa init or hansa join again", last.Version, last.Info.Status)
+	}
+	said, from := map[string]any(nil), "anew"
+	if well != nil {
+		said, from = well.Config, fmt.Sprintf("from the values of revision %d", well.Version)
+	}
+	all := merge(said, now)
+	if !equal(all, merge(last.Config, now)) {
+		i.tell(fmt.Sprintf("revision %d %s, and its values with it: going on %s", last.Version, last.Info.Status, from))
+	}
+	return all, nil
+}
+
+// wentWell returns the newest revision that went well, nil for none.
+func (i *Installer) wentWell() (*release.Release, error) {
+	all, err := i.helm.Releases.History(Name)
+	if err != nil {
+		return nil, explain(fmt.Errorf("reading the revisions of release %s: %w", Name, err))
+	}
+	revisions := make([]*release.Release, len(all))
+	for n, one := range all {
+		if revisions[n], err = read(one); err != nil {
+			return nil, err
+		}
+	}
+	return newestGood(revisions), nil
+}
+
+// newestGood returns the newest revision that was deployed since the release was last uninstalled, nil for none.
+func newestGood(revisions []*release.Release) *release.Release {
+	newest := slices.SortedFunc(slices.Values(revisions), func(a, b *release.Release) int { return b.Version - a.Version })
+	for _, r := range newest {
+		switch {
+		case !r.Info.Deleted.IsZero():
+			return nil
+		case r.Info.Status == common.StatusDeployed, r.Info.Status == common.StatusSuperseded:
+			return r
+		}
+	}
+	return nil
 }
 
 // unfinished reports whether a release of a status is one that somebody is at, or was.
