@@ -7,6 +7,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -133,11 +134,28 @@ func (s *scene) event(at *site, args []string) error {
 	return nil
 }
 
+// dns asks once and prints the answer, or, given one, asks until it is that: nothing tells when it would be.
 func (s *scene) dns(at *site, args []string) error {
-	answer, err := probe.Query(s.t.Context(), at.DNS, args[0], args[1])
-	if err != nil {
-		return err
+	ctx, cancel := s.patiently()
+	defer cancel()
+	want := strings.Join(args[2:], "\n")
+	for {
+		answer, err := probe.Query(ctx, at.DNS, args[0], args[1])
+		if err != nil {
+			return err
+		}
+		lines := append([]string{answer.Rcode}, answer.Records...)
+		if want == "" {
+			s.print(strings.Join(lines, "\n") + "\n")
+			return nil
+		}
+		if strings.Join(lines, "\n") == want {
+			return nil
+		}
+		select {
+		case <-time.After(20 * time.Millisecond):
+		case <-ctx.Done():
+			return fmt.Errorf("%s %s is %s, want %s: %w", args[0], args[1], lines, args[2:], inWords(ctx.Err()))
+		}
 	}
-	s.print(strings.Join(append([]string{answer.Rcode}, answer.Records...), "\n") + "\n")
-	return nil
 }

@@ -42,7 +42,7 @@ var commands = map[string]command{
 	"event":    {usage: "KIND/NAME REASON [TEXT]", least: 2, most: 3, run: (*scene).event},
 	"get":      {usage: "KIND[/NAME] [SELECTOR] [PATH]", least: 1, most: 3, run: (*scene).get, fails: (*scene).getNone, prints: true},
 	"save":     {usage: "KIND/NAME PATH VARIABLE", least: 3, most: 3, run: (*scene).save},
-	"dns":      {usage: "NAME TYPE", least: 2, most: 2, run: (*scene).dns, prints: true},
+	"dns":      {usage: "NAME TYPE [RCODE [RECORD...]]", least: 2, most: anyNumber, run: (*scene).dns, prints: true},
 	"versions": {run: (*scene).versions, prints: true},
 	"requests": {run: (*scene).requests, prints: true},
 }

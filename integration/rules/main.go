@@ -18,6 +18,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/hansa-mcs/hansa/integration/coredns"
 	"github.com/hansa-mcs/hansa/integration/lab"
 )
 
@@ -28,7 +29,7 @@ const module = "github.com/hansa-mcs/hansa"
 
 // tested are the packages whose tests prove rules.
 var tested = []string{
-	module + "/exporter", module + "/federation", module + "/importer", module + "/importer/kube",
+	module + "/dns", module + "/exporter", module + "/federation", module + "/importer", module + "/importer/kube",
 	module + "/cmd/hansa-agent/agent", module + "/integration",
 }
 
@@ -105,6 +106,9 @@ func run(ctx context.Context, kube string) (Report, error) {
 		if _, err := lab.Build(ctx, os.Stderr, manager); err != nil {
 			return Report{}, err
 		}
+	}
+	if _, err := coredns.Build(ctx, os.Stderr); err != nil {
+		return Report{}, err
 	}
 	// Not from the cache: what is tested is more than the files that the go command knows of.
 	args := append([]string{"test", "-race", "-json", "-count=1", "-timeout=30m"}, tested...)
