@@ -8,17 +8,19 @@ import (
 // bound is what is promised of a row's value: that it is under the limit, or, where the limit is 0, that it is 0.
 type bound struct {
 	limit float64
-	unit  string // the row's
+	unit  string // the row's, or ofBaseline
 }
 
-func (b bound) keeps(value float64) bool {
-	return b == (bound{}) || value < b.limit || b.limit == 0 && value == 0
-}
+// ofBaseline is the unit of a bound that is not of the value itself, but of its ratio to the row's baseline.
+const ofBaseline = "x"
 
-// String prints the bound as <250, or as 0.
+// String prints the bound as <250, as <0.5x, or as 0.
 func (b bound) String() string {
 	if b.limit == 0 {
 		return "0"
+	}
+	if b.unit == ofBaseline {
+		return fmt.Sprintf("<%gx", b.limit)
 	}
 	return fmt.Sprintf("<%g", b.limit)
 }
@@ -51,6 +53,12 @@ var bounds = map[string]bound{
 	"status/max":                      {300, "ms"},
 	"auto-export/first-pass":          {60, "s"},
 	"auto-export/idle":                {1, "%"},
+	"dns-clusterip":                   {half, ofBaseline},
+	"dns-srv":                         {half, ofBaseline},
+	"dns-nxdomain":                    {half, ofBaseline},
+	"dns-endpoint":                    {half, ofBaseline},
+	"dns-headless":                    {fifth, ofBaseline},
+	"endpoint/dns-behind-xds/p50":     {2, "ms"},
 	"export/import/p99":               {250, "ms"},
 	"export/conflict/p99":             {250, "ms"},
 	"thousand/west/all":               {60, "s"},
@@ -68,17 +76,23 @@ const (
 	flat = 10
 	// resident is what an agent may have.
 	resident = 150
+	// half and fifth are what an answer may take of what CoreDNS takes for it.
+	half, fifth = 0.5, 0.2
 )
 
 // bound returns the rows with what is promised of them. It is an error when they are not those that the group
-// announced, or when a bound is in another unit.
+// announced, when a bound is in another unit, or when it is of a baseline that is not there.
 func (g group) bound(rows []row) ([]row, error) {
 	var ids []string
 	for i := range rows {
 		r := &rows[i]
 		ids = append(ids, r.id)
 		r.bound = bounds[r.id]
-		if r.bound != (bound{}) && r.bound.unit != r.unit {
+		switch {
+		case r.bound == (bound{}):
+		case r.bound.unit == ofBaseline && r.baseline.name == "":
+			return nil, fmt.Errorf("%s has no baseline, its bound is of one", r.id)
+		case r.bound.unit != ofBaseline && r.bound.unit != r.unit:
 			return nil, fmt.Errorf("%s is in %s, its bound in %s", r.id, r.unit, r.bound.unit)
 		}
 	}
@@ -99,7 +113,7 @@ func (t *tally) add(r row) {
 	if r.bound != (bound{}) {
 		t.bounded++
 	}
-	if !r.bound.keeps(r.value) {
+	if !r.keeps() {
 		t.beyond = append(t.beyond, r.id)
 	}
 }

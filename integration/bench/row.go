@@ -45,12 +45,22 @@ func (r row) String() string {
 	return b.String()
 }
 
-// verdict says in a word whether the value keeps its bound.
+// verdict says in a word whether the row keeps its bound.
 func (r row) verdict() string {
-	if r.bound.keeps(r.value) {
+	if r.keeps() {
 		return "ok"
 	}
 	return "BEYOND"
+}
+
+// keeps reports whether the value, or its ratio to the baseline, is as promised. A row with a bound of its baseline
+// must have one.
+func (r row) keeps() bool {
+	value := r.value
+	if r.bound.unit == ofBaseline {
+		value /= r.baseline.value
+	}
+	return r.bound == (bound{}) || value < r.bound.limit || r.bound.limit == 0 && value == 0
 }
 
 // percentiles are the rows that a series of samples is printed as.

@@ -61,6 +61,14 @@ func TestRowsArePrintedAsOneLine(t *testing.T) {
 		},
 		{row{id: "export/import/p99", value: 250, unit: "ms", bound: bound{250, "ms"}}, "bench export/import/p99 250.00 ms bound=<250 BEYOND"},
 		{row{id: "reconnect/one", value: 80312, unit: "B", bound: bound{300e3, "B"}}, "bench reconnect/one 80312.00 B bound=<300000 ok"},
+		{
+			row{id: "dns-srv", value: 4.99, unit: "µs", bound: bound{0.5, ofBaseline}, baseline: baseline{"coredns", 10}},
+			"bench dns-srv 4.99 µs bound=<0.5x ok baseline=coredns ratio=0.50",
+		},
+		{
+			row{id: "dns-srv", value: 5, unit: "µs", bound: bound{0.5, ofBaseline}, baseline: baseline{"coredns", 10}},
+			"bench dns-srv 5.00 µs bound=<0.5x BEYOND baseline=coredns ratio=0.50",
+		},
 		{row{id: "takeover/lost", unit: "objects", bound: bound{0, "objects"}}, "bench takeover/lost 0.00 objects bound=0 ok"},
 		{row{id: "takeover/lost", value: 1, unit: "objects", bound: bound{0, "objects"}}, "bench takeover/lost 1.00 objects bound=0 BEYOND"},
 	} {
