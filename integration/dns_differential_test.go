@@ -1,13 +1,11 @@
 package integration
 
 import (
-	"context"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
@@ -24,10 +22,8 @@ import (
 // for what the table of deviations explains.
 func TestCoreDNSSaysTheSame(t *testing.T) {
 	binary := buildCoreDNS(t)
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
-	defer cancel()
 	clusters := []string{"east", "west", "north"}
-	set, err := clusterset.Start(ctx, clusterset.Config{Clusters: clusters, DualStack: clusters[:2], InProcess: true})
+	set, err := clusterset.Start(t.Context(), clusterset.Config{Clusters: clusters, DualStack: clusters[:2], InProcess: true})
 	if err != nil {
 		t.Fatal(err)
 	}

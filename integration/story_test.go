@@ -30,9 +30,7 @@ type story struct {
 
 func tell(t *testing.T, clusters ...string) *story {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
-	defer cancel()
-	set, err := clusterset.Start(ctx, clusterset.Config{Clusters: clusters, InProcess: true})
+	set, err := clusterset.Start(t.Context(), clusterset.Config{Clusters: clusters, InProcess: true})
 	if err != nil {
 		t.Fatal(err)
 	}
