@@ -94,8 +94,8 @@ func (c *conversation) locations(s *importer.Service, n name) iter.Seq[location]
 		}
 		for _, own := range []bool{true, false} {
 			for p := range namedPorts(s, n) {
-				for l := range c.endpointLocations(s, p, name) {
-					if l.own == own && !yield(l) {
+				for l := range c.endpointLocations(s, p, name, own) {
+					if !yield(l) {
 						return
 					}
 				}
@@ -104,17 +104,17 @@ func (c *conversation) locations(s *importer.Service, n name) iter.Seq[location]
 	}
 }
 
-// endpointLocations yields where the ready endpoints of a headless service of that name serve a port
-// (D11), each at its own number: a client that resolved an endpoint connects to it, as CoreDNS has it
-// too. An endpoint whose name would be too long has none (D12).
-func (c *conversation) endpointLocations(s *importer.Service, p importer.Port, name string) iter.Seq[location] {
+// endpointLocations yields where the ready endpoints of a headless service of that name serve a port, those of this
+// cluster or those of all others (D11), each at its own number: a client that resolved an endpoint connects to it, as
+// CoreDNS has it too. An endpoint whose name would be too long has none (D12).
+func (c *conversation) endpointLocations(s *importer.Service, p importer.Port, name string, own bool) iter.Seq[location] {
 	return func(yield func(location) bool) {
 		for b := range s.Backends(p) {
-			if b.Demoted || !b.Endpoint.Conditions.Has(federation.Ready) {
+			if b.Demoted || (b.Cluster == c.zone.self) != own || !b.Endpoint.Conditions.Has(federation.Ready) {
 				continue
 			}
 			target := string(appendLabel(nil, b.Endpoint)) + "." + string(b.Cluster) + "." + name
-			l := location{target: target, port: b.Port, address: b.Endpoint.Address, own: b.Cluster == c.zone.self}
+			l := location{target: target, port: b.Port, address: b.Endpoint.Address, own: own}
 			if len(target) <= maxName && !yield(l) {
 				return
 			}
