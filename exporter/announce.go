@@ -125,10 +125,10 @@ func (x *exporter) speak(lead context.Context, stint uint64, stance Stance) erro
 			return err
 		}
 		x.stance = stance
-		x.lookAgain(lead, all)
+		x.again.look(lead, all)
 	}
 	if begins {
-		x.lookAgain(lead, x.missing.take())
+		x.again.look(lead, x.missing.take())
 	}
 	return nil
 }

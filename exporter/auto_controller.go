@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"time"
 
@@ -16,7 +17,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
-	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	"sigs.k8s.io/controller-runtime/pkg/source"
@@ -47,7 +47,7 @@ type Auto struct {
 	AutoConfig
 	client   client.Client
 	live     client.Reader // the API server itself, not the cache
-	again    chan event.TypedGenericEvent[federation.ServiceName]
+	again    again
 	marked   marked
 	refusals refusals
 }
@@ -80,7 +80,7 @@ func AddAuto(ctx context.Context, mgr manager.Manager, config AutoConfig) (*Auto
 func newAuto(config AutoConfig, c client.Client, live client.Reader) *Auto {
 	return &Auto{
 		AutoConfig: config, client: c, live: live,
-		again:    make(chan event.TypedGenericEvent[federation.ServiceName]),
+		again:    make(again),
 		marked:   marked{names: map[federation.ServiceName]bool{}},
 		refusals: newRefusals(),
 	}
@@ -119,13 +119,7 @@ func (a *Auto) lookAtAll(ctx context.Context) error {
 	for i := range list.Items {
 		names[nameOf(&list.Items[i])] = true
 	}
-	for name := range names {
-		select {
-		case a.again <- event.TypedGenericEvent[federation.ServiceName]{Object: name}:
-		case <-ctx.Done():
-			return nil
-		}
-	}
+	a.again.look(ctx, slices.Collect(maps.Keys(names)))
 	return nil
 }
 

@@ -46,6 +46,7 @@ type cluster struct {
 	policy     federation.Namespaces
 	stance     func() (Stance, <-chan struct{}) // nil for Speaks
 	auto       *AutoRules
+	nodes      *Nodes // nil for none
 }
 
 // Since and Returned make a cluster the Definition of its exporter.
@@ -61,7 +62,7 @@ func (c *cluster) config(store *federation.Store) Config {
 	close(restored)
 	return Config{
 		Store: store, Restored: restored, Policy: c.policy, Definition: c, Log: slog.New(slog.DiscardHandler),
-		Lead: c.leadership.Lead, TakeTerm: c.leadership.TakeTerm, Stance: c.stance, Auto: c.auto,
+		Lead: c.leadership.Lead, TakeTerm: c.leadership.TakeTerm, Stance: c.stance, Auto: c.auto, Nodes: c.nodes,
 	}
 }
 
@@ -80,9 +81,7 @@ func newCluster(t *testing.T, objects ...client.Object) *cluster {
 	c.client = fake.NewClientBuilder().WithScheme(scheme).
 		WithObjects(append(objects, export)...).
 		WithStatusSubresource(export).
-		WithIndex(&discoveryv1.EndpointSlice{}, byService, func(o client.Object) []string {
-			return []string{o.GetLabels()[discoveryv1.LabelServiceName]}
-		}).
+		WithIndex(&discoveryv1.EndpointSlice{}, byService, servicesIn).
 		WithInterceptorFuncs(interceptor.Funcs{SubResourceApply: c.apply}).
 		Build()
 	c.start()

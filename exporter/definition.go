@@ -99,7 +99,7 @@ func (x *exporter) followDefinition(ctx context.Context) {
 			x.Log.Info("the CRD of ServiceExports is back", "pause", returnPause)
 			due = time.After(returnPause)
 		case <-due:
-			if !x.lookAgain(ctx, x.missing.take()) {
+			if !x.again.look(ctx, x.missing.take()) {
 				return
 			}
 		case <-ctx.Done():

@@ -1,6 +1,7 @@
 package exporter
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"net/netip"
@@ -25,7 +26,8 @@ type Status struct {
 // Describe returns what cluster says about a service, nil when it exports none, and the status of its
 // ServiceExport, in which LastTransitionTime is left open, and so is the first part of the message of
 // Ready=True, which is of other clusters. service is nil when there is none of that name (E5); endpoints are the
-// EndpointSlices that belong to it, of which imported ones are skipped; former is what was said last, nil for nothing.
+// EndpointSlices that belong to it, of which imported ones are skipped; nodes are the places of the Nodes that those of them
+// are on, by name, as far as they are known; former is what was said last, nil for nothing.
 // The Export is normalized and passes Check: one that other members would refuse is none. A ServiceExport
 // that is being deleted exports nothing, whatever a finalizer keeps of it (E4).
 //
@@ -35,7 +37,7 @@ type Status struct {
 // it is left out, but nobody sees a service of which it cannot be read who may (E1). Where nothing that members take is
 // left, as without any port, former stands, but for the annotations: a list of consumers takes effect whatever else is
 // wrong.
-func Describe(cluster federation.ClusterID, policy federation.Namespaces, export *mcsv1beta1.ServiceExport, service *corev1.Service, endpoints []*discoveryv1.EndpointSlice, former *federation.Export) (*federation.Export, Status) {
+func Describe(cluster federation.ClusterID, policy federation.Namespaces, export *mcsv1beta1.ServiceExport, service *corev1.Service, endpoints []*discoveryv1.EndpointSlice, nodes map[string]Place, former *federation.Export) (*federation.Export, Status) {
 	valid := validity(export, service)
 	switch {
 	case export.DeletionTimestamp != nil:
@@ -50,7 +52,7 @@ func Describe(cluster federation.ClusterID, policy federation.Namespaces, export
 	if former == nil && wishes.kept[ConsumersAnnotation] {
 		return nil, Status{Valid: valid, Ready: failed(export, append(wishes.mistakes, nothing)...)}
 	}
-	e := exportOf(cluster, export, service, endpoints)
+	e := exportOf(cluster, export, service, endpoints, nodes)
 	e.Consumers, e.Quiet = wishes.consumers, wishes.quiet
 	e.Normalize()
 	if e.Check() != nil {
@@ -83,15 +85,15 @@ func instead(export *mcsv1beta1.ServiceExport, former *federation.Export, w wish
 }
 
 // exportOf returns what the objects say of a service that can be exported.
-func exportOf(cluster federation.ClusterID, export *mcsv1beta1.ServiceExport, service *corev1.Service, endpoints []*discoveryv1.EndpointSlice) *federation.Export {
-	e := bare(cluster, nameOf(export), service, endpoints)
+func exportOf(cluster federation.ClusterID, export *mcsv1beta1.ServiceExport, service *corev1.Service, endpoints []*discoveryv1.EndpointSlice, nodes map[string]Place) *federation.Export {
+	e := bare(cluster, nameOf(export), service, endpoints, nodes)
 	e.Created = export.CreationTimestamp.Time
 	e.Labels, e.Annotations = export.Spec.ExportedLabels, export.Spec.ExportedAnnotations
 	return e
 }
 
-// bare returns what a Service and its EndpointSlices say, without a ServiceExport.
-func bare(cluster federation.ClusterID, name federation.ServiceName, service *corev1.Service, endpoints []*discoveryv1.EndpointSlice) *federation.Export {
+// bare returns what a Service, its EndpointSlices and their Nodes say, without a ServiceExport.
+func bare(cluster federation.ClusterID, name federation.ServiceName, service *corev1.Service, endpoints []*discoveryv1.EndpointSlice, nodes map[string]Place) *federation.Export {
 	e := &federation.Export{
 		Cluster:             cluster,
 		Name:                name,
@@ -99,7 +101,7 @@ func bare(cluster federation.ClusterID, name federation.ServiceName, service *co
 		SessionAffinity:     string(service.Spec.SessionAffinity),
 		IPFamilies:          families(service.Spec.IPFamilies),
 		Ports:               ports(service.Spec.Ports),
-		Subsets:             subsets(service, endpoints),
+		Subsets:             subsets(service, endpoints, nodes),
 		TrafficDistribution: ptr.Deref(service.Spec.TrafficDistribution, ""),
 	}
 	if service.Spec.InternalTrafficPolicy != nil {
@@ -199,7 +201,7 @@ func number(n int32) uint16 {
 // subsets turns each slice into a Subset. A slice of FQDNs has no address to carry, and an imported one
 // is another cluster's word (no echo). Slices are read by name, so that of an endpoint that moves from one
 // to another, and is in both meanwhile, always the same one is taken.
-func subsets(service *corev1.Service, endpoints []*discoveryv1.EndpointSlice) []federation.Subset {
+func subsets(service *corev1.Service, endpoints []*discoveryv1.EndpointSlice, nodes map[string]Place) []federation.Subset {
 	var out []federation.Subset
 	byName := func(a, b *discoveryv1.EndpointSlice) int { return strings.Compare(a.Name, b.Name) }
 	for _, slice := range slices.SortedFunc(slices.Values(endpoints), byName) {
@@ -208,7 +210,7 @@ func subsets(service *corev1.Service, endpoints []*discoveryv1.EndpointSlice) []
 		}
 		s := federation.Subset{Ports: targetPorts(service, slice.Ports)}
 		for i := range slice.Endpoints {
-			if ep, ok := endpoint(&slice.Endpoints[i]); ok {
+			if ep, ok := endpoint(&slice.Endpoints[i], nodes); ok {
 				s.Endpoints = append(s.Endpoints, ep)
 			}
 		}
@@ -239,8 +241,8 @@ func targetPorts(service *corev1.Service, list []discoveryv1.EndpointPort) []fed
 }
 
 // endpoint takes the first address, as all readers of EndpointSlices do. An address that means nothing
-// elsewhere is left out.
-func endpoint(ep *discoveryv1.Endpoint) (federation.Endpoint, bool) {
+// elsewhere is left out. Where it is its Node says, but for a zone that the slice has itself.
+func endpoint(ep *discoveryv1.Endpoint, nodes map[string]Place) (federation.Endpoint, bool) {
 	if len(ep.Addresses) == 0 {
 		return federation.Endpoint{}, false
 	}
@@ -248,17 +250,22 @@ func endpoint(ep *discoveryv1.Endpoint) (federation.Endpoint, bool) {
 	if err != nil || !federation.Reachable(address) {
 		return federation.Endpoint{}, false
 	}
+	var place Place
+	if ep.NodeName != nil {
+		place = nodes[*ep.NodeName]
+	}
 	return federation.Endpoint{
 		Address:    address,
 		Hostname:   ptr.Deref(ep.Hostname, ""),
-		Zone:       bounded(ep.Zone, maxZone),
+		Zone:       cmp.Or(bounded(ep.Zone, maxZone), bounded(&place.Zone, maxZone)),
+		Region:     bounded(&place.Region, maxZone),
 		Node:       bounded(ep.NodeName, maxNode),
 		Conditions: conditions(ep.Conditions),
 	}, true
 }
 
 const (
-	maxZone = 63  // of a label value, which a node's zone is
+	maxZone = 63  // of a label value, which a node's zone and region are
 	maxNode = 253 // of a DNS subdomain, which a node's name is
 )
 

@@ -1,6 +1,7 @@
 // Package exporter reads what this cluster has, and tells the federation what of it is exported.
 //
-// In: ServiceExports, Services and EndpointSlices of this cluster's API server, by informers.
+// In: ServiceExports, Services and EndpointSlices of this cluster's API server, by informers; and of its Nodes the
+// labels that say where they are (AddNodes).
 // Out: one federation.Export per exported Service, written to the federation.Store the moment it
 // changes; and the conditions Valid and Ready on each ServiceExport, with events of what they became.
 //

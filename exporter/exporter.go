@@ -16,7 +16,6 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
-	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	"sigs.k8s.io/controller-runtime/pkg/source"
@@ -24,9 +23,6 @@ import (
 
 	"github.com/hansa-mcs/hansa/federation"
 )
-
-// byService finds the EndpointSlices of a Service in the cache.
-const byService = "service"
 
 // workers is how many services are described at once: a status that takes long to write holds up few others.
 const workers = 8
@@ -61,7 +57,9 @@ type Config struct {
 	// Auto are the rules of auto-export: what it made is exported only while they say so, so that a Service that is not to
 	// be is not while its ServiceExport is still there. Nil leaves that to AddAuto alone.
 	Auto *AutoRules
-	Log  *slog.Logger
+	// Nodes tell where endpoints are, nil for nowhere.
+	Nodes *Nodes
+	Log   *slog.Logger
 }
 
 // exporter keeps this cluster's part of a Store equal to its API server.
@@ -71,8 +69,9 @@ type exporter struct {
 	live      client.Reader // the API server itself, not the cache
 	recorder  events.EventRecorder
 	announced announced
-	again     chan event.TypedGenericEvent[federation.ServiceName] // what to look at again
+	again     again
 	missing   *missing
+	moved     *moved
 	stance    Stance // in which this cluster was announced last
 }
 
@@ -80,13 +79,10 @@ type exporter struct {
 // the API server must serve ServiceExports.
 func Add(ctx context.Context, mgr manager.Manager, config Config) error {
 	x := newExporter(config, mgr.GetClient(), mgr.GetAPIReader(), mgr.GetEventRecorder(eventReporter))
-	err := mgr.GetFieldIndexer().IndexField(ctx, &discoveryv1.EndpointSlice{}, byService, func(o client.Object) []string {
-		return []string{o.GetLabels()[discoveryv1.LabelServiceName]}
-	})
-	if err != nil {
-		return fmt.Errorf("indexing EndpointSlices: %w", err)
+	if err := indexSlices(ctx, mgr.GetFieldIndexer()); err != nil {
+		return err
 	}
-	err = ctrl.NewControllerManagedBy(mgr).
+	err := ctrl.NewControllerManagedBy(mgr).
 		Named("exporter").
 		For(&mcsv1beta1.ServiceExport{}).
 		Watches(&corev1.Service{}, &handler.EnqueueRequestForObject{}).
@@ -111,21 +107,24 @@ func newExporter(config Config, c client.Client, live client.Reader, recorder ev
 	}
 	return &exporter{
 		Config: config, client: c, live: live, recorder: recorder,
-		announced: announced{changed: make(chan struct{})}, again: make(chan event.TypedGenericEvent[federation.ServiceName]), missing: newMissing(),
+		announced: announced{changed: make(chan struct{})}, again: make(again), missing: newMissing(), moved: config.Nodes.follow(),
 	}
 }
 
 // Start announces the complete set of exports whenever this agent begins to lead, and only then lets Reconcile
 // change it: a leader speaks when it knows everything, so that what it does not say is really gone. Until ctx ends
-// it follows what may change this beside the objects: terms, other clusters, and the CRD.
+// it follows what may change this beside the objects: terms, other clusters, the CRD, and where Nodes are.
 func (x *exporter) Start(ctx context.Context) error {
 	select {
 	case <-x.Restored:
 	case <-ctx.Done():
 		return nil
 	}
+	if !x.Nodes.await(ctx) {
+		return nil
+	}
 	var loops sync.WaitGroup
-	for _, loop := range []func(context.Context){x.keepAnnounced, x.keepTerm, x.followPeers, x.followDefinition} {
+	for _, loop := range []func(context.Context){x.keepAnnounced, x.keepTerm, x.followPeers, x.followDefinition, x.followNodes} {
 		loops.Go(func() { loop(ctx) })
 	}
 	loops.Wait()
@@ -251,7 +250,7 @@ func (x *exporter) describe(ctx context.Context, export *mcsv1beta1.ServiceExpor
 	for i := range list.Items {
 		endpoints[i] = &list.Items[i]
 	}
-	e, status := Describe(x.Store.Self(), x.Policy, export, service, endpoints, x.said(nameOf(export)))
+	e, status := Describe(x.Store.Self(), x.Policy, export, service, endpoints, x.Nodes.beneath(endpoints), x.said(nameOf(export)))
 	why, err := x.overtaken(ctx, export, service)
 	if err != nil {
 		return nil, Status{}, err

@@ -95,7 +95,7 @@ func said() *federation.Export {
 func check(t *testing.T, export *mcsv1beta1.ServiceExport, service *corev1.Service, endpoints []*discoveryv1.EndpointSlice) *federation.Export {
 	t.Helper()
 	for _, former := range []*federation.Export{said(), nil} {
-		e, status := Describe("west", federation.Namespaces{}, export, service, endpoints, former)
+		e, status := Describe("west", federation.Namespaces{}, export, service, endpoints, wild, former)
 		if former != nil && !former.Equal(said()) {
 			t.Errorf("what was said before is %+v now", former)
 		}
@@ -123,7 +123,7 @@ func check(t *testing.T, export *mcsv1beta1.ServiceExport, service *corev1.Servi
 			t.Errorf("%q may see it, want %q", e.Consumers, want)
 		}
 	}
-	e, _ := Describe("west", federation.Namespaces{}, export, service, endpoints, nil)
+	e, _ := Describe("west", federation.Namespaces{}, export, service, endpoints, wild, nil)
 	return e
 }
 
@@ -152,9 +152,9 @@ func TestTheOrderOfSlicesDoesNotMatter(t *testing.T) {
 	for seed := range uint64(500) {
 		r := rand.New(rand.NewPCG(seed, 2))
 		service, endpoints := randomService(r), randomSlices(r)
-		before, _ := Describe("west", federation.Namespaces{}, export, service, endpoints, nil)
+		before, _ := Describe("west", federation.Namespaces{}, export, service, endpoints, wild, nil)
 		r.Shuffle(len(endpoints), func(i, j int) { endpoints[i], endpoints[j] = endpoints[j], endpoints[i] })
-		after, _ := Describe("west", federation.Namespaces{}, export, service, endpoints, nil)
+		after, _ := Describe("west", federation.Namespaces{}, export, service, endpoints, wild, nil)
 		if (before == nil) != (after == nil) || before != nil && !before.Equal(after) {
 			t.Fatalf("seed %d: %+v, in another order %+v", seed, before, after)
 		}
@@ -195,6 +195,11 @@ func randomService(r *rand.Rand) *corev1.Service {
 		})
 	}
 	return s
+}
+
+// wild are places of the Nodes of randomSlices, some of which no API server would take.
+var wild = map[string]Place{
+	"": {"nowhere", "nowhere"}, "node-1": {"r1", "z2"}, "node-\xff": {"r\xff", strings.Repeat("z", 64)}, strings.Repeat("n", 254): {Region: strings.Repeat("r", 64)},
 }
 
 func randomSlices(r *rand.Rand) []*discoveryv1.EndpointSlice {

@@ -43,7 +43,7 @@ func TestDescribe(t *testing.T) {
 func golden(t *testing.T, file string, archive *txtar.Archive) {
 	t.Helper()
 	export, service, endpoints := parse(t, archive)
-	got := show(Describe("west", policyOf(t, archive), export, service, endpoints, formerOf(t, archive)))
+	got := show(Describe("west", policyOf(t, archive), export, service, endpoints, placesOf(t, archive), formerOf(t, archive)))
 	last := &archive.Files[len(archive.Files)-1]
 	if last.Name != "want" {
 		t.Fatalf("the last section is %q: want \"want\"", last.Name)
@@ -73,13 +73,30 @@ func formerOf(t *testing.T, archive *txtar.Archive) *federation.Export {
 			t.Fatalf("section former: %v", err)
 		}
 		_, service, _ := parse(t, archive)
-		e, status := Describe("west", policyOf(t, archive), before, service, nil, nil)
+		e, status := Describe("west", policyOf(t, archive), before, service, nil, nil, nil)
 		if e == nil {
 			t.Fatalf("section former: %s", status.Ready.Message)
 		}
 		return e
 	}
 	return nil
+}
+
+// placesOf reads the Nodes of a case, each in a section "node".
+func placesOf(t *testing.T, archive *txtar.Archive) map[string]Place {
+	t.Helper()
+	places := map[string]Place{}
+	for _, f := range archive.Files {
+		if strings.Fields(f.Name)[0] != "node" {
+			continue
+		}
+		var node corev1.Node
+		if err := yaml.UnmarshalStrict(f.Data, &node); err != nil {
+			t.Fatalf("section %s: %v", f.Name, err)
+		}
+		places[node.Name] = placeOf(node.Labels)
+	}
+	return places
 }
 
 // policyOf reads the section "policy" of a case, whose lines are "allow RULE" or "deny RULE".

@@ -14,6 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"github.com/hansa-mcs/hansa/federation"
 )
@@ -25,6 +26,8 @@ type OwnConfig struct {
 	// that went. It is called by one goroutine at a time and must not block. What it is told is for this cluster alone:
 	// no ServiceExport was asked (E1).
 	Say func(name federation.ServiceName, e *federation.Export)
+	// Nodes tell where endpoints are, nil for nowhere.
+	Nodes *Nodes
 }
 
 // own tells what the Services of this cluster are, exported or not, as clients in it see them under cluster.local.
@@ -32,19 +35,22 @@ type own struct {
 	OwnConfig
 	client client.Client
 	known  chan struct{} // closes once every Service that was there at the start is said
+	again  again
+	moved  *moved
 
 	mu   sync.Mutex // from reading a Service to having said it, so that nothing older is said later
 	said map[federation.ServiceName]*federation.Export
 }
 
 // AddOwn makes mgr tell what the Services of this cluster are, on every replica, whoever leads. known closes once all that
-// the caches held when they were complete is said. It needs the index that Add makes, so it is to be called after it.
+// the caches held when they were complete is said. It needs the indexes that Add makes, so it is to be called after it.
 func AddOwn(mgr manager.Manager, config OwnConfig) (known <-chan struct{}, err error) {
 	o := newOwn(config, mgr.GetClient())
 	err = ctrl.NewControllerManagedBy(mgr).
 		Named("own").
 		For(&corev1.Service{}).
 		Watches(&discoveryv1.EndpointSlice{}, handler.EnqueueRequestsFromMapFunc(serviceOf)).
+		WatchesRawSource(source.Channel(o.again, afterTheRest)).
 		WithOptions(controller.Options{
 			NeedLeaderElection:      new(false),
 			MaxConcurrentReconciles: 1, // nothing is waited for: all is in memory
@@ -59,22 +65,27 @@ func AddOwn(mgr manager.Manager, config OwnConfig) (known <-chan struct{}, err e
 }
 
 func newOwn(config OwnConfig, c client.Client) *own {
-	return &own{OwnConfig: config, client: c, known: make(chan struct{}), said: map[federation.ServiceName]*federation.Export{}}
+	return &own{OwnConfig: config, client: c, known: make(chan struct{}), again: make(again), moved: config.Nodes.follow(), said: map[federation.ServiceName]*federation.Export{}}
 }
 
 // NeedLeaderElection makes it run on every replica.
 func (o *own) NeedLeaderElection() bool { return false }
 
-// Start says all that there is, and that it is all.
+// Start says all that there is, and that it is all. Until ctx ends it follows where Nodes are.
 func (o *own) Start(ctx context.Context) error {
-	err := o.tellAll(ctx)
-	if ctx.Err() != nil {
+	if !o.Nodes.await(ctx) {
 		return nil // we are stopping
 	}
-	if err == nil {
-		close(o.known)
+	err := o.tellAll(ctx)
+	switch {
+	case ctx.Err() != nil:
+		return nil
+	case err != nil:
+		return err
 	}
-	return err
+	close(o.known)
+	o.moved.keepQueued(ctx, o.client, o.again)
+	return nil
 }
 
 func (o *own) tellAll(ctx context.Context) error {
@@ -91,6 +102,9 @@ func (o *own) tellAll(ctx context.Context) error {
 }
 
 func (o *own) reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+	if !o.Nodes.await(ctx) {
+		return ctrl.Result{}, nil
+	}
 	return ctrl.Result{}, o.tell(ctx, req.NamespacedName)
 }
 
@@ -130,18 +144,18 @@ func (o *own) describe(ctx context.Context, key client.ObjectKey) (*federation.E
 	for i := range list.Items {
 		endpoints[i] = &list.Items[i]
 	}
-	return DescribeOwn(o.Cluster, service, endpoints), nil
+	return DescribeOwn(o.Cluster, service, endpoints, o.Nodes.beneath(endpoints)), nil
 }
 
 // DescribeOwn returns what a Service of this cluster is to clients in it, exported or not; nil for one that has no host of
 // its own: an ExternalName is another's, and a derived Service stands for an imported one. endpoints are the EndpointSlices
-// that belong to it, of which imported ones are skipped. The Export is normalized, and what is wrong in it left out.
-func DescribeOwn(cluster federation.ClusterID, service *corev1.Service, endpoints []*discoveryv1.EndpointSlice) *federation.Export {
+// that belong to it, of which imported ones are skipped, and nodes the places of their Nodes. The Export is normalized, and what is wrong in it left out.
+func DescribeOwn(cluster federation.ClusterID, service *corev1.Service, endpoints []*discoveryv1.EndpointSlice, nodes map[string]Place) *federation.Export {
 	name := nameOf(service)
 	if service.Spec.Type == corev1.ServiceTypeExternalName || derived(service) || name.Check() != nil {
 		return nil
 	}
-	e := bare(cluster, name, service, endpoints)
+	e := bare(cluster, name, service, endpoints, nodes)
 	e.Created = service.CreationTimestamp.Time
 	e.Normalize()
 	if e.Check() != nil {

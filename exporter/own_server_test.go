@@ -98,11 +98,15 @@ func (s *ownScene) run(api *rest.Config) (known <-chan struct{}) {
 	})
 	s.must(err)
 	ctx, stop := context.WithCancel(s.Context())
-	s.must(mgr.GetFieldIndexer().IndexField(ctx, &discoveryv1.EndpointSlice{}, byService, func(o client.Object) []string {
-		return []string{o.GetLabels()[discoveryv1.LabelServiceName]}
-	}))
+	s.must(indexSlices(ctx, mgr.GetFieldIndexer()))
 	known, err = AddOwn(mgr, OwnConfig{Cluster: "east", Say: s.said})
 	s.must(err)
+	s.start(ctx, stop, mgr)
+	return known
+}
+
+// start runs a manager until stop is called, which is when the test ends.
+func (s *ownScene) start(ctx context.Context, stop func(), mgr ctrl.Manager) {
 	var done sync.WaitGroup
 	done.Go(func() {
 		if err := mgr.Start(ctx); err != nil {
@@ -110,7 +114,6 @@ func (s *ownScene) run(api *rest.Config) (known <-chan struct{}) {
 		}
 	})
 	s.Cleanup(func() { stop(); done.Wait() })
-	return known
 }
 
 // Whatever is exported, and whoever leads: each Service is said once as it is, and again when what clients see of it is

@@ -32,7 +32,7 @@ func TestWhichServicesHaveAHostOfThisCluster(t *testing.T) {
 	} {
 		service := webService()
 		tt.change(service)
-		e := DescribeOwn("own", service, []*discoveryv1.EndpointSlice{webSlice("10.1.0.1")})
+		e := DescribeOwn("own", service, []*discoveryv1.EndpointSlice{webSlice("10.1.0.1")}, nil)
 		if (e != nil) != tt.want {
 			t.Errorf("%s: %+v, want a host: %t", what, e, tt.want)
 		}
@@ -46,7 +46,7 @@ func TestImportedEndpointsAreNotOwn(t *testing.T) {
 	one, other, ours := webSlice("10.1.0.1"), webSlice("10.1.0.2"), webSlice("10.1.0.3")
 	other.Labels[mcsv1beta1.LabelSourceCluster] = "west"
 	ours.Labels[discoveryv1.LabelManagedBy] = ourSlices
-	e := DescribeOwn("own", webService(), []*discoveryv1.EndpointSlice{one, other, ours})
+	e := DescribeOwn("own", webService(), []*discoveryv1.EndpointSlice{one, other, ours}, nil)
 	if got := addresses(e); !slices.Equal(got, []string{"10.1.0.1"}) {
 		t.Errorf("endpoints %q, want that of this cluster alone", got)
 	}
@@ -71,8 +71,8 @@ func TestAServiceIsTheSameExportedOrNot(t *testing.T) {
 		service, endpoints := randomService(r), randomSlices(r)
 		service.Namespace, service.Name = "shop", "web"
 		export := &mcsv1beta1.ServiceExport{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "web", CreationTimestamp: metav1.Unix(1, 0)}}
-		own := DescribeOwn("own", service, endpoints)
-		exported, _ := Describe("own", federation.Namespaces{}, export, service, endpoints, nil)
+		own := DescribeOwn("own", service, endpoints, wild)
+		exported, _ := Describe("own", federation.Namespaces{}, export, service, endpoints, wild, nil)
 		if exported == nil {
 			continue
 		}

@@ -4,13 +4,6 @@ import (
 	"context"
 	"slices"
 
-	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/util/workqueue"
-	ctrl "sigs.k8s.io/controller-runtime"
-	"sigs.k8s.io/controller-runtime/pkg/controller/priorityqueue"
-	"sigs.k8s.io/controller-runtime/pkg/event"
-	"sigs.k8s.io/controller-runtime/pkg/handler"
-
 	"github.com/hansa-mcs/hansa/federation"
 )
 
@@ -30,7 +23,7 @@ func (x *exporter) followPeers(ctx context.Context) {
 		} else {
 			names = x.exportedFor(came)
 		}
-		if !x.lookAgain(ctx, names) {
+		if !x.again.look(ctx, names) {
 			return
 		}
 		select {
@@ -85,24 +78,4 @@ func (x *exporter) exportedIf(wanted func(*federation.Export) bool) []federation
 		}
 	}
 	return names
-}
-
-// lookAgain queues services. It reports whether it came to its end before ctx.
-func (x *exporter) lookAgain(ctx context.Context, names []federation.ServiceName) bool {
-	for _, name := range names {
-		select {
-		case x.again <- event.TypedGenericEvent[federation.ServiceName]{Object: name}:
-		case <-ctx.Done():
-			return false
-		}
-	}
-	return true
-}
-
-// afterTheRest queues a service behind all that changed.
-var afterTheRest = handler.TypedFuncs[federation.ServiceName, ctrl.Request]{
-	GenericFunc: func(_ context.Context, e event.TypedGenericEvent[federation.ServiceName], q workqueue.TypedRateLimitingInterface[ctrl.Request]) {
-		req := ctrl.Request{NamespacedName: types.NamespacedName{Namespace: e.Object.Namespace, Name: e.Object.Name}}
-		q.(priorityqueue.PriorityQueue[ctrl.Request]).AddWithOpts(priorityqueue.AddOpts{Priority: new(handler.LowPriority)}, req)
-	},
 }

@@ -21,7 +21,7 @@ const (
 	MaxPairBytes = 16 << 10
 	MaxConsumers = 256
 	MaxDelay     = 365 * 24 * time.Hour // of Quiet
-	maxText      = 253                  // zones, regions, nodes, policies, protocols
+	MaxText      = 253                  // zones, regions, nodes, policies, protocols
 )
 
 // Check returns what is wrong with an Export that came from outside, or nil. It holds for every record
@@ -246,7 +246,7 @@ func qualified(s string) bool {
 	prefix, name, found := strings.Cut(s, "/")
 	if !found {
 		name = s
-	} else if len(prefix) > maxText || !subdomainGrammar.MatchString(prefix) {
+	} else if len(prefix) > MaxText || !subdomainGrammar.MatchString(prefix) {
 		return false
 	}
 	return len(name) <= maxLabel && nameGrammar.MatchString(name)
@@ -264,8 +264,8 @@ func Reserved(key string) bool {
 }
 
 func checkText(what, s string) error {
-	if len(s) > maxText || !utf8.ValidString(s) {
-		return fmt.Errorf("%s %q: want at most %d bytes of UTF-8", what, clip(s), maxText)
+	if len(s) > MaxText || !utf8.ValidString(s) {
+		return fmt.Errorf("%s %q: want at most %d bytes of UTF-8", what, clip(s), MaxText)
 	}
 	return nil
 }

@@ -20,6 +20,7 @@ const read = "get list watch"
 var allowed = map[string]map[string]string{
 	"hansa-agent": {
 		"/namespaces":                                 read, // where to import (I1)
+		"/nodes":                                      read, // where endpoints are
 		"/services":                                   "create delete get list patch watch",
 		"discovery.k8s.io/endpointslices":             "create delete get list patch watch",
 		"multicluster.x-k8s.io/serviceexports":        read, // written by people

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -50,6 +51,7 @@ func TestRoles(t *testing.T) {
 	t.Run("with the CA and its role the agent lets clusters in and renews", s.in(ours.lettingIn))
 	t.Run("the role of the CA gives no more", s.in(issuerIsLimited))
 	t.Run("E9 I3 #39 who may edit a namespace may export there, and writes no import", s.in(peopleAreLimited))
+	t.Run("with a role of before regions the agent exports without them", s.in(workWithOlderRole))
 }
 
 func installWithoutRole(s *story) {
@@ -97,6 +99,27 @@ func workWithAccount(s *story) {
 	}
 }
 
+// workWithOlderRole is an upgrade of the agents before that of their role.
+func workWithOlderRole(s *story) {
+	access := newAccess(s.t, s.Member("east"))
+	roles := access.clients.RbacV1().ClusterRoles()
+	role, err := roles.Get(s.t.Context(), "hansa-agent", metav1.GetOptions{})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	all := len(role.Rules)
+	role.Rules = slices.DeleteFunc(role.Rules, func(r rbacv1.PolicyRule) bool { return slices.Contains(r.Resources, "nodes") })
+	if _, err := roles.Update(s.t.Context(), role, metav1.UpdateOptions{}); err != nil || len(role.Rules) != all-1 {
+		s.t.Fatalf("%d of %d rules are left, error %v", len(role.Rules), all, err)
+	}
+	access.await(clusterset.Account, "list /nodes", false)
+	s.restart()
+	s.create("east", service("older"), slice("older", "older-1", "10.1.0.9"), exportOf("older"))
+	s.awaitImport("east", "older", "east")
+	s.awaitAssigned("east", "older", "10.1.0.9:8080")
+	awaitLog(s.t, s.Member("east"), "cannot read this cluster's Nodes")
+}
+
 func accountIsLimited(s *story) {
 	access := newAccess(s.t, s.Member("east"))
 	for role, where := range map[string]string{"hansa-agent": "", "hansa-system/hansa-agent": " in hansa-system"} {
@@ -120,6 +143,7 @@ func accountIsLimited(s *story) {
 		"get apiextensions.k8s.io/customresourcedefinitions gateways.gateway.networking.k8s.io",
 		"get about.k8s.io/clusterproperties other.example.org", "patch about.k8s.io/clusterproperties " + clusterProperty,
 		"create rbac.authorization.k8s.io/clusterrolebindings", "impersonate /users", "deletecollection /services in shop",
+		"patch /nodes", "update /nodes/status", "get /nodes/proxy", "delete /nodes",
 	} {
 		access.check(clusterset.Account, what, false)
 	}

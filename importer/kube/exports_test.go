@@ -29,7 +29,7 @@ type saying struct {
 	Labels, Annotations                        map[string]string
 	Subsets                                    []struct {
 		Ports     []string // "http 8080/TCP"
-		Endpoints []string // "10.1.0.1 host=db-0 zone=z1 node=n1 terminating"; "-ready" and "-serving" take off
+		Endpoints []string // "10.1.0.1 host=db-0 zone=z1 region=r1 node=n1 terminating"; "-ready" and "-serving" take off
 	}
 }
 
@@ -118,6 +118,8 @@ func parseEndpoint(t testing.TB, text string) federation.Endpoint {
 			ep.Hostname = value
 		case "zone":
 			ep.Zone = value
+		case "region":
+			ep.Region = value
 		case "node":
 			ep.Node = value
 		case "terminating":

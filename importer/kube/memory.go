@@ -3,6 +3,7 @@ package kube
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"strings"
@@ -36,6 +37,9 @@ type memory struct {
 	DemoteAfter            *int64                 `json:"demoteAfterSeconds,omitempty"`
 	WithdrawAfter          *int64                 `json:"withdrawAfterSeconds,omitempty"`
 	TargetPorts            []rememberedTargetPort `json:"targetPorts,omitempty"` // of this slice
+	// Regions are those of the zones of this slice's endpoints, "" for none, where all that are in a zone are in one region:
+	// no slice has regions itself.
+	Regions map[string]string `json:"regions,omitempty"`
 	// Demoted says that endpoints of this slice which are ready by the last word of their cluster are written as
 	// terminating, because it is not heard.
 	Demoted bool `json:"demoted,omitempty"`
@@ -67,9 +71,8 @@ type rememberedTargetPort struct {
 	Number   uint16              `json:"port"`
 }
 
-// remember returns the annotation of a slice that holds endpoints of e which serve ports, as a cluster of that fate has
-// them.
-func remember(e *federation.Export, ports []federation.TargetPort, fate federation.Fate) string {
+// remember returns the annotation of a slice that holds endpoints of a subset of e, as a cluster of that fate has them.
+func remember(e *federation.Export, subset *federation.Subset, fate federation.Fate) string {
 	m := memory{
 		Created:                e.Created,
 		Type:                   e.Type,
@@ -86,11 +89,12 @@ func remember(e *federation.Export, ports []federation.TargetPort, fate federati
 		WithdrawAfter:          rememberDelay(e.Quiet.Withdraw),
 		Demoted:                fate == federation.Demoted,
 		Withdrawn:              fate == federation.Withdrawn,
+		Regions:                rememberRegions(subset.Endpoints),
 	}
 	for _, p := range e.Ports {
 		m.Ports = append(m.Ports, rememberedPort(p))
 	}
-	for _, p := range ports {
+	for _, p := range subset.Ports {
 		m.TargetPorts = append(m.TargetPorts, rememberedTargetPort(p))
 	}
 	var text strings.Builder
@@ -172,7 +176,7 @@ func recallSlice(name federation.ServiceName, s *discoveryv1.EndpointSlice) (*fe
 	for _, p := range m.Ports {
 		e.Ports = append(e.Ports, federation.Port(p))
 	}
-	subset := federation.Subset{Endpoints: recallEndpoints(s, m.Demoted)}
+	subset := federation.Subset{Endpoints: recallEndpoints(s, &m)}
 	for _, p := range m.TargetPorts {
 		subset.Ports = append(subset.Ports, federation.TargetPort(p))
 	}
@@ -195,7 +199,7 @@ func recallDelay(seconds *int64) federation.Delay {
 	return federation.Delay{Given: true, After: time.Duration(*seconds) * time.Second}
 }
 
-func recallEndpoints(s *discoveryv1.EndpointSlice, demoted bool) []federation.Endpoint {
+func recallEndpoints(s *discoveryv1.EndpointSlice, m *memory) []federation.Endpoint {
 	var out []federation.Endpoint
 	for _, ep := range s.Endpoints {
 		if len(ep.Addresses) == 0 {
@@ -209,11 +213,35 @@ func recallEndpoints(s *discoveryv1.EndpointSlice, demoted bool) []federation.En
 			Address:    address,
 			Hostname:   ptr.Deref(ep.Hostname, ""),
 			Zone:       ptr.Deref(ep.Zone, ""),
+			Region:     m.Regions[ptr.Deref(ep.Zone, "")],
 			Node:       ptr.Deref(ep.NodeName, ""),
-			Conditions: recallConditions(ep.Conditions, demoted),
+			Conditions: recallConditions(ep.Conditions, m.Demoted),
 		})
 	}
 	return slices.Clip(out)
+}
+
+// maxRegions bounds how many bytes of zones and regions one annotation has: a hand-made EndpointSlice may name a zone for
+// each endpoint, and an API server takes only so much.
+const maxRegions = 2 << 10
+
+// rememberRegions returns the regions of zones whose endpoints are all in one, the first by name where they are too many.
+func rememberRegions(endpoints []federation.Endpoint) map[string]string {
+	regions := map[string]string{}
+	for _, ep := range endpoints {
+		if former, met := regions[ep.Zone]; met && former != ep.Region {
+			regions[ep.Zone] = "" // and so it stays
+		} else {
+			regions[ep.Zone] = ep.Region
+		}
+	}
+	size := 0
+	for _, zone := range slices.Sorted(maps.Keys(regions)) {
+		if size += len(zone) + len(regions[zone]); regions[zone] == "" || size > maxRegions {
+			delete(regions, zone)
+		}
+	}
+	return regions
 }
 
 // recallConditions returns what the cluster said, also of what was demoted.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -18,7 +19,7 @@ import (
 )
 
 // TestRecallReturnsWhatWasExported: through slices that Plan lays and an API server keeps, every Export comes
-// back Equal. The one thing that is lost, on purpose, is the region of an endpoint, which no slice has.
+// back Equal.
 func TestRecallReturnsWhatWasExported(t *testing.T) {
 	for seed := range uint64(15) {
 		r := rand.New(rand.NewPCG(seed, 4))
@@ -40,16 +41,62 @@ func TestRecallReturnsWhatWasExported(t *testing.T) {
 	}
 }
 
-func TestRecallLosesTheRegion(t *testing.T) {
-	e := exampleExport(t)
-	e.Subsets[0].Endpoints[0].Region = "r1"
-	got, bad := Recall(slicesOf(t, e))
-	if bad != nil || e.Equal(got["a"][0]) {
-		t.Fatalf("got %+v, errors %v: want all but the region", got, bad)
+// TestRegionsAreRecalledByZone: where endpoints of one zone are said to be in several regions, or in one and in none, none
+// of them is; and what was recalled is remembered as it was, so that a restart writes nothing.
+func TestRegionsAreRecalledByZone(t *testing.T) {
+	for zones, want := range map[string]string{
+		"z1/r1 z1/r1 z2/r2 /r3": "z1/r1 z1/r1 z2/r2 /r3",
+		"z1/ z2/r1":             "z1/ z2/r1",
+		"z1/r1 z1/r2 z2/r2":     "z1/ z1/ z2/r2",
+		"z1/r1 z1/ z2/r1":       "z1/ z1/ z2/r1",
+		"z1/ z1/r1 z1/r1":       "z1/ z1/ z1/",
+	} {
+		e := exampleExport(t)
+		e.Subsets = e.Subsets[:1]
+		e.Subsets[0].Endpoints = nil
+		for i, place := range strings.Fields(zones) {
+			zone, region, _ := strings.Cut(place, "/")
+			address := netip.AddrFrom4([4]byte{10, 1, 0, byte(i + 1)})
+			e.Subsets[0].Endpoints = append(e.Subsets[0].Endpoints, federation.Endpoint{Address: address, Zone: zone, Region: region, Conditions: federation.Ready})
+		}
+		held := slicesOf(t, e)
+		got, bad := Recall(held)
+		if bad != nil {
+			t.Fatal(bad)
+		}
+		var places []string
+		for _, ep := range got["a"][0].Subsets[0].Endpoints {
+			places = append(places, ep.Zone+"/"+ep.Region)
+		}
+		if text := strings.Join(places, " "); text != want {
+			t.Errorf("%s: recalled %s, want %s", zones, text, want)
+		}
+		if again := slicesOf(t, got["a"][0]); again[0].Annotations[exportAnnotation] != held[0].Annotations[exportAnnotation] {
+			t.Errorf("%s: remembered as %s, and then as %s", zones, held[0].Annotations[exportAnnotation], again[0].Annotations[exportAnnotation])
+		}
 	}
-	e.Subsets[0].Endpoints[0].Region = ""
-	if !e.Equal(got["a"][0]) {
-		t.Fatalf("got %+v, want %+v", got["a"][0], e)
+}
+
+// TestRegionsOfManyZonesAreBounded: whatever zones an EndpointSlice names, an API server takes the annotation.
+func TestRegionsOfManyZonesAreBounded(t *testing.T) {
+	e := exampleExport(t)
+	e.Subsets = e.Subsets[:1]
+	e.Subsets[0].Endpoints = nil
+	for n := range 5000 {
+		address := netip.AddrFrom4([4]byte{10, 1, byte(n / 250), byte(n % 250)})
+		e.Subsets[0].Endpoints = append(e.Subsets[0].Endpoints, federation.Endpoint{Address: address, Zone: fmt.Sprintf("z%04d", n), Region: "r", Conditions: federation.Ready})
+	}
+	held := slicesOf(t, e)
+	if n := len(held[0].Annotations[exportAnnotation]); n > 8<<10 {
+		t.Errorf("%d bytes of annotation", n)
+	}
+	got, bad := Recall(held)
+	endpoints := got["a"][0].Subsets[0].Endpoints
+	if bad != nil || endpoints[0].Region != "r" || endpoints[4999].Region != "" {
+		t.Errorf("recalled %v to %v, errors %v", endpoints[0], endpoints[4999], bad)
+	}
+	if again := slicesOf(t, got["a"][0]); again[0].Annotations[exportAnnotation] != held[0].Annotations[exportAnnotation] {
+		t.Error("what was recalled is remembered otherwise")
 	}
 }
 

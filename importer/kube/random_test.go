@@ -41,8 +41,9 @@ func randomExport(r *rand.Rand, cluster federation.ClusterID) *federation.Export
 		e.SessionAffinitySeconds = pick[int32](r, 0, 600)
 	}
 	e.Ports = randomPorts(r, e.Type)
+	regions := pick(r, nil, nil, map[string]string{"z1": "r1", "z2": "r1"}, map[string]string{"z1": "r2", "": "r<3>"})
 	for range r.IntN(4) {
-		e.Subsets = append(e.Subsets, randomSubset(r, e.Ports))
+		e.Subsets = append(e.Subsets, randomSubset(r, e.Ports, regions))
 	}
 	e.Normalize()
 	return e
@@ -75,7 +76,7 @@ func randomPorts(r *rand.Rand, kind federation.ServiceType) []federation.Port {
 }
 
 // randomSubset serves some of the ports, with endpoints that other subsets may have too.
-func randomSubset(r *rand.Rand, ports []federation.Port) federation.Subset {
+func randomSubset(r *rand.Rand, ports []federation.Port, regions map[string]string) federation.Subset {
 	var s federation.Subset
 	for _, p := range ports {
 		if r.IntN(4) > 0 {
@@ -83,11 +84,12 @@ func randomSubset(r *rand.Rand, ports []federation.Port) federation.Subset {
 		}
 	}
 	for range pick(r, 0, 1, 2, 2, 5, 5, 5, 5, 5, 5, 120) {
-		n := r.IntN(300)
+		n, zone := r.IntN(300), pick(r, "", "z1", "z2")
 		s.Endpoints = append(s.Endpoints, federation.Endpoint{
 			Address:    netip.MustParseAddr(fmt.Sprintf(pick(r, "10.1.%d.%d", "fd00::%x:%x"), n/100, n%100)),
 			Hostname:   pick(r, "", "", "", "db-0"),
-			Zone:       pick(r, "", "z1", "z2"),
+			Zone:       zone,
+			Region:     regions[zone],
 			Conditions: federation.Conditions(r.IntN(8)),
 		})
 	}

@@ -105,7 +105,7 @@ func (w *world) compare() {
 		if err := json.Unmarshal([]byte(s.Annotations[exportAnnotation]), &m); err != nil {
 			w.t.Fatal(err)
 		}
-		for _, ep := range recallEndpoints(s, m.Demoted) {
+		for _, ep := range recallEndpoints(s, &m) {
 			got[fmt.Sprint(sourceOf(s), ep.Address, ep.Hostname, ep.Zone, ep.Conditions, listed(s))]++
 		}
 	}

@@ -124,7 +124,7 @@ func groups(want *importer.Service, n int, hinted bool) []group {
 			out = append(out, group{
 				family:    family,
 				ports:     slicePorts(want, e, subset),
-				memory:    remember(e, subset.Ports, fate),
+				memory:    remember(e, subset, fate),
 				endpoints: byFamily[family],
 			})
 		}
@@ -134,7 +134,7 @@ func groups(want *importer.Service, n int, hinted bool) []group {
 		if len(e.IPFamilies) > 0 && e.IPFamilies[0] == federation.IPv6 {
 			family = discoveryv1.AddressTypeIPv6
 		}
-		out = append(out, group{family: family, ports: []discoveryv1.EndpointPort{}, memory: remember(e, nil, fateOfNone(e, fate))})
+		out = append(out, group{family: family, ports: []discoveryv1.EndpointPort{}, memory: remember(e, &federation.Subset{}, fateOfNone(e, fate))})
 	}
 	return out
 }

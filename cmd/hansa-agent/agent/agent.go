@@ -233,13 +233,17 @@ func (m *member) assemble(ctx context.Context) (manager.Manager, error) {
 	if err != nil {
 		return nil, err
 	}
+	nodes, err := exporter.AddNodes(mgr, m.log)
+	if err != nil {
+		return nil, err
+	}
 	err = exporter.Add(ctx, mgr, exporter.Config{
-		Store: m.store, Restored: m.importer.Ready(), Policy: m.options.exportPolicy(), Definition: exports, Lead: m.election.Lead, TakeTerm: m.takeTerm, Stance: m.steering.speaking.now, Auto: new(m.options.autoRules()), Log: m.log,
+		Store: m.store, Restored: m.importer.Ready(), Policy: m.options.exportPolicy(), Definition: exports, Lead: m.election.Lead, TakeTerm: m.takeTerm, Stance: m.steering.speaking.now, Auto: new(m.options.autoRules()), Nodes: nodes, Log: m.log,
 	})
 	if err != nil {
 		return nil, err
 	}
-	own, err := m.assembleOwn(ctx, mgr)
+	own, err := m.assembleOwn(ctx, mgr, nodes)
 	if err != nil {
 		return nil, err
 	}
@@ -269,7 +273,7 @@ func (m *member) assemble(ctx context.Context) (manager.Manager, error) {
 
 // assembleOwn makes mgr run what is about this cluster's own Services: auto-export, and with xDS, which serves them, what
 // tells the importer of them. The channel closes once all are told.
-func (m *member) assembleOwn(ctx context.Context, mgr manager.Manager) (<-chan struct{}, error) {
+func (m *member) assembleOwn(ctx context.Context, mgr manager.Manager, nodes *exporter.Nodes) (<-chan struct{}, error) {
 	auto, err := exporter.AddAuto(ctx, mgr, exporter.AutoConfig{
 		Rules: m.options.autoRules(), Lead: m.election.Lead, On: m.steering.auto.now, Paused: m.steering.paused.now, Log: m.log,
 	})
@@ -280,7 +284,7 @@ func (m *member) assembleOwn(ctx context.Context, mgr manager.Manager) (<-chan s
 	if m.xds == nil {
 		return nil, nil
 	}
-	return exporter.AddOwn(mgr, exporter.OwnConfig{Cluster: m.store.Self(), Say: m.importer.SetOwn})
+	return exporter.AddOwn(mgr, exporter.OwnConfig{Cluster: m.store.Self(), Say: m.importer.SetOwn, Nodes: nodes})
 }
 
 // unbind gives back the addresses of what will not run, by starting it when its time is over.

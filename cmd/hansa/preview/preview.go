@@ -76,7 +76,7 @@ func (s Scene) Preview() (*Preview, error) {
 	}
 	self := s.Status.Cluster
 	others, former := s.words(self)
-	export, status := exporter.Describe(self, policy, s.Export, s.Service, s.Slices, former)
+	export, status := exporter.Describe(self, policy, s.Export, s.Service, s.Slices, nil, former)
 	p := &Preview{
 		Cluster: self, Namespace: s.Export.Namespace, Name: s.Export.Name,
 		Exported: export != nil, Reason: status.Ready.Reason, Message: status.Ready.Message,
