@@ -21,10 +21,17 @@ func (v *View) Own(name federation.ServiceName) *federation.Export {
 	return v.own[name.Namespace].of(name.Name)
 }
 
-// DiffOwn yields the names of which Own differs between two Views, at the cost of the namespaces that differ, in no
-// particular order.
+// DiffOwn yields the names of which Own differs between two Views, in no particular order, at the cost that Diff has.
 func DiffOwn(before, after *View) iter.Seq[federation.ServiceName] {
 	return func(yield func(federation.ServiceName) bool) {
+		if after.follows(before) {
+			for _, name := range after.edited.own {
+				if before.Own(name) != after.Own(name) && !yield(name) {
+					return
+				}
+			}
+			return
+		}
 		for ns, now := range after.own {
 			for name, e := range now.differing(before.own[ns]) {
 				if e != nil && !yield(federation.ServiceName{Namespace: ns, Name: name}) {

@@ -4,6 +4,7 @@ import (
 	"iter"
 	"maps"
 	"slices"
+	"weak"
 
 	"github.com/hansa-mcs/hansa/federation"
 )
@@ -21,7 +22,12 @@ type View struct {
 	own        map[string]*ownServices
 	synced     []federation.ClusterID // sorted
 	epoch      uint64                 // of synced
-	replaced   chan struct{}
+
+	// from is the View that this one was made from, for as long as anybody has it, and edited are the names of which the
+	// two may differ.
+	from     weak.Pointer[View]
+	edited   edited
+	replaced chan struct{}
 }
 
 // namespace holds the Services of one namespace; it is shared by all Views in which they are the same.
@@ -82,10 +88,18 @@ type Change struct {
 	Old, New *Service
 }
 
-// Diff yields what differs from the View before to the View after, at the cost of the namespaces that
-// differ, in no particular order.
+// Diff yields what differs from the View before to the View after, in no particular order: at the cost of what differs where
+// one came right after the other, else at that of the namespaces that differ. Both are of one Importer.
 func Diff(before, after *View) iter.Seq[Change] {
 	return func(yield func(Change) bool) {
+		if after.follows(before) {
+			for _, name := range after.edited.services {
+				if old, now := before.Service(name), after.Service(name); old != now && !yield(Change{Name: name, Old: old, New: now}) {
+					return
+				}
+			}
+			return
+		}
 		for name, ns := range after.namespaces {
 			old := before.namespaces[name]
 			if old != ns && !diffNamespace(name, old, ns, yield) {
@@ -121,8 +135,21 @@ func diffNamespace(name string, before, after *namespace, yield func(Change) boo
 	return true
 }
 
+// follows reports whether v was made from before.
+func (v *View) follows(before *View) bool { return v.from.Value() == before }
+
+// edited are names of which a View may differ from the one that it was made from.
+type edited struct{ services, own []federation.ServiceName }
+
+// once returns names without repetition; it takes them.
+func once(names []federation.ServiceName) []federation.ServiceName {
+	slices.SortFunc(names, federation.ServiceName.Compare)
+	return slices.Compact(names)
+}
+
 // edit is a View in the making: it copies only the namespaces that are written to.
 type edit struct {
+	edited  edited
 	from    *View
 	changed map[string]*namespace
 	own     map[string]*ownServices // those that changed
@@ -139,6 +166,7 @@ func (d *edit) setOwn(name federation.ServiceName, e *federation.Export) {
 	if d.from.Own(name) == e && d.own[name.Namespace] == nil {
 		return
 	}
+	d.edited.own = append(d.edited.own, name)
 	ns := d.own[name.Namespace]
 	if ns == nil {
 		ns = &ownServices{exports: map[string]*federation.Export{}}
@@ -155,6 +183,7 @@ func (d *edit) setOwn(name federation.ServiceName, e *federation.Export) {
 }
 
 func (d *edit) set(name federation.ServiceName, s *Service) {
+	d.edited.services = append(d.edited.services, name)
 	ns := d.changed[name.Namespace]
 	if ns == nil {
 		ns = &namespace{services: map[string]*Service{}}
@@ -184,6 +213,8 @@ func (d *edit) view() *View {
 		synced:     d.synced,
 		epoch:      d.from.epoch,
 		replaced:   make(chan struct{}),
+		from:       weak.Make(d.from),
+		edited:     edited{once(d.edited.services), once(d.edited.own)},
 	}
 	if !slices.Equal(d.synced, d.from.synced) {
 		next.epoch++
