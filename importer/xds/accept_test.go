@@ -25,8 +25,8 @@ import (
 func TestGRPCRefusesNothing(t *testing.T) {
 	for seed := range uint64(500) {
 		r := rand.New(rand.NewPCG(seed, 1))
-		exports := randomExports(r)
-		list := Resources(importer.Merge(exports), "c2", "clusterset.local")
+		exports, who := randomExports(r), randomAudience(r)
+		list := resources(t, importer.Merge(exports), "c2", "clusterset.local", who)
 		for _, res := range list {
 			if err := acceptable(res); err != nil {
 				t.Fatalf("seed %d: %s: %v", seed, res.Name, err)
@@ -37,13 +37,18 @@ func TestGRPCRefusesNothing(t *testing.T) {
 				r.Shuffle(len(s.Endpoints), func(i, j int) { s.Endpoints[i], s.Endpoints[j] = s.Endpoints[j], s.Endpoints[i] })
 			}
 		}
-		again := Resources(importer.Merge(exports), "c2", "clusterset.local")
-		if !slices.EqualFunc(list, again, func(a, b Resource) bool {
+		again := resources(t, importer.Merge(exports), "c2", "clusterset.local", who)
+		if !slices.EqualFunc(list, again, func(a, b told) bool {
 			return a.Name == b.Name && a.Version == b.Version && bytes.Equal(a.Body.Value, b.Body.Value)
 		}) {
 			t.Fatalf("seed %d: another order of endpoints gives other resources", seed)
 		}
 	}
+}
+
+func randomAudience(r *rand.Rand) Audience {
+	places := []string{"", "z1", "z2", "z_"}
+	return Audience{Kind: []ClientKind{Other, GRPC}[r.IntN(2)], Region: places[r.IntN(4)], Zone: places[r.IntN(4)]}
 }
 
 func randomExports(r *rand.Rand) []*federation.Export {
@@ -88,7 +93,7 @@ func randomSubset(r *rand.Rand, ports []federation.Port) federation.Subset {
 }
 
 // acceptable returns what a gRPC client would refuse.
-func acceptable(r Resource) error {
+func acceptable(r told) error {
 	if r.Name == "" || r.Version == "" || r.Body.GetTypeUrl() != r.TypeURL {
 		return fmt.Errorf("incomplete: %v", r)
 	}
@@ -103,7 +108,7 @@ func acceptable(r Resource) error {
 	return fmt.Errorf("type %s", r.TypeURL)
 }
 
-func acceptableCluster(r Resource) error {
+func acceptableCluster(r told) error {
 	var c clusterv3.Cluster
 	if err := r.Body.UnmarshalTo(&c); err != nil {
 		return err
@@ -117,7 +122,7 @@ func acceptableCluster(r Resource) error {
 	return nil
 }
 
-func acceptableListener(r Resource) error {
+func acceptableListener(r told) error {
 	var l listenerv3.Listener
 	if err := r.Body.UnmarshalTo(&l); err != nil {
 		return err
@@ -142,7 +147,7 @@ func acceptableListener(r Resource) error {
 	return nil
 }
 
-func acceptableAssignment(r Resource) error {
+func acceptableAssignment(r told) error {
 	var a endpointv3.ClusterLoadAssignment
 	if err := r.Body.UnmarshalTo(&a); err != nil {
 		return err

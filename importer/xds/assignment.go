@@ -2,134 +2,144 @@ package xds
 
 import (
 	"cmp"
-	"maps"
-	"net/netip"
 	"slices"
 	"strings"
-
-	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
-	endpointv3 "github.com/envoyproxy/go-control-plane/envoy/config/endpoint/v3"
-	"google.golang.org/protobuf/types/known/wrapperspb"
+	"sync"
 
 	"github.com/hansa-mcs/hansa/federation"
 	"github.com/hansa-mcs/hansa/importer"
 )
 
-// locality is where endpoints are: region and zone of their nodes, and the cluster as the sub-zone.
-type locality struct{ region, zone, cluster string }
+// assignment is who serves one port of a host: a ClusterLoadAssignment for each Audience.
+type assignment struct {
+	name   string
+	own    federation.ClusterID
+	gone   bool    // its cluster went
+	shares []share // by cluster
 
-func (l locality) compare(o locality) int {
-	return cmp.Or(cmp.Compare(l.region, o.region), cmp.Compare(l.zone, o.zone), cmp.Compare(l.cluster, o.cluster))
+	mu     sync.Mutex
+	made   []*portion // of shares, once somebody asked
+	before []*portion // of the assignment that this one stands for, to take what did not change; nil once made
 }
 
-// newAssignment returns the endpoints that serve p of s, by locality. Those of clusters that are not heard have the
-// lowest priority: they are tried when no other can be reached.
-func newAssignment(name string, s *importer.Service, p importer.Port, own federation.ClusterID) *endpointv3.ClusterLoadAssignment {
-	first, last := map[locality][]*endpointv3.LbEndpoint{}, map[locality][]*endpointv3.LbEndpoint{}
-	for _, b := range usable(claims(s, p, own)) {
-		groups, l := first, localityOf(b)
-		if b.Demoted {
-			groups = last
+// share is what one cluster gives.
+type share struct {
+	source
+	demoted bool // it comes after those that are not
+}
+
+// newAssignment returns who serves p of s. What clusters give that gave the same to before, nil for none, is not encoded
+// again.
+func newAssignment(name string, s *importer.Service, p importer.Port, own federation.ClusterID, before *assignment) *assignment {
+	a := &assignment{name: name, own: own, shares: make([]share, 0, len(s.Exports))}
+	for i, e := range s.Exports {
+		if fate := s.Fate(i); fate != federation.Withdrawn {
+			a.shares = append(a.shares, share{source{e, p}, fate == federation.Demoted})
 		}
-		groups[l] = append(groups[l], newEndpoint(b))
 	}
-	a := &endpointv3.ClusterLoadAssignment{ClusterName: name}
-	priority := uint32(0)
-	for _, groups := range []map[locality][]*endpointv3.LbEndpoint{first, last} {
-		for _, l := range slices.SortedFunc(maps.Keys(groups), locality.compare) {
-			a.Endpoints = append(a.Endpoints, newLocality(l, priority, groups[l]))
-		}
-		if len(groups) > 0 {
-			priority++ // no gap: clients refuse an assignment with one
-		}
+	slices.SortFunc(a.shares, func(x, y share) int { return cmp.Compare(x.export.Cluster, y.export.Cluster) })
+	if before != nil {
+		a.before = before.encoded()
 	}
 	return a
 }
 
-// claims returns the backends of p by address, each address once. One that two clusters claim is taken
-// as our own says, else as the lower cluster ID says: whatever the conditions are, so that nobody gets
-// the traffic of an address by calling it ready.
-func claims(s *importer.Service, p importer.Port, own federation.ClusterID) []importer.Backend {
-	var list []importer.Backend
-	for b := range s.Backends(p) {
-		if b.Endpoint.Address.IsValid() {
-			list = append(list, b)
+// emptied is the assignment of a cluster that went.
+func emptied(name string) *assignment { return &assignment{name: name, gone: true} }
+
+func (a *assignment) equal(o content) bool {
+	other, ok := o.(*assignment)
+	return ok && a.gone == other.gone && a.own == other.own && slices.Equal(a.shares, other.shares)
+}
+
+// narrow leaves where clients are: what they are does not bear on who serves.
+func (a *assignment) narrow(of Audience) Audience { return Audience{Region: of.Region, Zone: of.Zone} }
+
+// encoded returns what is encoded of the assignment, or of the last one before it of which anything is.
+func (a *assignment) encoded() []*portion {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.made == nil {
+		return a.before
+	}
+	return a.made
+}
+
+// portions returns what each share gives, without the addresses that go to other clusters.
+func (a *assignment) portions() []*portion {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.made != nil {
+		return a.made
+	}
+	made := make([]*portion, len(a.shares))
+	for i, s := range a.shares {
+		if made[i] = portionOf(a.before, s.export.Cluster); made[i] == nil || made[i].source != s.source {
+			made[i] = newPortion(s.source, nil)
 		}
 	}
-	slices.SortFunc(list, func(a, b importer.Backend) int {
-		return cmp.Or(
-			address(a).Compare(address(b)),
-			cmp.Compare(claimant(a, own), claimant(b, own)),
-			-cmp.Compare(tier(a), tier(b)),
-			localityOf(a).compare(localityOf(b)))
-	})
-	return slices.CompactFunc(list, func(a, b importer.Backend) bool { return address(a) == address(b) })
+	a.made, a.before = settle(made, a.before, a.own), nil
+	return a.made
 }
 
-// claimant orders clusters by who an address is left to.
-func claimant(b importer.Backend, own federation.ClusterID) federation.ClusterID {
-	if b.Cluster == own {
-		return ""
+// encode orders the endpoints by how near they are to the Audience. Only the ready ones are told; where no cluster has
+// any, those that still serve while they terminate.
+func (a *assignment) encode(of Audience) (*body, error) {
+	portions := a.portions()
+	leave := !slices.ContainsFunc(portions, func(p *portion) bool { return len(p.ready) > 0 })
+	var groups []group
+	for i, p := range portions {
+		fragments := p.ready
+		if leave {
+			fragments = p.leaving
+		}
+		for j := range fragments {
+			g := group{fragment: &fragments[j], cluster: string(p.export.Cluster)}
+			g.priority = distance(of, a.own, p.export.Cluster, fragments[j].region, fragments[j].zone, a.shares[i].demoted)
+			groups = append(groups, g)
+		}
 	}
-	return b.Cluster
+	compact(groups)
+	b := assemble(a.name, groups)
+	b.gone = a.gone
+	return b, nil
 }
 
-// usable returns the ready backends; if there is none, those that still serve while they terminate, as
-// kube-proxy does.
-func usable(list []importer.Backend) []importer.Backend {
-	best := 0
-	for _, b := range list {
-		best = max(best, tier(b))
-	}
-	return slices.DeleteFunc(list, func(b importer.Backend) bool { return best == 0 || tier(b) < best })
-}
-
-// tier is 2 for a backend that is ready, 1 for one that serves until it is gone, 0 for one of no use.
-func tier(b importer.Backend) int {
-	switch c := b.Endpoint.Conditions; {
-	case c.Has(federation.Ready):
-		return 2
-	case c.Has(federation.Serving | federation.Terminating):
+// distance says how far endpoints are from a client: 0 for its zone in this cluster, 1 for this cluster, 2 for its region, 3
+// for the rest, 4 for those of clusters that are not heard. Who does not say where it is is in no zone and no region.
+func distance(of Audience, own, cluster federation.ClusterID, region, zone string, demoted bool) uint32 {
+	near := of.Region != "" && of.Region == region
+	switch {
+	case demoted:
+		return 4
+	case cluster == own && of.Zone != "" && of.Zone == zone && (near || of.Region == "" || region == ""):
+		return 0
+	case cluster == own:
 		return 1
+	case near:
+		return 2
 	}
-	return 0
+	return 3
 }
 
-// address is what a client connects to, in the one form that gRPC and we compare: an IPv4 address is
-// not written as IPv6, and there is no zone, which means nothing in another cluster.
-func address(b importer.Backend) netip.AddrPort {
-	return netip.AddrPortFrom(b.Endpoint.Address.Unmap().WithZone(""), b.Port)
+// group is a locality as a client is told it.
+type group struct {
+	*fragment
+	cluster  string
+	priority uint32
 }
 
-func localityOf(b importer.Backend) locality {
-	return locality{
-		region:  strings.ToValidUTF8(b.Endpoint.Region, "_"),
-		zone:    strings.ToValidUTF8(b.Endpoint.Zone, "_"),
-		cluster: strings.ToValidUTF8(string(b.Cluster), "_"),
-	}
-}
-
-// newLocality gives a locality the weight of its endpoints, so that each endpoint of the clusterset gets
-// the same share. Without a weight gRPC ignores it.
-func newLocality(l locality, priority uint32, endpoints []*endpointv3.LbEndpoint) *endpointv3.LocalityLbEndpoints {
-	return &endpointv3.LocalityLbEndpoints{
-		Locality:            &corev3.Locality{Region: l.region, Zone: l.zone, SubZone: l.cluster},
-		Priority:            priority,
-		LbEndpoints:         endpoints,
-		LoadBalancingWeight: wrapperspb.UInt32(uint32(len(endpoints))),
-	}
-}
-
-func newEndpoint(b importer.Backend) *endpointv3.LbEndpoint {
-	a := address(b)
-	socket := &corev3.SocketAddress{
-		Address:       a.Addr().String(),
-		PortSpecifier: &corev3.SocketAddress_PortValue{PortValue: uint32(a.Port())},
-	}
-	return &endpointv3.LbEndpoint{
-		HostIdentifier: &endpointv3.LbEndpoint_Endpoint{Endpoint: &endpointv3.Endpoint{
-			Address: &corev3.Address{Address: &corev3.Address_SocketAddress{SocketAddress: socket}},
-		}},
-		HealthStatus: corev3.HealthStatus_HEALTHY,
+// compact sorts groups, and makes their priorities begin at 0 and leave none out: gRPC refuses an assignment with a gap.
+func compact(groups []group) {
+	slices.SortFunc(groups, func(a, b group) int {
+		return cmp.Or(cmp.Compare(a.priority, b.priority), strings.Compare(a.region, b.region), strings.Compare(a.zone, b.zone),
+			strings.Compare(a.cluster, b.cluster))
+	})
+	next, former := uint32(0), uint32(0)
+	for i := range groups {
+		if i > 0 && groups[i].priority != former {
+			next++
+		}
+		former, groups[i].priority = groups[i].priority, next
 	}
 }

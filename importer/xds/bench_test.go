@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"testing"
 
-	discoveryv3 "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
-
 	"github.com/hansa-mcs/hansa/federation"
 	"github.com/hansa-mcs/hansa/importer"
 )
@@ -24,7 +22,7 @@ func BenchmarkChange(b *testing.B) {
 }
 
 func benchmarkChange(b *testing.B, concerned int, acknowledged bool) {
-	server := &Server{config: Config{Cluster: "own", Domain: DefaultDomain}, store: newStore()}
+	server := newBareServer()
 	var streams []*subscriber
 	for i := range 100 {
 		streams = append(streams, subscribed(b, server.store, i < concerned))
@@ -33,19 +31,21 @@ func benchmarkChange(b *testing.B, concerned int, acknowledged bool) {
 	sent := 0
 	b.ReportAllocs()
 	for i := 0; b.Loop(); i++ {
-		changes := map[key]*Resource{}
-		server.replace(changes, DefaultDomain, versions[i%2], versions[(i+1)%2])
-		server.store.apply(changes)
+		c := changes{server: server, resources: map[key]*Resource{}, hosts: map[string]virtualHost{}}
+		c.replace(DefaultDomain, versions[i%2], versions[(i+1)%2])
+		server.store.apply(c.resources)
 		for _, c := range streams {
-			select {
-			case <-c.mailbox.wake:
+			if len(c.mailbox.changed) > 0 {
 				sent += c.answer(acknowledged)
-			default:
 			}
 		}
 	}
 	b.ReportMetric(float64(sent)/float64(b.N), "responses/change")
 	b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N), "µs/change")
+}
+
+func newBareServer() *Server {
+	return &Server{config: Config{Cluster: "own", Domain: DefaultDomain}, store: newStore(), turns: newTurns()}
 }
 
 // hundred is web with 100 endpoints, others in each version.
@@ -71,29 +71,27 @@ func subscribed(b *testing.B, s *store, web bool) *subscriber {
 	if web {
 		c.names = append(c.names, webCluster)
 	}
-	in, err := c.session.subscribe(assignmentKind, c.names)
+	in, err := c.session.subscribe(request{kind: assignmentKind, names: c.names})
 	if err != nil {
 		b.Fatal(err)
 	}
-	s.subscribe(c.mailbox, in)
-	c.answer(false)
-	select {
-	case <-c.mailbox.wake:
-	default:
+	if err := s.subscribe(c.mailbox, in); err != nil {
+		b.Fatal(err)
 	}
+	c.answer(false)
 	return c
 }
 
 // answer sends what there is and acknowledges it.
 func (c *subscriber) answer(names bool) int {
 	n := 0
-	c.session.update(c.store.take(c.mailbox))
+	c.update()
 	for r := c.session.next(); r != nil; r = c.session.next() {
 		n++
-		c.session.acknowledge(assignmentKind, &discoveryv3.DiscoveryRequest{ResponseNonce: r.GetNonce()})
+		c.session.acknowledge(request{kind: assignmentKind, nonce: r.nonce})
 		if names {
-			in, _ := c.session.subscribe(assignmentKind, c.names)
-			c.store.subscribe(c.mailbox, in)
+			in, _ := c.session.subscribe(request{kind: assignmentKind, names: c.names})
+			_ = c.store.subscribe(c.mailbox, in)
 		}
 	}
 	return n

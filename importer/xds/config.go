@@ -39,8 +39,14 @@ type Config struct {
 	// do not, must be asked for.
 	Credentials credentials.TransportCredentials
 
+	// MaxClients is how many clients may be connected; DefaultMaxClients where 0.
+	MaxClients int
+
 	Log *slog.Logger
 }
+
+// DefaultMaxClients is how many clients may be connected where nobody says otherwise.
+const DefaultMaxClients = 5000
 
 var domainForm = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?(\.[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)*$`)
 
@@ -61,6 +67,10 @@ func (c *Config) complete() error {
 	}
 	if c.Stays == nil {
 		c.Stays = func(federation.ServiceName) bool { return false }
+	}
+	c.MaxClients = cmp.Or(c.MaxClients, DefaultMaxClients)
+	if c.MaxClients < 0 {
+		return fmt.Errorf("at most %d clients: want more than 0", c.MaxClients)
 	}
 	if c.Credentials == nil {
 		return errors.New("credentials: none given; plaintext must be asked for")

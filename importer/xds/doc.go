@@ -1,19 +1,27 @@
-// Package xds serves the View over the aggregated discovery service (ADS) of xDS v3, as proxyless gRPC
-// reads it.
+// Package xds serves the View over the aggregated discovery service (ADS) of xDS v3, in both variants, the state of the
+// world and the incremental one, as Envoy and proxyless gRPC read it.
 //
 // In: the View of an importer.Importer, newest wins, and the requests of clients.
 //
-// Out: for every TCP port of every host a Listener (with its routes inline), a Cluster and a
-// ClusterLoadAssignment. Resources, which is pure, says what they hold. There are two kinds of hosts:
-// <svc>.<ns>.svc.clusterset.local is what all clusters export of that name, while MCSHost is on;
-// <svc>.<ns>.svc.cluster.local is this cluster's own Service, exported or not, and nothing of another
-// cluster but where MCSClusterLocal is off. A gate that turns concerns only the hosts that it makes others.
+// Out: for every TCP port of every host a Cluster and a ClusterLoadAssignment; for gRPC a Listener with its routes inline; for
+// Envoy one listener, EgressName, and its RouteConfiguration, which chooses among all hosts by the Host of a request. There are
+// two kinds of hosts: <svc>.<ns>.svc.clusterset.local is what all clusters export of that name, while MCSHost is on;
+// <svc>.<ns>.svc.cluster.local is this cluster's own Service, exported or not, and nothing of another cluster but where
+// MCSClusterLocal is off. A gate that turns concerns only the hosts that it makes others.
 //
-// Owned here: which hosts there are; the store of the newest resources with the streams that subscribe
-// to each, so that a change costs what its subscribers cost; and one session per stream, a type without
-// goroutine, clock or lock that decides what a client is told and in which order. A stream's handler is
-// the only one that writes to it. There is no timer on the way of a change: what a client has not
-// acknowledged yet conflates, and the newest state is what it gets next.
+// Owned here: which hosts there are; the store of the newest resources with the streams that subscribe to each, so that a
+// change costs what its subscribers cost; and one session per stream, a type without goroutine, clock or lock that decides
+// what a client is told and in which order.
+//
+// The way of a change: feed.go makes of two Views the contents that differ; store.go rings the streams that subscribe to
+// them; stream.go takes what changed for its session; session.go, with sotw.go and delta.go for what the variants differ in, and
+// respond.go say what is sent next; wire.go lays it out. A content is encoded once for all clients of an Audience, when the
+// first of them asks (resource.go); the endpoints of a cluster are encoded once for all Audiences (portion.go), and
+// only laid together anew (assemble.go) when another cluster changes. What clients would refuse is not told (valid.go).
+//
+// There is no timer on the way of a change: what a client has not acknowledged yet conflates, and the newest state is
+// what it gets next. What all pushes together may take is bounded (budget.go), as is what a client may ask for, and how
+// long it may leave unread what it is sent.
 //
 // Nobody is answered before the first View is complete: the socket is bound at once, but streams are
 // accepted only from Ready on, because an answer from an empty View would delete by absence.

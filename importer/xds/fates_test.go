@@ -82,7 +82,7 @@ func TestEndpointsOfSilentClustersComeLast(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := importer.Merge(tt.exports)
 			s.Fates = tt.fates
-			if got := places(t, Resources(s, "own", "clusterset.local")[1]); !slices.Equal(got, tt.want) {
+			if got := lines(t, resources(t, s, "own", "clusterset.local", Audience{})[1]); !slices.Equal(got, tt.want) {
 				t.Errorf("got  %q\nwant %q", got, tt.want)
 			}
 		})

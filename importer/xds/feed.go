@@ -19,15 +19,37 @@ func (s *Server) follow(ctx context.Context, view *importer.View) {
 	}
 }
 
+// fixtures returns what there is also without any Service.
+func fixtures() map[key]*Resource {
+	return map[key]*Resource{{listenerKind, EgressName}: newResource(egress{}), {routeKind, EgressName}: newResource(routes{})}
+}
+
 // show makes the store hold the newest View instead of the one before, in one step, and returns it.
 func (s *Server) show(before *importer.View) *importer.View {
 	now := s.config.View()
-	changes := map[key]*Resource{}
+	c := changes{server: s, resources: map[key]*Resource{}, hosts: map[string]virtualHost{}}
+	were, are := before.Clusterset(), now.Clusterset()
 	for name := range concerned(before, now) {
-		s.collect(changes, name, before, now)
+		if old, service := were.Service(name), are.Service(name); old != service {
+			c.replace(s.config.Domain, old, service)
+		}
+		if old, source := s.localOf(before, name), s.localOf(now, name); old != source {
+			c.replace(s.config.ClusterDomain, old.service(before, name), source.service(now, name))
+		}
 	}
-	s.store.apply(changes)
+	if next, changed := s.hosts.with(c.hosts); changed {
+		s.hosts = next
+		c.resources[key{routeKind, EgressName}] = newResource(next)
+	}
+	s.store.apply(c.resources)
 	return now
+}
+
+// changes is what one step of the store changes.
+type changes struct {
+	server    *Server
+	resources map[key]*Resource
+	hosts     map[string]virtualHost // without a name where one went
 }
 
 // concerned returns the names whose hosts may differ between two Views. Gates bear on what clusters export alone: a
@@ -48,32 +70,38 @@ func concerned(before, now *importer.View) map[federation.ServiceName]struct{} {
 	return names
 }
 
-// collect adds what the two hosts of a name change.
-func (s *Server) collect(changes map[key]*Resource, name federation.ServiceName, before, now *importer.View) {
-	if old, service := before.Clusterset().Service(name), now.Clusterset().Service(name); old != service {
-		s.replace(changes, s.config.Domain, old, service)
-	}
-	if old, source := s.localOf(before, name), s.localOf(now, name); old != source {
-		s.replace(changes, s.config.ClusterDomain, old.service(before, name), source.service(now, name))
-	}
-}
-
 // replace adds what it changes that a host in domain stands for another Service, nil for none. What is the same in both is
 // left alone by the store.
-func (s *Server) replace(changes map[key]*Resource, domain string, old, service *importer.Service) {
+func (c *changes) replace(domain string, old, service *importer.Service) {
 	if old != nil {
-		for _, names := range served(old, domain) {
-			changes[key{clusterKind, names.cluster}] = nil
-			changes[key{assignmentKind, names.cluster}] = nil
-			changes[key{listenerKind, names.listener}] = nil
+		for p := range portSpecs(old, domain) {
+			c.resources[key{clusterKind, p.cluster.name}] = nil
+			c.resources[key{assignmentKind, p.cluster.name}] = nil
+			c.resources[key{listenerKind, p.listener.name}] = nil
+			if p.http {
+				c.hosts[p.virtual.name] = virtualHost{}
+			}
 		}
 	}
 	if service == nil {
 		return
 	}
-	for _, r := range Resources(service, s.config.Cluster, domain) {
-		if k, ok := kindOf(r.TypeURL); ok {
-			changes[key{k, r.Name}] = &r
+	for p := range portSpecs(service, domain) {
+		assignment := newAssignment(p.cluster.name, service, p.port, c.server.config.Cluster, c.server.assignment(p.cluster.name))
+		c.resources[key{clusterKind, p.cluster.name}] = newResource(p.cluster)
+		c.resources[key{assignmentKind, p.cluster.name}] = newResource(assignment)
+		c.resources[key{listenerKind, p.listener.name}] = newResource(p.listener)
+		if p.http {
+			c.hosts[p.virtual.name] = p.virtual
 		}
 	}
+}
+
+// assignment returns the one that is told under a name, nil for none.
+func (s *Server) assignment(name string) *assignment {
+	r := s.store.current(key{assignmentKind, name})
+	if r == nil {
+		return nil
+	}
+	return r.content.(*assignment)
 }

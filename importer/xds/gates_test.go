@@ -119,7 +119,10 @@ func TestCallsToThisClusterGoOnWhileGatesTurn(t *testing.T) {
 	}
 	for range 5 {
 		w.turn(t, importer.Gates{Discovery: true, Hosts: coin(), ClusterLocal: false})
-		near.reach(own, other)
+		w.importer.SetOwn(webName, behind("own"))
+		near.reach(other)
+		w.importer.SetOwn(webName, behind("own", own))
+		near.reach(own)
 		w.turn(t, importer.Gates{Discovery: coin(), Hosts: coin(), ClusterLocal: true})
 		own, next = next, own
 		w.importer.SetOwn(webName, behind("own", own))

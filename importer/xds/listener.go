@@ -5,7 +5,6 @@ import (
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
 	routerv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/router/v3"
 	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
-	"google.golang.org/protobuf/types/known/anypb"
 )
 
 // router is the terminal filter without which gRPC refuses a listener (gRFC A39).
@@ -14,31 +13,42 @@ var router = &hcmv3.HttpFilter{
 	ConfigType: &hcmv3.HttpFilter_TypedConfig{TypedConfig: wrap(&routerv3.Router{})},
 }
 
-// newListener returns what a gRPC client that dials xds:///name asks for (gRFC A27). The routes are
-// inline, which saves the client a resource and a round trip.
-func newListener(name, cluster string) *listenerv3.Listener {
-	return &listenerv3.Listener{
-		Name:        name,
-		ApiListener: &listenerv3.ApiListener{ApiListener: newConnectionManager(name, cluster)},
-	}
+// byChannel keeps all calls of one gRPC channel together: as close as a client comes to its address (gRFC A42).
+var byChannel = []*routev3.RouteAction_HashPolicy{{
+	PolicySpecifier: &routev3.RouteAction_HashPolicy_FilterState_{
+		FilterState: &routev3.RouteAction_HashPolicy_FilterState{Key: "io.grpc.channel_id"},
+	},
+}}
+
+// apiListener is all that a listener for gRPC says.
+type apiListener struct {
+	name    string // what is dialled
+	cluster string // where everything goes
+	sticky  bool   // a channel stays with one endpoint
 }
 
-func newConnectionManager(name, cluster string) *anypb.Any {
-	return wrap(&hcmv3.HttpConnectionManager{
-		StatPrefix:     name,
-		RouteSpecifier: &hcmv3.HttpConnectionManager_RouteConfig{RouteConfig: newRoutes(name, cluster)},
+// message returns what a gRPC client that dials xds:///name asks for (gRFC A27). The routes are inline, which saves the
+// client a resource and a round trip.
+func (l apiListener) message() *listenerv3.Listener {
+	manager := wrap(&hcmv3.HttpConnectionManager{
+		StatPrefix:     l.name,
+		RouteSpecifier: &hcmv3.HttpConnectionManager_RouteConfig{RouteConfig: l.routes()},
 		HttpFilters:    []*hcmv3.HttpFilter{router},
 	})
+	return &listenerv3.Listener{Name: l.name, ApiListener: &listenerv3.ApiListener{ApiListener: manager}}
 }
 
-// newRoutes sends everything to one cluster.
-func newRoutes(name, cluster string) *routev3.RouteConfiguration {
+// routes sends everything to one cluster.
+func (l apiListener) routes() *routev3.RouteConfiguration {
 	everything := &routev3.RouteMatch{PathSpecifier: &routev3.RouteMatch_Prefix{Prefix: ""}}
-	to := &routev3.RouteAction{ClusterSpecifier: &routev3.RouteAction_Cluster{Cluster: cluster}}
+	to := &routev3.RouteAction{ClusterSpecifier: &routev3.RouteAction_Cluster{Cluster: l.cluster}}
+	if l.sticky {
+		to.HashPolicy = byChannel
+	}
 	return &routev3.RouteConfiguration{
-		Name: name,
+		Name: l.name,
 		VirtualHosts: []*routev3.VirtualHost{{
-			Name:    name,
+			Name:    l.name,
 			Domains: []string{"*"},
 			Routes:  []*routev3.Route{{Match: everything, Action: &routev3.Route_Route{Route: to}}},
 		}},

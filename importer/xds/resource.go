@@ -4,13 +4,10 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"iter"
+	"sync"
 
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/anypb"
-
-	"github.com/hansa-mcs/hansa/federation"
-	"github.com/hansa-mcs/hansa/importer"
 )
 
 // The types of the resources that are served.
@@ -18,66 +15,144 @@ const (
 	ClusterType  = "type.googleapis.com/envoy.config.cluster.v3.Cluster"
 	EndpointType = "type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment"
 	ListenerType = "type.googleapis.com/envoy.config.listener.v3.Listener"
+	RouteType    = "type.googleapis.com/envoy.config.route.v3.RouteConfiguration"
 )
 
-// Resource is one xDS resource, encoded once for all streams. It is immutable.
+// kind is a type of resource, in the order in which a client needs those of a new service.
+type kind int
+
+const (
+	clusterKind kind = iota
+	assignmentKind
+	listenerKind
+	routeKind
+	kinds
+)
+
+var typeURLs = [kinds]string{ClusterType, EndpointType, ListenerType, RouteType}
+
+// kindOf returns the kind of a type that is served.
+func kindOf(typeURL string) (kind, bool) {
+	for k, url := range typeURLs {
+		if url == typeURL {
+			return kind(k), true
+		}
+	}
+	return 0, false
+}
+
+// whole reports whether a state-of-the-world response of the kind must hold all that a client is to have: it ends what is
+// not in it. Of the other kinds a response says nothing of what it leaves out.
+func (k kind) whole() bool { return k == clusterKind || k == listenerKind }
+
+// key names a resource.
+type key struct {
+	kind kind
+	name string
+}
+
+// content is what is told under one name. It is immutable and any goroutine may use it: equal contents and Audiences
+// give equal bytes, in every replica.
+type content interface {
+	// equal reports whether o surely says the same. It is quick, and may be false although both do.
+	equal(o content) bool
+	// narrow returns an Audience with just what bears on this content.
+	narrow(Audience) Audience
+	// encode returns what an Audience is told, nil for nothing. The error says what is wrong with the content; the body is
+	// then without it, nil where nothing else is left.
+	encode(Audience) (*body, error)
+}
+
+// body is one resource as a client is told it, encoded once for all streams. It is immutable.
+type body struct {
+	name    string
+	version string   // a hash of the pieces
+	pieces  [][]byte // one behind the other; they may be shared with other bodies
+	size    int      // of all pieces
+	gone    bool     // the empty assignment of a cluster that went
+}
+
+// Resource is what is told under one name, until that changes. Any goroutine may use it.
 type Resource struct {
-	TypeURL string
-	Name    string
-	Version string // a hash of the content, the same in every replica
-	Body    *anypb.Any
+	content content
 
-	gone bool // the empty assignment of a cluster that went
+	mu   sync.Mutex
+	told []encoded // one for each Audience that the content tells apart, mostly one or two
 }
 
-// Resources returns what clients of the cluster own are told of s: for each TCP port a Cluster, its
-// ClusterLoadAssignment and a Listener, named after the service's host in domain. It is pure: equal
-// arguments give equal bytes. Nothing in it is refused by gRPC, whatever the exports hold: addresses
-// occur once, localities have a name and a weight, priorities start at 0 without a gap.
-func Resources(s *importer.Service, own federation.ClusterID, domain string) []Resource {
-	var list []Resource
-	for p, names := range served(s, domain) {
-		list = append(list,
-			pack(ClusterType, names.cluster, newCluster(names.cluster)),
-			pack(EndpointType, names.cluster, newAssignment(names.cluster, s, p, own)),
-			pack(ListenerType, names.listener, newListener(names.listener, names.cluster)))
-	}
-	return list
+// encoded is what a content says to an Audience, narrowed by it.
+type encoded struct {
+	to   Audience
+	body *body
+	err  error
 }
 
-// portNames are the names of the resources of one port. The assignment is called like its cluster.
-type portNames struct{ listener, cluster string }
+func newResource(c content) *Resource { return &Resource{content: c} }
 
-// served yields the ports of s that have resources, and how these are called. A service whose name is
-// none has no host.
-func served(s *importer.Service, domain string) iter.Seq2[importer.Port, portNames] {
-	return func(yield func(importer.Port, portNames) bool) {
-		if s.Name.Check() != nil {
-			return
-		}
-		host := s.Name.Name + "." + s.Name.Namespace + ".svc." + domain
-		for _, p := range s.Ports {
-			names := portNames{
-				listener: fmt.Sprintf("%s:%d", host, p.Number),
-				cluster:  fmt.Sprintf("outbound|%d||%s", p.Number, host),
-			}
-			if p.Protocol == federation.TCP && !yield(p, names) {
-				return
-			}
+// encode returns what the content says to an Audience. It is encoded when the first of the Audience asks.
+func (r *Resource) encode(a Audience) (*body, error) {
+	a = r.content.narrow(a)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for i := range r.told {
+		if r.told[i].to == a {
+			return r.told[i].body, r.told[i].err
 		}
 	}
+	if len(r.told) >= maxAudiences { // of Audiences that are gone, most of them
+		r.told = nil
+	}
+	e := encoded{to: a}
+	e.body, e.err = r.content.encode(a)
+	r.told = append(r.told, e)
+	return e.body, e.err
 }
 
-// pack encodes m deterministically.
-func pack(typeURL, name string, m proto.Message) Resource {
+// equal reports whether both surely say the same; nil is for none.
+func (r *Resource) equal(o *Resource) bool {
+	return r == o || r != nil && o != nil && r.content.equal(o.content)
+}
+
+// ended reports whether it is the empty assignment of a cluster that went.
+func (r *Resource) ended() bool {
+	a, ok := r.content.(*assignment)
+	return ok && a.gone
+}
+
+// pack encodes a message that clients take.
+func pack(name string, m proto.Message) (*body, error) {
+	if err := validate(m); err != nil {
+		return nil, err
+	}
 	value := encode(m)
-	sum := sha256.Sum256(value)
-	return Resource{
-		TypeURL: typeURL,
-		Name:    name,
-		Version: hex.EncodeToString(sum[:8]),
-		Body:    &anypb.Any{TypeUrl: typeURL, Value: value},
+	return newBody(name, versionOf(value), value), nil
+}
+
+func newBody(name, version string, pieces ...[]byte) *body {
+	b := &body{name: name, version: version, pieces: pieces}
+	for _, p := range pieces {
+		b.size += len(p)
 	}
+	return b
+}
+
+func versionOf(value []byte) string {
+	sum := sha256.Sum256(value)
+	return hex.EncodeToString(sum[:8])
+}
+
+// value returns the pieces as one.
+func (b *body) value() []byte {
+	value := make([]byte, 0, b.size)
+	for _, p := range b.pieces {
+		value = append(value, p...)
+	}
+	return value
+}
+
+// same reports whether a client that has one has the other.
+func same(a, b *body) bool {
+	return a == b || a != nil && b != nil && a.version == b.version
 }
 
 // wrap encodes m as the configuration of an extension.

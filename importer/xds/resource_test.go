@@ -43,23 +43,23 @@ func export(cluster federation.ClusterID, endpoints ...federation.Endpoint) *fed
 	return e
 }
 
-// places returns what an assignment says, a line for each endpoint; "at last" once for each priority below the first.
-func places(t *testing.T, r Resource) []string {
+// lines returns what an assignment says, a line for each endpoint; "at last" once for each priority below the first.
+func lines(t *testing.T, r told) []string {
 	t.Helper()
 	var a endpointv3.ClusterLoadAssignment
 	if err := r.Body.UnmarshalTo(&a); err != nil {
 		t.Fatal(err)
 	}
-	var lines []string
+	var all []string
 	for _, l := range a.GetEndpoints() {
 		for _, e := range l.GetLbEndpoints() {
 			s := e.GetEndpoint().GetAddress().GetSocketAddress()
 			priority := strings.Repeat(" at last", int(l.GetPriority()))
-			lines = append(lines, fmt.Sprintf("%s/%s/%s weight %d%s: %s:%d", l.GetLocality().GetRegion(), l.GetLocality().GetZone(),
+			all = append(all, fmt.Sprintf("%s/%s/%s weight %d%s: %s:%d", l.GetLocality().GetRegion(), l.GetLocality().GetZone(),
 				l.GetLocality().GetSubZone(), l.GetLoadBalancingWeight().GetValue(), priority, s.GetAddress(), s.GetPortValue()))
 		}
 	}
-	return lines
+	return all
 }
 
 func TestEndpointsThatClientsAreTold(t *testing.T) {
@@ -102,11 +102,11 @@ func TestEndpointsThatClientsAreTold(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			list := Resources(importer.Merge(tt.exports), "own", "clusterset.local")
+			list := resources(t, importer.Merge(tt.exports), "own", "clusterset.local", Audience{})
 			if len(list) != 3 {
 				t.Fatalf("%d resources of one port, want 3", len(list))
 			}
-			if got := places(t, list[1]); !slices.Equal(got, tt.want) {
+			if got := lines(t, list[1]); !slices.Equal(got, tt.want) {
 				t.Errorf("got  %q\nwant %q", got, tt.want)
 			}
 		})
@@ -117,7 +117,7 @@ func TestOnlyTCPPortsHaveResourcesUnderTheirHost(t *testing.T) {
 	e := export("a", spot("z1/10.0.0.1", ready))
 	e.Ports = append(e.Ports, federation.Port{Name: "dns", Protocol: federation.UDP, Number: 53}, federation.Port{Name: "admin", Protocol: federation.TCP, Number: 9000})
 	var got []string
-	for _, r := range Resources(importer.Merge([]*federation.Export{e}), "a", "example.org") {
+	for _, r := range resources(t, importer.Merge([]*federation.Export{e}), "a", "example.org", Audience{}) {
 		got = append(got, r.TypeURL[strings.LastIndex(r.TypeURL, ".")+1:]+" "+r.Name)
 	}
 	want := []string{
@@ -130,8 +130,8 @@ func TestOnlyTCPPortsHaveResourcesUnderTheirHost(t *testing.T) {
 }
 
 func TestAnEndpointChangesOnlyItsAssignment(t *testing.T) {
-	before := Resources(importer.Merge([]*federation.Export{export("a", spot("z1/10.0.0.1", ready))}), "a", "clusterset.local")
-	after := Resources(importer.Merge([]*federation.Export{export("a", spot("z1/10.0.0.2", ready))}), "a", "clusterset.local")
+	before := resources(t, importer.Merge([]*federation.Export{export("a", spot("z1/10.0.0.1", ready))}), "a", "clusterset.local", near)
+	after := resources(t, importer.Merge([]*federation.Export{export("a", spot("z1/10.0.0.2", ready))}), "a", "clusterset.local", near)
 	for i := range before {
 		changed := !proto.Equal(before[i].Body, after[i].Body)
 		if changed != (before[i].TypeURL == EndpointType) || changed == (before[i].Version == after[i].Version) {

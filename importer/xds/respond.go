@@ -5,144 +5,172 @@ import (
 	"maps"
 	"slices"
 	"strconv"
-
-	discoveryv3 "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
-	"google.golang.org/protobuf/types/known/anypb"
 )
 
-// maxResponse is how many bytes of assignments one response holds, if there is more than one: gRPC
-// clients refuse a message beyond 4 MiB. Listeners and clusters cannot be spread over responses.
+// maxResponse is how many bytes of resources one response holds, if there is more than one: gRPC clients refuse a message
+// beyond 4 MiB. What must be whole cannot be spread over responses.
 const maxResponse = 1 << 20
 
-// next returns the next response that may be sent now, or nil. What a service needs comes before what
+// response is one message to a client, in either variant.
+type response struct {
+	kind    kind
+	version string
+	nonce   string
+	bodies  []*body
+	delta   bool
+	removed []string // of the incremental variant
+}
+
+// next returns the next response that may be sent now, or nil. At most one of a type is on its way. What a service needs comes before what
 // leads to it, and goes after it:
 //
 //  1. clusters that came or changed, beside those that are about to go;
 //  2. assignments, again after their cluster was sent, because Envoy waits for them;
-//  3. listeners, once nothing of 1 and 2 is left;
+//  3. listeners, once nothing of 1 and 2 is left, and then routes, once the client has the assignment of each cluster;
 //  4. the empty assignments of clusters that went, as Envoy may keep the last one;
 //  5. clusters without those that went.
-func (s *session) next() *discoveryv3.DiscoveryResponse {
-	clusters, assignments, listeners := &s.types[clusterKind], &s.types[assignmentKind], &s.types[listenerKind]
+func (s *session) next() *response {
+	k, fill, some := s.choose()
+	if !some {
+		return nil
+	}
+	return s.respond(k, fill)
+}
+
+// some reports whether there is a next response now.
+func (s *session) some() bool {
+	_, _, some := s.choose()
+	return some
+}
+
+// choose returns of which kind the next response is, and what fills it.
+func (s *session) choose() (k kind, fill func(*session, *response), some bool) {
+	clusters, assignments := &s.types[clusterKind], &s.types[assignmentKind]
 	switch {
 	case clusters.grows() && !clusters.unacked:
-		return s.respond(clusterKind, s.allClusters())
+		return clusterKind, (*session).additions, true
 	case assignments.grows() && !assignments.unacked:
-		return s.respond(assignmentKind, assignments.someChanged((*item).comes))
-	case clusters.grows() || assignments.grows() || listeners.pending() && listeners.unacked:
-		return nil
-	case listeners.pending():
-		return s.respond(listenerKind, listeners.existing())
-	case assignments.pending() && !assignments.unacked:
-		return s.respond(assignmentKind, assignments.someChanged((*item).goes))
-	case clusters.pending() && !assignments.pending() && !clusters.unacked:
-		return s.respond(clusterKind, clusters.existing())
+		return assignmentKind, (*session).additions, true
+	case clusters.grows() || assignments.grows():
+		return 0, nil, false
 	}
-	return nil
+	for _, k := range []kind{listenerKind, routeKind, assignmentKind, clusterKind} {
+		if t := &s.types[k]; t.pending() {
+			return k, (*session).changes, !t.unacked && (k != routeKind || len(s.warming) == 0)
+		}
+	}
+	return 0, nil, false
 }
 
-// respond sends the resources under a nonce of their own. The version names their content.
-func (s *session) respond(k kind, list []*Resource) *discoveryv3.DiscoveryResponse {
+// held reports whether routes wait for assignments that the client has not asked for yet.
+func (s *session) held() bool { return s.types[routeKind].pending() && len(s.warming) > 0 }
+
+// release ends that: the client asks for clusters alone.
+func (s *session) release() { clear(s.warming) }
+
+// respond makes a response under a nonce of its own. The version names its content.
+func (s *session) respond(k kind, fill func(*session, *response)) *response {
 	s.nonces++
 	t := &s.types[k]
-	t.nonce, t.unacked, t.due = strconv.FormatUint(s.nonces, 10), true, false
+	r := &response{kind: k, delta: s.delta, nonce: strconv.FormatUint(s.nonces, 10)}
+	fill(s, r)
+	r.version = r.hash()
+	t.nonce, t.version, t.unacked, t.due = r.nonce, r.version, true, false
+	return r
+}
+
+func (r *response) hash() string {
+	if len(r.bodies) == 1 && len(r.removed) == 0 && r.delta {
+		return r.bodies[0].version
+	}
 	hash := fnv.New64a()
-	bodies := make([]*anypb.Any, 0, len(list))
-	for _, r := range list {
-		_, _ = hash.Write([]byte(r.Name + "\x00" + r.Version + "\x00"))
-		bodies = append(bodies, r.Body)
+	for _, b := range r.bodies {
+		_, _ = hash.Write([]byte(b.name + "\x00" + b.version + "\x00"))
 	}
-	return &discoveryv3.DiscoveryResponse{
-		TypeUrl:     typeURLs[k],
-		VersionInfo: strconv.FormatUint(hash.Sum64(), 16),
-		Nonce:       t.nonce,
-		Resources:   bodies,
+	for _, name := range r.removed {
+		_, _ = hash.Write([]byte("\x00" + name + "\x00"))
 	}
+	return strconv.FormatUint(hash.Sum64(), 16)
 }
 
-// allClusters returns the clusters that exist and those that the client is about to lose. What the
-// client did not have like that needs its assignment again.
-func (s *session) allClusters() []*Resource {
-	t, assignments := &s.types[clusterKind], &s.types[assignmentKind]
-	var list []*Resource
+// additions fills a response with what came, and ends nothing.
+func (s *session) additions(r *response) {
+	t := &s.types[r.kind]
+	if s.delta || !r.kind.whole() {
+		s.come(r)
+		return
+	}
 	for _, name := range slices.Sorted(maps.Keys(t.items)) {
-		it := t.items[name]
-		switch {
-		case it.newest == nil && it.sent != nil:
-			list = append(list, it.sent)
-			continue
-		case it.newest == nil:
-			continue
-		case !same(it.newest, it.sent):
-			assignments.forget(name)
+		switch it := t.items[name]; {
+		case it.newest != nil:
+			r.bodies = append(r.bodies, it.newest)
+			s.send(r.kind, name, it)
+		case it.sent != nil: // it is about to go
+			r.bodies = append(r.bodies, it.sent)
 		}
-		list = append(list, it.newest)
-		t.markSent(name, it)
 	}
-	return list
 }
 
-// existing returns all that exists; what is not in it ends for the client.
-func (t *subscriptions) existing() []*Resource {
-	var list []*Resource
-	for _, name := range slices.Sorted(maps.Keys(t.items)) {
+// changes fills a response with what came and with what ends.
+func (s *session) changes(r *response) {
+	t := &s.types[r.kind]
+	if s.come(r); len(t.coming) > 0 {
+		return // the rest, and the ends, come with the next one
+	}
+	for _, name := range t.going.names() {
 		it := t.items[name]
 		if it.newest != nil {
-			list = append(list, it.newest)
+			r.bodies = append(r.bodies, it.newest)
+		} else if s.delta {
+			r.removed = append(r.removed, name)
 		}
-		t.markSent(name, it)
+		s.send(r.kind, name, it)
 	}
-	return list
+	if !s.delta && r.kind.whole() {
+		r.bodies = nil
+		for _, name := range slices.Sorted(maps.Keys(t.items)) {
+			if it := t.items[name]; it.newest != nil {
+				r.bodies = append(r.bodies, it.newest)
+			}
+		}
+	}
 }
 
-// someChanged returns changed items that are chosen, at least one and no more than fit a response; the
-// others stay changed.
-func (t *subscriptions) someChanged(chosen func(*item) bool) []*Resource {
-	var list []*Resource
+// come fills a response with what came or changed, at least one item and no more than fit; the others wait for the next
+// response, unless the kind must be whole.
+func (s *session) come(r *response) {
+	t := &s.types[r.kind]
 	size := 0
-	for _, name := range slices.Sorted(maps.Keys(t.changed)) {
-		it := t.changed[name]
-		if !chosen(it) {
+	for _, name := range t.coming.names() {
+		it := t.coming[name]
+		if it.newest == nil {
+			r.removed = append(r.removed, name)
+			s.send(r.kind, name, it)
 			continue
 		}
-		if size += len(it.newest.Body.GetValue()); size > maxResponse && len(list) > 0 {
+		if size += it.newest.size; size > maxResponse && len(r.bodies) > 0 && (s.delta || !r.kind.whole()) {
 			break
 		}
-		list = append(list, it.newest)
-		t.markSent(name, it)
-	}
-	return list
-}
-
-func (t *subscriptions) markSent(name string, it *item) {
-	it.sent = it.newest
-	t.settle(name, it)
-}
-
-// forget makes an item be sent again.
-func (t *subscriptions) forget(name string) {
-	if it := t.items[name]; it != nil {
-		it.sent = nil
-		t.settle(name, it)
+		r.bodies = append(r.bodies, it.newest)
+		s.send(r.kind, name, it)
 	}
 }
 
-// pending reports whether there is anything to tell.
-func (t *subscriptions) pending() bool { return t.due || len(t.changed) > 0 }
-
-// grows reports whether there is anything to tell but ends.
-func (t *subscriptions) grows() bool {
-	if t.due {
-		return true
-	}
-	for _, it := range t.changed {
-		if it.comes() {
-			return true
+// send marks the newest state of an item as sent. After its cluster an assignment is sent again.
+func (s *session) send(k kind, name string, it *item) {
+	renewed := k == clusterKind && it.newest != nil && !same(it.newest, it.sent)
+	it.sent, it.owed = it.newest, false
+	s.types[k].settle(name, it)
+	if !renewed {
+		if k == assignmentKind || k == clusterKind && it.sent == nil {
+			delete(s.warming, name)
 		}
+		return
 	}
-	return false
+	s.warming[name] = struct{}{}
+	assignments := &s.types[assignmentKind]
+	if it := assignments.items[name]; it != nil && it.newest != nil {
+		it.owed = true
+		assignments.settle(name, it)
+	}
 }
-
-func (it *item) comes() bool { return !it.goes() }
-
-func (it *item) goes() bool { return it.newest == nil || it.newest.gone }

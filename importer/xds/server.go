@@ -10,17 +10,28 @@ import (
 	"time"
 
 	discoveryv3 "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
+	"golang.org/x/net/netutil"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/keepalive"
+	"google.golang.org/grpc/status"
 
 	"github.com/hansa-mcs/hansa/importer"
 )
 
 const (
-	// maxRequest fits as many names of such a length as a stream may have, and what describes the client.
-	maxRequest = maxNames*(maxNameLength+4) + 64<<10
+	// maxRequest fits as many names as a stream may have, of a usual length, with their versions.
+	maxRequest = 16 << 20
 	// maxStreams of one connection: a client has one, a proxy between may join some.
 	maxStreams = 128
+	// bufferSize is of what a connection reads and writes in one go. Most requests and responses are small, and there may
+	// be thousands of connections.
+	bufferSize = 8 << 10
+	// window is how much of requests may be on its way. It is fixed: to find out a better one gRPC would send a ping for
+	// almost every request, which takes a third of the time of a push.
+	window = 64 << 10
+	// spareConnections are for those that ask for nothing yet, or are turned away.
+	spareConnections = 64
 )
 
 // Server answers xDS clients. Its methods may be called from any goroutine.
@@ -28,11 +39,20 @@ type Server struct {
 	config   Config
 	listener net.Listener
 	store    *store
-	refusals atomic.Uint64
+	budget   budget
+	turns    *turns
 
-	grace     time.Duration // how long clients have to let go when the server ends
-	stopping  chan struct{}
-	receivers sync.WaitGroup
+	hosts     routes // of the goroutine that shows Views
+	audiences audiences
+	clients   clients
+	refusals  atomic.Uint64
+	pushes    atomic.Uint64
+	cuts      atomic.Uint64
+
+	grace    time.Duration  // how long clients have to let go when the server ends
+	patience time.Duration  // how long a client may leave unread what it is sent
+	warming  time.Duration  // how long routes wait for a client to ask for the assignments of its clusters
+	workers  sync.WaitGroup // of streams
 }
 
 // New binds the address, so that a wrong one is known at once, and answers nobody yet. Start must be
@@ -49,16 +69,27 @@ func New(config Config) (*Server, error) {
 		config:   config,
 		listener: listener,
 		store:    newStore(),
+		budget:   newBudget(),
+		turns:    newTurns(),
+		clients:  clients{most: config.MaxClients, open: map[*stream]struct{}{}},
 		grace:    3 * time.Second,
-		stopping: make(chan struct{}),
+		patience: 20 * time.Second,
+		warming:  5 * time.Second,
 	}, nil
 }
 
 // Addr returns the address that the server is bound to.
 func (s *Server) Addr() net.Addr { return s.listener.Addr() }
 
-// Refusals returns how many responses clients have refused (NACK) so far. Each is a fault of ours.
+// Refusals returns how many responses clients have refused (NACK) so far. Each is a fault of ours, but where an Envoy cannot
+// listen where its own node says.
 func (s *Server) Refusals() uint64 { return s.refusals.Load() }
+
+// Pushes returns how many responses have been sent so far.
+func (s *Server) Pushes() uint64 { return s.pushes.Load() }
+
+// Cuts returns how many clients have been cut so far because they did not read.
+func (s *Server) Cuts() uint64 { return s.cuts.Load() }
 
 // Start serves from Ready on until ctx ends, and blocks until no goroutine of the server is left: a few
 // seconds after that at most. Clients that connect before Ready wait. It may be called once. The error
@@ -70,6 +101,7 @@ func (s *Server) Start(ctx context.Context) error {
 	case <-ctx.Done():
 		return nil
 	}
+	s.store.apply(fixtures())
 	view := s.show(importer.Empty())
 	server := s.register()
 	ctx, cancel := context.WithCancel(ctx)
@@ -80,10 +112,10 @@ func (s *Server) Start(ctx context.Context) error {
 		s.end(server)
 	})
 	s.config.Log.Info("serving xDS", "address", s.Addr().String())
-	err := server.Serve(s.listener)
+	err := server.Serve(netutil.LimitListener(s.listener, s.config.MaxClients+spareConnections))
 	cancel()
 	group.Wait()
-	s.receivers.Wait()
+	s.workers.Wait()
 	if err != nil && !errors.Is(err, grpc.ErrServerStopped) {
 		return fmt.Errorf("xDS server: serve on %s: %w", s.Addr(), err)
 	}
@@ -93,11 +125,16 @@ func (s *Server) Start(ctx context.Context) error {
 func (s *Server) register() *grpc.Server {
 	server := grpc.NewServer(
 		grpc.Creds(s.config.Credentials),
+		grpc.ForceServerCodecV2(newCodec()),
 		grpc.MaxRecvMsgSize(maxRequest),
+		grpc.StaticStreamWindowSize(window),
+		grpc.StaticConnWindowSize(window),
+		grpc.ReadBufferSize(bufferSize),
+		grpc.WriteBufferSize(bufferSize),
 		grpc.MaxConcurrentStreams(maxStreams),
 		grpc.MaxHeaderListSize(16<<10),
 		grpc.ConnectionTimeout(20*time.Second),
-		grpc.KeepaliveParams(keepalive.ServerParameters{Time: 30 * time.Second, Timeout: 10 * time.Second}),
+		grpc.KeepaliveParams(keepalive.ServerParameters{MaxConnectionIdle: 5 * time.Minute, Time: 30 * time.Second, Timeout: 10 * time.Second}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 5 * time.Second, PermitWithoutStream: true}),
 		grpc.WaitForHandlers(true),
 	)
@@ -113,7 +150,7 @@ func (s *Server) end(server *grpc.Server) {
 		server.GracefulStop()
 		close(done)
 	})
-	close(s.stopping)
+	s.clients.end(status.Error(codes.Unavailable, "the xDS server is stopping"))
 	timer := time.NewTimer(s.grace)
 	defer timer.Stop()
 	select {
@@ -122,4 +159,11 @@ func (s *Server) end(server *grpc.Server) {
 		server.Stop()
 	}
 	group.Wait()
+}
+
+// blame reports, once, what is wrong with a resource that is not told because of it.
+func (s *Server) blame(k key, r *Resource, err error) {
+	if s.store.blame(k, r, err) {
+		s.config.Log.Error("xDS resource is not told: clients would refuse it", "type", typeURLs[k.kind], "name", k.name, "error", err)
+	}
 }

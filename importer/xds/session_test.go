@@ -7,11 +7,8 @@ import (
 	"strings"
 	"testing"
 
-	discoveryv3 "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
-	rpcstatus "google.golang.org/genproto/googleapis/rpc/status"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
-	"google.golang.org/protobuf/types/known/anypb"
 )
 
 // talk is a session with its mailbox and store: what a stream's handler does, without the stream.
@@ -23,37 +20,62 @@ type talk struct {
 }
 
 func newTalk(t *testing.T, s *store) *talk {
-	return &talk{t: t, store: s, mailbox: newMailbox(), session: newSession()}
+	return &talk{t: t, store: s, mailbox: newMailbox(newTurns()), session: newSession(false)}
 }
 
 // ask sends a request, and returns what comes back.
 func (c *talk) ask(k kind, nonce string, names ...string) []string {
 	c.t.Helper()
-	return c.request(k, &discoveryv3.DiscoveryRequest{ResponseNonce: nonce, ResourceNames: names})
+	return c.request(request{kind: k, nonce: nonce, names: names})
 }
 
-func (c *talk) request(k kind, req *discoveryv3.DiscoveryRequest) []string {
+func (c *talk) request(r request) []string {
 	c.t.Helper()
-	c.session.acknowledge(k, req)
-	in, err := c.session.subscribe(k, req.GetResourceNames())
+	c.tell(r)
+	return c.hear()
+}
+
+func (c *talk) tell(r request) {
+	c.t.Helper()
+	c.session.acknowledge(r)
+	in, err := c.session.subscribe(r)
+	if err == nil {
+		err = c.store.subscribe(c.mailbox, in)
+	}
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	c.store.subscribe(c.mailbox, in)
-	return c.hear()
+	c.update()
+}
+
+// update takes what changed, as it is told a client that does not say what it is.
+func (c *talk) update() {
+	for _, change := range c.store.take(c.mailbox) {
+		k, r := change.key, change.now
+		var b *body
+		if r != nil {
+			var err error
+			if b, err = r.encode(Audience{}); err != nil {
+				c.t.Fatal(err)
+			}
+		}
+		c.session.update(k, b)
+	}
 }
 
 // hear returns what is sent now: "type nonce: names at versions".
 func (c *talk) hear() []string {
-	c.session.update(c.store.take(c.mailbox))
+	c.update()
 	var lines []string
 	for r := c.session.next(); r != nil; r = c.session.next() {
 		var bodies []string
-		for _, b := range r.GetResources() {
-			bodies = append(bodies, string(b.GetValue()))
+		for _, b := range r.bodies {
+			bodies = append(bodies, string(b.value()))
 		}
-		k, _ := kindOf(r.GetTypeUrl())
-		lines = append(lines, fmt.Sprintf("%s %s:%s", [kinds]string{"CDS", "EDS", "LDS"}[k], r.GetNonce(), strings.Join(append([]string{""}, bodies...), " ")))
+		for _, name := range r.removed {
+			bodies = append(bodies, "no "+name)
+		}
+		lines = append(lines, fmt.Sprintf("%s %s:%s", [kinds]string{"CDS", "EDS", "LDS", "RDS"}[r.kind], r.nonce, strings.Join(append([]string{""}, bodies...), " ")))
 	}
 	return lines
 }
@@ -61,7 +83,7 @@ func (c *talk) hear() []string {
 func (c *talk) want(what string, got []string, want ...string) {
 	c.t.Helper()
 	for i := range got {
-		got[i] = strings.ReplaceAll(got[i], string(emptied("web").Body.GetValue()), "web@empty")
+		got[i] = strings.ReplaceAll(got[i], nobody("web"), "web@empty")
 	}
 	if !slices.Equal(got, want) {
 		c.t.Errorf("%s: got %q, want %q", what, got, want)
@@ -73,15 +95,30 @@ func at(k kind, name, version string) map[key]*Resource {
 	if version == "" {
 		return map[key]*Resource{{k, name}: nil}
 	}
-	return map[key]*Resource{{k, name}: {
-		TypeURL: typeURLs[k], Name: name, Version: version, Body: &anypb.Any{TypeUrl: typeURLs[k], Value: []byte(name + "@" + version)},
-	}}
+	return map[key]*Resource{{k, name}: newResource(text{name, version})}
 }
 
-// service is all three resources of a service in one step.
+// text is a content that all are told as name@version.
+type text struct{ name, version string }
+
+func (c text) equal(o content) bool { return o == c }
+
+func (c text) narrow(Audience) Audience { return Audience{} }
+
+func (c text) encode(Audience) (*body, error) {
+	return newBody(c.name, c.version, []byte(c.name+"@"+c.version)), nil
+}
+
+// nobody is the assignment of a cluster without endpoints.
+func nobody(name string) string {
+	b, _ := emptied(name).encode(Audience{})
+	return string(b.value())
+}
+
+// service is all resources of a service in one step.
 func service(name, version string) map[key]*Resource {
 	all := map[key]*Resource{}
-	for k := range kinds {
+	for _, k := range []kind{clusterKind, assignmentKind, listenerKind} {
 		maps.Copy(all, at(k, name, version))
 	}
 	return all
@@ -90,7 +127,7 @@ func service(name, version string) map[key]*Resource {
 func TestTheFirstRequestOfATypeIsAlwaysAnswered(t *testing.T) {
 	for k := range kinds {
 		c := newTalk(t, newStore())
-		got := c.request(k, &discoveryv3.DiscoveryRequest{ResourceNames: []string{"web"}, VersionInfo: "7", ResponseNonce: "from before"})
+		got := c.request(request{kind: k, names: []string{"web"}, nonce: "from before"})
 		if len(got) != 1 {
 			t.Errorf("%s: %q, want one answer although nothing exists", typeURLs[k], got)
 		}
@@ -119,11 +156,11 @@ func TestWhatWasRefusedIsSentAgainOnlyWhenItChanges(t *testing.T) {
 	s.apply(at(assignmentKind, "web", "1"))
 	c := newTalk(t, s)
 	c.ask(assignmentKind, "", "web")
-	nack := &discoveryv3.DiscoveryRequest{ResponseNonce: "1", ResourceNames: []string{"web"}, ErrorDetail: &rpcstatus.Status{Message: "no"}}
-	if !c.session.acknowledge(assignmentKind, nack) || c.session.acknowledge(assignmentKind, nack) {
+	nack := request{kind: assignmentKind, nonce: "1", names: []string{"web"}, refused: true}
+	if !c.session.acknowledge(nack) || c.session.acknowledge(nack) {
 		t.Error("want one refusal of one response")
 	}
-	c.want("refused", c.request(assignmentKind, nack))
+	c.want("refused", c.request(nack))
 	s.apply(at(assignmentKind, "web", "2"))
 	c.want("changed", c.hear(), "EDS 2: web@2")
 }
@@ -162,9 +199,8 @@ func TestAServiceComesBackInOrderWithoutEndpoints(t *testing.T) {
 	c.ask(listenerKind, "4")
 	c.ask(assignmentKind, "5", "web")
 	c.ask(clusterKind, "6")
-	back, nobody := service("web", "1"), *emptied("web")
-	nobody.gone = false
-	back[key{assignmentKind, "web"}] = &nobody
+	back := service("web", "1")
+	back[key{assignmentKind, "web"}] = newResource(&assignment{name: "web"})
 	s.apply(back)
 	c.want("came back", c.hear(), "CDS 7: web@1", "EDS 8: web@empty", "LDS 9: web@1")
 }
@@ -275,13 +311,13 @@ func TestWhatOneStreamMaySubscribeToIsBounded(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			s := newSession()
+			s := newSession(false)
 			if tt.kind != clusterKind {
-				if _, err := s.subscribe(clusterKind, names); err != nil {
+				if _, err := s.subscribe(request{kind: clusterKind, names: names}); err != nil {
 					t.Fatal(err)
 				}
 			}
-			if _, err := s.subscribe(tt.kind, tt.names); status.Code(err) != tt.want {
+			if _, err := s.subscribe(request{kind: tt.kind, names: tt.names}); status.Code(err) != tt.want {
 				t.Errorf("got %v, want %v", err, tt.want)
 			}
 		})

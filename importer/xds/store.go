@@ -3,69 +3,65 @@ package xds
 import (
 	"sync"
 
-	endpointv3 "github.com/envoyproxy/go-control-plane/envoy/config/endpoint/v3"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 )
-
-// kind is a type of resource, in the order in which a client needs those of a new service.
-type kind int
-
-const (
-	clusterKind kind = iota
-	assignmentKind
-	listenerKind
-	kinds
-)
-
-var typeURLs = [kinds]string{ClusterType, EndpointType, ListenerType}
-
-// kindOf returns the kind of a type that is served.
-func kindOf(typeURL string) (kind, bool) {
-	for k, url := range typeURLs {
-		if url == typeURL {
-			return kind(k), true
-		}
-	}
-	return 0, false
-}
-
-// key names a resource.
-type key struct {
-	kind kind
-	name string
-}
 
 // store holds the newest resources, and which streams want to know of each. A change costs what its
 // subscribers cost.
 type store struct {
-	mu      sync.Mutex
-	entries map[key]*entry
-	all     [kinds]map[*mailbox]struct{} // who subscribes to every resource of a type
+	mu            sync.Mutex
+	entries       map[key]*entry
+	all           [kinds]map[*mailbox]struct{} // who subscribes to every resource of a type
+	subscriptions int                          // by name
+	faulty        map[key]fault                // resources that are not told, or not wholly, because clients would refuse them
+}
+
+// fault is what is wrong with a resource.
+type fault struct {
+	of  *Resource
+	err error
 }
 
 // entry is there while its resource exists or anybody subscribes to it.
 type entry struct {
-	current     *Resource // nil while there is none
-	subscribers map[*mailbox]struct{}
+	current     *Resource                  // nil while there is none
+	subscribers map[*mailbox]*subscription // nil before the first
 }
 
 // mailbox holds what changed for one stream since it last looked, the newest of each name: as much as
-// it subscribes to, at most. The store's lock guards it.
+// it subscribes to, and a bounded number of names that it dropped. The store's lock guards what is above the blank line.
 type mailbox struct {
-	changed map[key]*Resource
-	wake    chan struct{} // holds one token while changed is not empty
+	changed []*subscription  // those with news, each once
+	covered map[key]struct{} // what of these is covered by a wildcard
+
+	wake  chan struct{} // holds one token when the stream gets a turn
+	turns *turns        // whose lock guards the rest
+	phase phase
+	again bool // it was rung since its turn began
+}
+
+// subscription is one name that one stream is told of.
+type subscription struct {
+	key  key
+	news bool // it is among those that changed
+}
+
+// change is what a name stands for now, nil for nothing.
+type change struct {
+	key key
+	now *Resource
 }
 
 func newStore() *store {
-	s := &store{entries: map[key]*entry{}}
+	s := &store{entries: map[key]*entry{}, faulty: map[key]fault{}}
 	for k := range s.all {
 		s.all[k] = map[*mailbox]struct{}{}
 	}
 	return s
 }
 
-func newMailbox() *mailbox {
-	return &mailbox{changed: map[key]*Resource{}, wake: make(chan struct{}, 1)}
-}
+func newMailbox(t *turns) *mailbox { return &mailbox{turns: t, wake: make(chan struct{}, 1)} }
 
 // apply makes all changes in one step; nil is for a resource that went. A stream sees the whole step or
 // nothing of it.
@@ -82,34 +78,29 @@ func (s *store) apply(changes map[key]*Resource) {
 func (s *store) set(k key, r *Resource) {
 	e := s.entry(k)
 	if r == nil && k.kind == assignmentKind && len(e.subscribers) > 0 {
-		r = emptied(k.name)
+		r = newResource(emptied(k.name))
 	}
-	changed := !same(e.current, r) || r != nil && r.gone != e.current.gone
+	changed := !e.current.equal(r)
 	if changed {
-		e.current = r // else the former stays, which streams hold too
+		e.current = r // else the former stays, with what is encoded of it
+		delete(s.faulty, k)
 	}
 	s.tidy(k, e)
 	if !changed {
 		return
 	}
-	for box := range e.subscribers {
-		box.put(k, r)
+	for box, sub := range e.subscribers {
+		box.put(sub)
 	}
 	for box := range s.all[k.kind] {
-		box.put(k, r)
+		box.cover(k)
 	}
-}
-
-func emptied(name string) *Resource {
-	r := pack(EndpointType, name, &endpointv3.ClusterLoadAssignment{ClusterName: name})
-	r.gone = true
-	return &r
 }
 
 func (s *store) entry(k key) *entry {
 	e := s.entries[k]
 	if e == nil {
-		e = &entry{subscribers: map[*mailbox]struct{}{}}
+		e = &entry{}
 		s.entries[k] = e
 	}
 	return e
@@ -117,22 +108,80 @@ func (s *store) entry(k key) *entry {
 
 // tidy forgets an entry that nobody needs.
 func (s *store) tidy(k key, e *entry) {
-	if len(e.subscribers) == 0 && (e.current == nil || e.current.gone) {
+	if len(e.subscribers) == 0 && (e.current == nil || e.current.ended()) {
 		delete(s.entries, k)
 	}
 }
 
+// current returns what is told under a name now, nil for nothing.
+func (s *store) current(k key) *Resource {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if e := s.entries[k]; e != nil {
+		return e.current
+	}
+	return nil
+}
+
+// named returns what is told now of one kind, by name.
+func (s *store) named(k kind) map[string]*Resource {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := map[string]*Resource{}
+	for key, e := range s.entries {
+		if key.kind == k && e.current != nil && !e.current.ended() {
+			all[key.name] = e.current
+		}
+	}
+	return all
+}
+
+// blame notes what is wrong with a resource, for as long as it is the one that is told.
+func (s *store) blame(k key, r *Resource, err error) (news bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if e := s.entries[k]; e == nil || e.current != r || s.faulty[k].of == r {
+		return false
+	}
+	s.faulty[k] = fault{r, err}
+	return true
+}
+
+// faults returns what is wrong with resources, by name.
+func (s *store) faults() map[key]error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := make(map[key]error, len(s.faulty))
+	for k, f := range s.faulty {
+		all[k] = f.err
+	}
+	return all
+}
+
+// maxSubscriptions is how many names all streams together may subscribe to.
+const maxSubscriptions = 2_000_000
+
 // subscribe changes what a stream is told of, and puts the present state of what it added into its
-// mailbox.
-func (s *store) subscribe(box *mailbox, in interest) {
+// mailbox. The error is a gRPC status, when there are too many subscriptions.
+func (s *store) subscribe(box *mailbox, in interest) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.drop(box, in.kind, in.drop)
+	if len(box.changed)+len(in.add) > 2*maxNames {
+		return status.Error(codes.ResourceExhausted, "names are asked for and dropped faster than they are read")
+	}
+	if s.subscriptions+len(in.add) > maxSubscriptions {
+		return status.Errorf(codes.ResourceExhausted, "all clients subscribe to %d names: there may be %d", s.subscriptions, maxSubscriptions)
+	}
 	for _, name := range in.add {
 		k := key{in.kind, name}
 		e := s.entry(k)
-		e.subscribers[box] = struct{}{}
-		box.put(k, e.current)
+		sub := e.subscribers[box]
+		if sub == nil {
+			sub = e.add(box, k)
+			s.subscriptions++
+		}
+		box.put(sub)
 	}
 	if in.stopAll {
 		delete(s.all[in.kind], box)
@@ -141,47 +190,94 @@ func (s *store) subscribe(box *mailbox, in interest) {
 		s.all[in.kind][box] = struct{}{}
 		for k, e := range s.entries {
 			if k.kind == in.kind && e.current != nil {
-				box.put(k, e.current)
+				box.cover(k)
 			}
 		}
 	}
+	return nil
+}
+
+func (e *entry) add(box *mailbox, k key) *subscription {
+	if e.subscribers == nil {
+		e.subscribers = map[*mailbox]*subscription{}
+	}
+	sub := &subscription{key: k}
+	e.subscribers[box] = sub
+	return sub
 }
 
 func (s *store) drop(box *mailbox, kind kind, names []string) {
 	for _, name := range names {
 		k := key{kind, name}
-		if e := s.entries[k]; e != nil {
-			delete(e.subscribers, box)
-			s.tidy(k, e)
+		e := s.entries[k]
+		if e == nil {
+			continue
 		}
+		if _, has := e.subscribers[box]; has {
+			s.subscriptions--
+			delete(e.subscribers, box)
+		}
+		s.tidy(k, e)
 	}
 }
 
 // leave ends all that a stream subscribes to.
 func (s *store) leave(box *mailbox, ins []interest) {
-	for _, in := range ins {
-		s.subscribe(box, in)
-	}
-}
-
-// take returns what changed for a stream since the last call.
-func (s *store) take(box *mailbox) map[key]*Resource {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	changed := box.changed
-	box.changed = map[key]*Resource{}
-	return changed
-}
-
-func (b *mailbox) put(k key, r *Resource) {
-	b.changed[k] = r
-	select {
-	case b.wake <- struct{}{}:
-	default:
+	for _, in := range ins {
+		s.drop(box, in.kind, in.drop)
+		delete(s.all[in.kind], box)
 	}
 }
 
-// same reports whether both have the same content.
-func same(a, b *Resource) bool {
-	return a == b || a != nil && b != nil && a.Version == b.Version
+// take returns what changed for a stream since the last call, as it is now. Names that it dropped may be among it.
+func (s *store) take(box *mailbox) []change {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(box.changed) == 0 {
+		return nil
+	}
+	changes := make([]change, 0, len(box.changed))
+	for _, sub := range box.changed {
+		c := change{key: sub.key}
+		if e := s.entries[sub.key]; e != nil {
+			c.now = e.current
+		}
+		changes = append(changes, c)
+		sub.news = false
+	}
+	clear(box.changed)
+	if box.changed = box.changed[:0]; cap(box.changed) > maxIdle {
+		box.changed = nil
+	}
+	box.covered = nil
+	return changes
 }
+
+// maxIdle is of how many changes a mailbox keeps the room.
+const maxIdle = 64
+
+// put notes that one of the stream's names stands for something else.
+func (b *mailbox) put(sub *subscription) {
+	if !sub.news {
+		sub.news = true
+		b.changed = append(b.changed, sub)
+	}
+	b.ring()
+}
+
+// cover is put for a name that a wildcard covers.
+func (b *mailbox) cover(k key) {
+	if _, noted := b.covered[k]; noted {
+		return
+	}
+	if b.covered == nil {
+		b.covered = map[key]struct{}{}
+	}
+	b.covered[k] = struct{}{}
+	b.put(&subscription{key: k})
+}
+
+// ring makes the stream look for something to send. Any goroutine may call it.
+func (b *mailbox) ring() { b.turns.ring(b) }

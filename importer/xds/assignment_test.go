@@ -1,0 +1,195 @@
+package xds
+
+import (
+	"bytes"
+	"cmp"
+	"math/rand/v2"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+
+	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+	endpointv3 "github.com/envoyproxy/go-control-plane/envoy/config/endpoint/v3"
+	"google.golang.org/protobuf/types/known/wrapperspb"
+
+	"github.com/hansa-mcs/hansa/federation"
+	"github.com/hansa-mcs/hansa/importer"
+)
+
+// TestAssignmentsAreWhatASlowReadingOfTheRulesMakes compares what is laid together of encoded pieces, many of them from the
+// assignment before, with what is sorted, grouped and encoded as a whole.
+func TestAssignmentsAreWhatASlowReadingOfTheRulesMakes(t *testing.T) {
+	for seed := range uint64(2000) {
+		r := rand.New(rand.NewPCG(seed, 7))
+		who := randomAudience(r)
+		exports := randomExports(r)
+		before := map[uint16]*assignment{}
+		for range 3 {
+			exports[r.IntN(len(exports))] = randomExports(r)[0] // of whichever cluster
+			slices.SortFunc(exports, func(a, b *federation.Export) int { return cmp.Compare(a.Cluster, b.Cluster) })
+			exports = slices.CompactFunc(exports, func(a, b *federation.Export) bool { return a.Cluster == b.Cluster })
+			s := importer.Merge(exports)
+			for range exports {
+				s.Fates = append(s.Fates, []federation.Fate{federation.Served, federation.Served, federation.Demoted, federation.Withdrawn}[r.IntN(4)])
+			}
+			for _, p := range s.Ports {
+				a := newAssignment("web", s, p, "c2", before[p.Number])
+				before[p.Number] = a
+				got, err := a.encode(who)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if want := encode(slowly("web", s, p, "c2", who)); !bytes.Equal(got.value(), want) || got.size != len(want) {
+					t.Fatalf("seed %d, port %d: got %x\nwant %x", seed, p.Number, got.value(), want)
+				}
+			}
+		}
+	}
+}
+
+// slowly is a ClusterLoadAssignment, made in the plainest way.
+func slowly(name string, s *importer.Service, p importer.Port, own federation.ClusterID, who Audience) *endpointv3.ClusterLoadAssignment {
+	type place struct {
+		importer.Backend
+		address      netip.AddrPort
+		tier         int
+		region, zone string
+	}
+	var list []place
+	for b := range s.Backends(p) {
+		if b.Endpoint.Address.IsValid() {
+			list = append(list, place{
+				b, netip.AddrPortFrom(b.Endpoint.Address.Unmap().WithZone(""), b.Port), tierOf(b.Endpoint.Conditions),
+				strings.ToValidUTF8(b.Endpoint.Region, "_"), strings.ToValidUTF8(b.Endpoint.Zone, "_"),
+			})
+		}
+	}
+	claimant := func(p place) federation.ClusterID {
+		if p.Cluster == own {
+			return ""
+		}
+		return p.Cluster
+	}
+	slices.SortFunc(list, func(a, b place) int {
+		return cmp.Or(a.address.Compare(b.address), cmp.Compare(claimant(a), claimant(b)), cmp.Compare(b.tier, a.tier),
+			cmp.Compare(a.region, b.region), cmp.Compare(a.zone, b.zone))
+	})
+	list = slices.CompactFunc(list, func(a, b place) bool { return a.address == b.address })
+	best := 0
+	for _, p := range list {
+		best = max(best, p.tier)
+	}
+	type spot struct {
+		priority uint32
+		region   string
+		zone     string
+		cluster  federation.ClusterID
+	}
+	groups := map[spot][]*endpointv3.LbEndpoint{}
+	var spots []spot
+	for _, p := range list {
+		if best == 0 || p.tier < best {
+			continue
+		}
+		at := spot{distance(who, own, p.Cluster, p.region, p.zone, p.Demoted), p.region, p.zone, p.Cluster}
+		if groups[at] == nil {
+			spots = append(spots, at)
+		}
+		groups[at] = append(groups[at], healthy(p.address))
+	}
+	slices.SortFunc(spots, func(a, b spot) int {
+		return cmp.Or(cmp.Compare(a.priority, b.priority), cmp.Compare(a.region, b.region), cmp.Compare(a.zone, b.zone), cmp.Compare(a.cluster, b.cluster))
+	})
+	a := &endpointv3.ClusterLoadAssignment{ClusterName: name}
+	var priorities []uint32
+	for _, at := range spots {
+		if !slices.Contains(priorities, at.priority) {
+			priorities = append(priorities, at.priority)
+		}
+		a.Endpoints = append(a.Endpoints, &endpointv3.LocalityLbEndpoints{
+			Locality:            &corev3.Locality{Region: at.region, Zone: at.zone, SubZone: string(at.cluster)},
+			Priority:            uint32(len(priorities) - 1),
+			LbEndpoints:         groups[at],
+			LoadBalancingWeight: wrapperspb.UInt32(uint32(len(groups[at]))),
+		})
+	}
+	return a
+}
+
+func healthy(a netip.AddrPort) *endpointv3.LbEndpoint {
+	socket := &corev3.SocketAddress{Address: a.Addr().String(), PortSpecifier: &corev3.SocketAddress_PortValue{PortValue: uint32(a.Port())}}
+	return &endpointv3.LbEndpoint{
+		HostIdentifier: &endpointv3.LbEndpoint_Endpoint{Endpoint: &endpointv3.Endpoint{
+			Address: &corev3.Address{Address: &corev3.Address_SocketAddress{SocketAddress: socket}},
+		}},
+		HealthStatus: corev3.HealthStatus_HEALTHY,
+	}
+}
+
+func TestPrioritiesAreByHowNearAnEndpointIs(t *testing.T) {
+	here := func(region, zone string) Audience { return Audience{Region: region, Zone: zone} }
+	for name, tt := range map[string]struct {
+		who          Audience
+		cluster      federation.ClusterID
+		region, zone string
+		demoted      bool
+		want         uint32
+	}{
+		"the same zone of this cluster":                     {here("eu", "a"), "own", "eu", "a", false, 0},
+		"the same zone, the region of the node not known":   {here("eu", "a"), "own", "", "a", false, 0},
+		"the same zone, the client does not say its region": {here("", "a"), "own", "eu", "a", false, 0},
+		"a zone of that name in another region":             {here("eu", "a"), "own", "us", "a", false, 1},
+		"another zone of this cluster":                      {here("eu", "a"), "own", "eu", "b", false, 1},
+		"this cluster, the client does not say its zone":    {here("eu", ""), "own", "eu", "", false, 1},
+		"another cluster in the region":                     {here("eu", "a"), "b", "eu", "a", false, 2},
+		"another cluster elsewhere":                         {here("eu", "a"), "b", "us", "a", false, 3},
+		"another cluster, nothing known of either":          {here("", ""), "b", "", "", false, 3},
+		"a silent cluster in the region":                    {here("eu", "a"), "b", "eu", "a", true, 4},
+	} {
+		if got := distance(tt.who, "own", tt.cluster, tt.region, tt.zone, tt.demoted); got != tt.want {
+			t.Errorf("%s: %d, want %d", name, got, tt.want)
+		}
+	}
+}
+
+func TestAPriorityThatNobodyHasIsLeftOut(t *testing.T) {
+	exports := []*federation.Export{export("a", spot("z1/10.0.0.1", ready)), export("own", spot("z1/10.1.0.1", ready), spot("z2/10.1.0.2", ready))}
+	exports[0].Subsets[0].Endpoints[0].Region = "r2"
+	for who, want := range map[Audience][]string{
+		{Region: "r1", Zone: "z1"}: {"r1/z1/own weight 1: 10.1.0.1:8080", "r1/z2/own weight 1 at last: 10.1.0.2:8080", "r2/z1/a weight 1 at last at last: 10.0.0.1:8080"},
+		{Region: "r1", Zone: "z3"}: {"r1/z1/own weight 1: 10.1.0.1:8080", "r1/z2/own weight 1: 10.1.0.2:8080", "r2/z1/a weight 1 at last: 10.0.0.1:8080"},
+		{Region: "r2", Zone: "z2"}: {"r1/z1/own weight 1: 10.1.0.1:8080", "r1/z2/own weight 1: 10.1.0.2:8080", "r2/z1/a weight 1 at last: 10.0.0.1:8080"},
+	} {
+		if got := lines(t, resources(t, importer.Merge(exports), "own", "clusterset.local", who)[1]); !slices.Equal(got, want) {
+			t.Errorf("%+v: got %q\nwant %q", who, got, want)
+		}
+	}
+}
+
+// Only the cluster that changed is encoded anew, and nothing that another one of the service holds is held twice.
+func TestWhatAClusterGivesIsKeptUntilItsExportChanges(t *testing.T) {
+	a, b := export("a", spot("z1/10.0.0.1", ready)), export("b", spot("z1/10.1.0.1", ready))
+	s := importer.Merge([]*federation.Export{a, b})
+	before := newAssignment("web", s, s.Ports[0], "own", nil)
+	if _, err := before.encode(near); err != nil {
+		t.Fatal(err)
+	}
+	s = importer.Merge([]*federation.Export{a, export("b", spot("z1/10.1.0.2", ready))})
+	unasked := newAssignment("web", s, s.Ports[0], "own", before)
+	after := newAssignment("web", s, s.Ports[0], "own", unasked)
+	if got, was := after.portions(), before.portions(); got[0] != was[0] || got[1] == was[1] {
+		t.Errorf("the first is another: %t, the second is the same: %t", got[0] != was[0], got[1] == was[1])
+	}
+	one, err := after.encode(near)
+	if err != nil {
+		t.Fatal(err)
+	}
+	two, err := after.encode(Audience{Region: "r2"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if &one.pieces[1][0] != &two.pieces[1][0] {
+		t.Error("two Audiences hold endpoints of their own")
+	}
+}

@@ -1,0 +1,89 @@
+package xds
+
+import "slices"
+
+// change takes a request of the incremental variant: what the client wants from now on, and what not any more. With its first
+// request of a type it may say what it has from another stream, of us or of our sibling: versions are hashes, so what is
+// the same there is not sent again.
+func (t *subscriptions) change(r request, first bool) interest {
+	in := interest{kind: r.kind}
+	if first {
+		t.recall(r.has)
+	}
+	if first && len(r.subscribe) == 0 && r.kind.whole() || r.kind != assignmentKind && slices.Contains(r.subscribe, wildcard) {
+		in.startAll, t.wildcard = !t.wildcard, true
+	}
+	t.requests++
+	for _, name := range r.unsubscribe {
+		t.unwant(name, &in)
+	}
+	for _, name := range r.subscribe {
+		if name != wildcard {
+			t.add(name, first)
+			in.add = append(in.add, name)
+		}
+	}
+	if first && !t.wildcard {
+		for name, it := range t.items {
+			if it.request == 0 {
+				t.forget(name)
+			}
+		}
+	}
+	return in
+}
+
+// recall notes what the client has from another stream.
+func (t *subscriptions) recall(has map[string]string) {
+	for name, version := range has {
+		if len(t.items) == maxNames {
+			return // it is sent the others once more
+		}
+		if len(name) > maxNameLength {
+			continue
+		}
+		it := &item{sent: &body{name: name, version: version}}
+		t.items[name] = it
+		t.settle(name, it)
+	}
+}
+
+// add subscribes to a name. The client is told what there is, or that there is nothing; if it has the name already, once
+// more, because who asks again may have forgotten.
+func (t *subscriptions) add(name string, first bool) {
+	it := t.items[name]
+	if it == nil {
+		it = &item{}
+		t.items[name] = it
+	}
+	if it.request == 0 {
+		t.byName++
+	}
+	it.owed = it.sent == nil || !first
+	it.request = t.requests
+	t.settle(name, it)
+}
+
+// unwant ends the subscription to a name. What the wildcard still covers is told once more, as the protocol has it.
+func (t *subscriptions) unwant(name string, in *interest) {
+	it := t.items[name]
+	switch {
+	case name == wildcard:
+		in.stopAll, in.startAll, t.wildcard = t.wildcard && !in.startAll, false, false
+		for name, it := range t.items {
+			if it.request == 0 {
+				t.forget(name)
+			}
+		}
+	case it == nil || it.request == 0:
+	case t.wildcard:
+		in.drop = append(in.drop, name)
+		t.byName--
+		it.request, it.owed = 0, true
+		t.settle(name, it)
+	default:
+		in.drop = append(in.drop, name)
+		t.byName--
+		t.forget(name)
+	}
+}

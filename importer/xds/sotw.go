@@ -1,0 +1,78 @@
+package xds
+
+import (
+	"maps"
+	"slices"
+)
+
+// restate takes a request of the state-of-the-world variant: it names all that the client wants.
+func (t *subscriptions) restate(r request) interest {
+	t.named = t.named || len(r.names) > 0
+	if r.kind.whole() && (!t.named || slices.Contains(r.names, wildcard)) {
+		return t.wantAll(r.kind)
+	}
+	return t.want(r.kind, r.names)
+}
+
+// wildcard is the name that stands for all of a type.
+const wildcard = "*"
+
+// wantAll subscribes to the wildcard, which covers all names.
+func (t *subscriptions) wantAll(k kind) interest {
+	if t.wildcard {
+		return interest{kind: k}
+	}
+	t.wildcard = true
+	for _, it := range t.items {
+		it.request = 0
+	}
+	return interest{kind: k, startAll: true, drop: slices.Collect(maps.Keys(t.items))}
+}
+
+// want subscribes to exactly these names. One that was dropped and comes again is sent again. Clients
+// repeat all their names in every request, so what stays as it is costs nothing but the look.
+func (t *subscriptions) want(k kind, names []string) interest {
+	in := interest{kind: k, stopAll: t.wildcard}
+	t.requests++
+	wanted := 0
+	for _, name := range names {
+		it := t.items[name]
+		if it == nil {
+			it = &item{}
+			t.items[name] = it
+			in.add = append(in.add, name)
+		} else if it.request == t.requests {
+			continue
+		} else if t.wildcard {
+			in.add = append(in.add, name)
+		}
+		it.request = t.requests
+		wanted++
+	}
+	if wanted < len(t.items) {
+		in.drop = t.sweep()
+	}
+	t.wildcard = false
+	return in
+}
+
+// sweep forgets what the last request did not name, and returns which names of it were subscribed to.
+func (t *subscriptions) sweep() (dropped []string) {
+	for name, it := range t.items {
+		if it.request == t.requests {
+			continue
+		}
+		t.forget(name)
+		if !t.wildcard {
+			dropped = append(dropped, name)
+		}
+	}
+	return dropped
+}
+
+// forget drops an item.
+func (t *subscriptions) forget(name string) {
+	delete(t.items, name)
+	t.coming.clear(name)
+	t.going.clear(name)
+}
