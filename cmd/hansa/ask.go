@@ -74,11 +74,12 @@ func (l *looking) client(ctx context.Context) (*report.Client, func(), error) {
 		if err != nil {
 			return nil, nil, err
 		}
-		forwarded, end, err := reach.Forward(ctx, config, l.namespace)
+		to, end, err := reach.Forward(ctx, config, l.namespace)
 		if err != nil {
 			return nil, nil, unreached(t.Context, err)
 		}
-		address, stop = forwarded, func() { transport.CloseIdleConnections(); end() }
+		l.pod = to.Pod
+		address, stop = to.Address, func() { transport.CloseIdleConnections(); end() }
 	}
 	client, err := report.NewClient(address, transport)
 	if err != nil {

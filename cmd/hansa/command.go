@@ -50,7 +50,7 @@ Then web.shop.svc.clusterset.local is found from both.`,
 	)
 	add(root, groupLink, initCommand(), joinCommandOf(), tokenCommand(), caCommand(), leaveCommand())
 	add(root, groupExport, exportCommand(), unexportCommand())
-	add(root, groupLook, statusCommand(), clustersCommand(), servicesCommand(), endpointsCommand(), explainCommand())
+	add(root, groupLook, statusCommand(), clustersCommand(), servicesCommand(), endpointsCommand(), explainCommand(), xdsCommand())
 	add(root, groupSteer, featuresCommand(), freezeCommand(), unfreezeCommand())
 	add(root, groupOther, dnsCommand(), versionCommand())
 	addCompletionCommand(root, groupOther)

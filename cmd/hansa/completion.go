@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/hansa-mcs/hansa/cmd/hansa-agent/report"
 	"github.com/hansa-mcs/hansa/cmd/hansa/complete"
 	"github.com/hansa-mcs/hansa/cmd/hansa/install"
 )
@@ -29,6 +30,8 @@ var ofArguments = map[string]cobra.CompletionFunc{
 	"services":       first(names(complete.Source.ServiceNames)),
 	"token revoke":   first(names(complete.Source.Tokens)),
 	"unexport":       first(names(complete.Source.Exports)),
+	"xds clients":    first(names(complete.Source.XDSClients)),
+	"xds dump":       names(complete.Source.ServiceNames),
 }
 
 // ofFlags says what the values of flags are, by the flag's name. Flags whose type says it are not in it; see ofType.
@@ -37,9 +40,11 @@ var ofFlags = map[string]cobra.CompletionFunc{
 	"advertise":          nothing,
 	"agent":              nothing,
 	"agent-namespace":    names(complete.Source.Namespaces),
+	"client":             names(complete.Source.XDSClients),
 	"cluster":            nothing, // an ID that no cluster has yet
 	"clusterset":         nothing,
 	"context":            names(complete.Source.Contexts),
+	"egress":             nothing,
 	"file":               files,
 	"files":              folders,
 	"kubeconfig":         files,
@@ -47,11 +52,13 @@ var ofFlags = map[string]cobra.CompletionFunc{
 	"namespace-selector": nothing,
 	"next":               nothing, // as cluster
 	"peer":               nothing,
+	"region":             nothing,
 	"selector":           nothing,
 	"set":                nothing,
 	"to":                 clusterList,
 	"token":              nothing,
 	"token-file":         files,
+	"type":               typeList,
 	"values":             files,
 	"zone":               nothing,
 }
@@ -203,6 +210,19 @@ func names(find func(complete.Source, context.Context, string) []complete.Name) 
 func clusterList(c *cobra.Command, _ []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
 	given, _ := c.Flags().GetStringSlice("to")
 	return offer(sourceOf(c).Clusters(c.Context(), given, typed)), cobra.ShellCompDirectiveNoFileComp
+}
+
+// typeList offers types of xDS for the last element of a list.
+func typeList(c *cobra.Command, _ []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	var names []complete.Name
+	for _, t := range report.XDSTypes {
+		names = append(names, complete.Name{Text: string(t)})
+	}
+	var given []string // as --type has a default, which is what there is before any
+	if c.Flags().Changed("type") {
+		given, _ = c.Flags().GetStringSlice("type")
+	}
+	return offer(complete.Last(names, given, typed)), cobra.ShellCompDirectiveNoFileComp
 }
 
 func offer(names []complete.Name) []cobra.Completion {

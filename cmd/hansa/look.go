@@ -25,6 +25,7 @@ type looking struct {
 	output string
 	watch  bool
 	every  time.Duration
+	pod    string // of the agent that client led to last, "" where --agent chose it
 }
 
 func (l *looking) add(c *cobra.Command) {

@@ -32,6 +32,8 @@ var update = flag.Bool("update", false, "write what the scripts of testdata comp
 //	await REGEXP COMMAND...       run again and again what asks an agent, until it prints that
 //	interrupt REGEXP COMMAND...   interrupt what goes on by itself once it has printed that; it has to end well, and what
 //	                              it printed is the file printed
+//	client CLUSTER ID [NAME...]   connect to the xDS of an agent, and take the assignments of these names; those that
+//	                              follow the word refuses are refused
 //	listen VARIABLE               set a variable to the address of an HTTP server, which is no agent
 //	token VARIABLE                set a variable to the token in what was printed last
 //	id VARIABLE                   set a variable to the ID of a token in what was printed last
@@ -55,7 +57,7 @@ func TestScripts(t *testing.T) {
 		Setup: func(env *testscript.Env) error { return setUp(t, env, agent) },
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"agent": startAgent, "halt": haltAgent, "exits": exits, "await": await, "interrupt": interrupt, "listen": listen,
-			"token": saveToken, "id": saveID, "forge": forge, "expire": expire, "cmpout": compare, "says": says,
+			"token": saveToken, "id": saveID, "forge": forge, "expire": expire, "cmpout": compare, "says": says, "client": connectClient,
 		},
 	})
 }

@@ -36,7 +36,7 @@ func (m *member) newXDS() (err error) {
 	}
 	m.xds, err = xds.New(xds.Config{
 		Address: o.XDSAddress, Cluster: m.store.Self(), Domain: o.DNSZone, ClusterDomain: o.ClusterDomain, Stays: o.locals().Stays,
-		View: m.importer.View, Ready: m.importer.Ready(), Credentials: insecure.NewCredentials(), Log: m.log,
+		View: m.importer.View, Ready: m.importer.Ready(), Credentials: insecure.NewCredentials(), MaxClients: o.XDSMaxClients, Log: m.log,
 	})
 	if err != nil {
 		return blameAddress("xds-address", o.XDSAddress, err)

@@ -93,7 +93,7 @@ func (m *member) read(now time.Time) *reading {
 		r.conflicts[c.property] = m.properties.contradicted(c.property)
 	}
 	if m.xds != nil {
-		r.refusals = new(m.xds.Refusals())
+		r.xds = newXDSNumbers(m.xds)
 	}
 	return r
 }

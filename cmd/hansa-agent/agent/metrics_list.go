@@ -166,9 +166,8 @@ var (
 
 // What is wrong in this cluster.
 var (
-	conflict    = gauge("hansa_cluster_property_conflict", "1 while a ClusterProperty contradicts the agent's flag, else 0.", "1: the agent will refuse to start again", "property")
-	blocked     = gauge("hansa_services_blocked", "Services that are not, or not wholly, imported into this cluster, by reason.", "above 0: an object that is not Hansa's is in the way (foreign_object), or the API server refuses a write (refused); Events on the objects say which. Those that --import-namespaces and --import-deny-namespaces keep out (policy) are no alarm", "reason")
-	xdsRefusals = counter("hansa_xds_refusals_total", "Responses that an xDS client refused (NACK); only with --xds-address.", "any increase: the log says what it does not take")
+	conflict = gauge("hansa_cluster_property_conflict", "1 while a ClusterProperty contradicts the agent's flag, else 0.", "1: the agent will refuse to start again", "property")
+	blocked  = gauge("hansa_services_blocked", "Services that are not, or not wholly, imported into this cluster, by reason.", "above 0: an object that is not Hansa's is in the way (foreign_object), or the API server refuses a write (refused); Events on the objects say which. Those that --import-namespaces and --import-deny-namespaces keep out (policy) are no alarm", "reason")
 )
 
 // What is asked by DNS. Each is there only with --dns-address.
@@ -193,6 +192,23 @@ var (
 		"a steady rate of malformed or response: something else than DNS is sent to the port, or somebody sends under a false address. Of unsent: the log says why at debug level. Of crowded: a client keeps its connections open", "reason")
 )
 
+// What is told by xDS.
+var (
+	xdsStreams = gauge("hansa_xds_streams",
+		"Clients that are connected to this agent by xDS; only with --xds-address, as all of xDS. variant is delta or sotw, the state of the world.",
+		"0 on all agents of a cluster that has clients: they do not reach the port; the sum of both near --xds-max-clients: further clients are turned away. That one agent has all clients and another one none is how it is after restarts in turn: they stay where they are", "variant")
+	xdsResponses = counter("hansa_xds_responses_total", "Responses that were sent to clients.", "")
+	xdsRefusals  = counter("hansa_xds_refusals_total",
+		"Responses that a client refused (NACK).",
+		"any increase: the client goes on with what it has; hansa xds clients and the log say what it does not take")
+	xdsSlow = counter("hansa_xds_slow_clients_total",
+		"Clients that were cut because they did not read what they were sent.",
+		"a steady rate: a client hangs, or the network to it does; the log says which")
+	xdsQuarantined = gauge("hansa_xds_quarantined_resources",
+		"Resources that are not told, or not wholly, because clients would refuse them.",
+		"above 0: hansa status says which, and why; that of one service never stops the others")
+)
+
 // sections are all metrics, as a person looks for them.
 var sections = []struct {
 	title   string
@@ -204,5 +220,6 @@ var sections = []struct {
 	{"The streams", []*metric{receivedBytes, receivedFrames, sentBytes, sentFrames, receivedRecords, receivedPatches, receivedWithdrawals, streamsBegun, refusedRecords, changeSeconds}},
 	{"The port and gossip", []*metric{accepted, refused, passed, passing, leaderless, joinRequests, members, dropped}},
 	{"DNS", []*metric{dnsRequests, dnsSeconds, dnsReplyBytes, dnsTruncated, dnsLimited, dnsDropped}},
-	{"What is in the way", []*metric{conflict, blocked, xdsRefusals}},
+	{"xDS", []*metric{xdsStreams, xdsResponses, xdsRefusals, xdsSlow, xdsQuarantined}},
+	{"What is in the way", []*metric{conflict, blocked}},
 }

@@ -39,7 +39,7 @@ type reading struct {
 	joins     enroll.Stats
 	conflicts map[string]bool // by property
 	blocked   map[string]int  // by reason
-	refusals  *uint64         // by xDS clients; nil without xDS
+	xds       *xdsNumbers     // nil without xDS
 }
 
 // gossiped is what gossip tells.
@@ -117,8 +117,8 @@ func (r *reading) showAgent(ch chan<- prometheus.Metric) {
 	for reason, n := range r.blocked {
 		blocked.send(ch, float64(n), reason)
 	}
-	if r.refusals != nil {
-		xdsRefusals.send(ch, float64(*r.refusals))
+	if r.xds != nil {
+		r.xds.show(ch)
 	}
 }
 

@@ -64,7 +64,7 @@ func leader() *reading {
 		joins:     enroll.Stats{Joined: 3, Renewed: 4, Silent: 5, Refused: map[enroll.Code]uint64{enroll.Unknown: 6, enroll.NoCA: 0}},
 		conflicts: map[string]bool{"clusterset.k8s.io": true},
 		blocked:   map[string]int{"refused": 3},
-		refusals:  new(uint64(1)),
+		xds:       &xdsNumbers{delta: 3, sotw: 2, responses: 9, nacks: 1, slow: 4, quarantined: 5},
 	}
 }
 
@@ -165,7 +165,12 @@ hansa_members 2
 hansa_services_blocked{reason="refused"} 3
 hansa_standbys 2
 hansa_view_revision 12
+hansa_xds_quarantined_resources 5
 hansa_xds_refusals_total 1
+hansa_xds_responses_total 9
+hansa_xds_slow_clients_total 4
+hansa_xds_streams{variant="delta"} 3
+hansa_xds_streams{variant="sotw"} 2
 `)
 }
 

@@ -46,8 +46,9 @@ type Options struct {
 	DNSTTL       time.Duration // how long answers may be remembered
 	DNSRateLimit int           // questions per second of one client; 0 for no limit
 
-	XDSAddress string // "" for no xDS
-	XDSTLS     string // how xDS is protected
+	XDSAddress    string // "" for no xDS
+	XDSTLS        string // how xDS is protected
+	XDSMaxClients int    // of this agent
 
 	// Which namespaces may leave for other clusters, and may come from them: rules as federation.ParseNamespaceRule
 	// reads them. Without any that allow, what is not denied is allowed.
@@ -81,9 +82,6 @@ type Options struct {
 	Getenv func(string) string // reads the environment, which goes behind the flags; nil for none
 }
 
-// xdsPlain is the value of XDSTLS that says: in the clear, and I mean it.
-const xdsPlain = "none"
-
 // Defaults returns the Options of an agent that is told nothing.
 func Defaults() Options {
 	return Options{
@@ -105,6 +103,7 @@ func Defaults() Options {
 		MaxEndpoints: federation.DefaultLimits.Endpoints,
 		MaxBytes:     federation.DefaultLimits.Bytes,
 
+		XDSMaxClients: xds.DefaultMaxClients,
 		ClusterDomain: xds.DefaultClusterDomain,
 
 		HTTPAddress: "127.0.0.1:8080", // metrics name services: open it on purpose
@@ -129,8 +128,7 @@ func (o *Options) AddFlags(f *pflag.FlagSet) {
 	f.StringVar(&o.KeyFile, "tls-key-file", o.KeyFile, "PEM file with the certificate's private key (required)")
 	f.StringVar(&o.CAFile, "tls-ca-file", o.CAFile, "PEM file with the CA certificates of the clusterset (required)")
 	o.addDNSFlags(f)
-	f.StringVar(&o.XDSAddress, "xds-address", o.XDSAddress, "host:port on which xDS is served; without it there is no xDS")
-	f.StringVar(&o.XDSTLS, "xds-tls", o.XDSTLS, "how xDS is protected; the one value is \"none\": in the clear, so let only clients that may see everything reach --xds-address")
+	o.addXDSFlags(f)
 	f.StringSliceVar(&o.ExportNamespaces, "export-namespaces", o.ExportNamespaces, "namespace whose ServiceExports are heeded, or <cluster>=<namespace> for what that cluster alone may see; in both * stands for any characters; may be given several times; without it all that are not denied")
 	f.StringSliceVar(&o.ExportDenyNamespaces, "export-deny-namespaces", o.ExportDenyNamespaces, "namespace of which nothing is exported, or <cluster>=<namespace> for what that cluster may not see; as --export-namespaces, which it overrides; an empty value denies none")
 	f.StringSliceVar(&o.ImportNamespaces, "import-namespaces", o.ImportNamespaces, "namespace into which services are imported, or <cluster>=<namespace> for what is taken from that cluster alone; as --export-namespaces")
@@ -213,10 +211,7 @@ func (o *Options) Validate() error {
 	}
 	bad("http-address", o.HTTPAddress, checkListen(o.HTTPAddress))
 	o.checkDNS(bad)
-	if o.XDSAddress != "" {
-		bad("xds-address", o.XDSAddress, checkListen(o.XDSAddress))
-	}
-	bad("xds-tls", o.XDSTLS, o.checkXDSTLS())
+	o.checkXDS(bad)
 	_, err = o.level()
 	bad("log-level", o.LogLevel, err)
 	if o.LogFormat != "text" && o.LogFormat != "json" {
@@ -245,18 +240,6 @@ func checkAddress(address string) error {
 		return nil
 	}
 	return errors.New(strings.TrimPrefix(err.Error(), fmt.Sprintf("address %q: ", address)))
-}
-
-func (o *Options) checkXDSTLS() error {
-	switch {
-	case o.XDSTLS == "" && o.XDSAddress == "":
-		return nil
-	case o.XDSTLS != xdsPlain:
-		return errors.New(`want "none", which says that xDS is served in the clear; TLS is not built yet`)
-	case o.XDSAddress == "":
-		return errors.New("want --xds-address too, without which there is no xDS")
-	}
-	return nil
 }
 
 func (o *Options) level() (level slog.Level, err error) {

@@ -115,6 +115,7 @@ func TestMistakesEndTheAgentWithAClearLine(t *testing.T) {
 		{"dns TTL too long", func(o *Options, _ string) { o.DNSTTL = time.Hour + time.Second }, []string{`--dns-ttl "1h0m1s": want whole seconds`}},
 		{"dns TTL before it began", func(o *Options, _ string) { o.DNSTTL = -time.Second }, []string{`--dns-ttl "-1s": want whole seconds`}},
 		{"dns rate below nothing", func(o *Options, _ string) { o.DNSRateLimit = -1 }, []string{`--dns-rate-limit "-1": want a number from 0`}},
+		{"no xDS client", func(o *Options, _ string) { o.XDSMaxClients = 0 }, []string{`--xds-max-clients "0": want a number from 1`}},
 		{"xds without a word on TLS", func(o *Options, _ string) { o.XDSAddress = "127.0.0.1:0" }, []string{"--xds-tls", "none"}},
 		{"xds address in use", func(o *Options, _ string) { o.XDSAddress, o.XDSTLS = busy, "none" }, []string{"--xds-address", busy, "in use"}},
 		{"xds TLS of an unknown kind", func(o *Options, _ string) { o.XDSTLS = "on" }, []string{`--xds-tls "on"`, `want "none"`}},

@@ -39,6 +39,7 @@ func (m *member) scenery(now time.Time) *report.Scene {
 		Failures:   m.exchange.Failures(),
 		Gossip:     m.hearsay(),
 		Remembered: m.remembered(),
+		XDS:        m.discovery(),
 	}
 }
 

@@ -103,6 +103,36 @@ func (c *Client) Explain(ctx context.Context, name federation.ServiceName) (*Exp
 	return get[Explanation](ctx, c, PathExplain, Query{Namespace: name.Namespace, Name: name.Name})
 }
 
+// XDSClients asks who is connected to the agent by xDS: of all, or in detail of those whose ID or address a query has.
+func (c *Client) XDSClients(ctx context.Context, client string) (*XDS, error) {
+	return get[XDS](ctx, c, PathXDS, XDSQuery{Client: client})
+}
+
+// XDSResources asks for what xDS clients are told, one answer after another until it has all, or as many as the query has a
+// limit.
+func (c *Client) XDSResources(ctx context.Context, q XDSQuery) (all *XDSResources, err error) {
+	for limit := q.Limit; ; {
+		one, err := get[XDSResources](ctx, c, PathResources, q)
+		switch {
+		case err != nil:
+			return nil, err
+		case all == nil:
+			all = one
+		default:
+			all.Resources, all.Next = append(all.Resources, one.Resources...), one.Next
+		}
+		if one.Next == "" || limit > 0 && len(all.Resources) >= limit {
+			return all, nil
+		}
+		if one.Next <= q.After {
+			return nil, errors.New("the agent says that more comes before what came")
+		}
+		if q.After = one.Next; limit > 0 {
+			q.Limit = limit - len(all.Resources)
+		}
+	}
+}
+
 // pages asks for one answer after another, each of which says where the next one begins and how much it has. An agent
 // that goes in circles is not followed.
 func pages(q Query, ask func(Query) (next string, n int, err error)) error {
@@ -125,8 +155,11 @@ func pages(q Query, ask func(Query) (next string, n int, err error)) error {
 	}
 }
 
+// query is what an answer is asked for by.
+type query interface{ Values() url.Values }
+
 // get asks for one answer.
-func get[T any](ctx context.Context, c *Client, path string, q Query) (*T, error) {
+func get[T any](ctx context.Context, c *Client, path string, q query) (*T, error) {
 	u := *c.base
 	u.Path, u.RawQuery = path, q.Values().Encode()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)

@@ -66,7 +66,10 @@ func TestClientIsNotLedInCircles(t *testing.T) {
 		if _, err := c.Services(t.Context(), Query{}); err == nil || !strings.HasPrefix(err.Error(), "the agent says that more comes ") {
 			t.Errorf("%s: %v", next, err)
 		}
-		if _, err := c.Endpoints(t.Context(), Query{}); err == nil || asked > 4 {
+		if _, err := c.XDSResources(t.Context(), XDSQuery{Type: CDS, After: "x"}); err == nil {
+			t.Errorf("%s: what comes before %q is taken for more", next, "x")
+		}
+		if _, err := c.Endpoints(t.Context(), Query{}); err == nil || asked > 6 {
 			t.Errorf("%s: asked %d times: %v", next, asked, err)
 		}
 	}

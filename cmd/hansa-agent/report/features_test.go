@@ -46,6 +46,8 @@ func (s *story) steer(verb string, words []string) error {
 		a.NamespaceSelector, a.ServiceSelector = words[0], words[1]
 	case "stay":
 		a.ClusterLocal = words
+	case "xds":
+		s.scene.XDS = newDiscovery()
 	default:
 		return fmt.Errorf("unknown verb %q", verb)
 	}

@@ -60,6 +60,7 @@ func golden(t *testing.T, file string) {
 // answerOf returns an answer as it goes out, on several lines.
 func answerOf(t *testing.T, name string, scene *Scene) []byte {
 	var answer any
+	var err error
 	switch what, of, _ := strings.Cut(name, " "); what {
 	case "status":
 		answer = scene.Status()
@@ -73,10 +74,17 @@ func answerOf(t *testing.T, name string, scene *Scene) []byte {
 		answer = scene.Endpoints(Query{Namespace: of})
 	case "explain":
 		answer = scene.Explain(parseName(of))
+	case "clients":
+		answer, err = scene.XDSClients(XDSQuery{Client: of})
+	case "resources":
+		answer, err = scene.XDSResources(parseXDS(t, of))
 	case "summary": // the words alone
 		return []byte(summary(scene, parseName(of)))
 	default:
 		t.Fatalf("unknown answer %q", name)
+	}
+	if err != nil {
+		return []byte(err.Error() + "\n")
 	}
 	text, err := json.MarshalIndent(answer, "", "  ")
 	if err != nil {

@@ -6,6 +6,8 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"net/url"
+	"strings"
 	"time"
 
 	"github.com/hansa-mcs/hansa/federation"
@@ -19,6 +21,8 @@ const (
 	PathEndpoints = "/v1/endpoints"
 	PathExplain   = "/v1/explain"
 	PathFeatures  = "/v1/features"
+	PathXDS       = "/v1/xds"
+	PathResources = "/v1/xds/resources"
 )
 
 // Gatekeeper decides who may read.
@@ -74,11 +78,21 @@ func Handler(scene func(now time.Time) *Scene, gate Gatekeeper) http.Handler {
 		}
 		return scene.Explain(federation.ServiceName{Namespace: q.Namespace, Name: q.Name}), nil
 	}))
+	mux.Handle(PathXDS, asked(s, ParseXDSQuery, func(scene *Scene, q XDSQuery) (any, error) {
+		if err := q.onlyClient(); err != nil {
+			return nil, err
+		}
+		return scene.XDSClients(q)
+	}))
+	mux.Handle(PathResources, asked(s, ParseXDSQuery, func(scene *Scene, q XDSQuery) (any, error) { return scene.XDSResources(q) }))
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		refuse(w, http.StatusNotFound, errors.New("there is no such answer: want one of "+PathStatus+", "+PathClusters+", "+PathServices+", "+PathEndpoints+", "+PathExplain+", "+PathFeatures))
+		refuse(w, http.StatusNotFound, errors.New("there is no such answer: want one of "+strings.Join(paths, ", ")))
 	})
 	return s.guard(mux)
 }
+
+// paths are all that there are.
+var paths = []string{PathStatus, PathClusters, PathServices, PathEndpoints, PathExplain, PathFeatures, PathXDS, PathResources}
 
 // nothing refuses what an answer does not heed.
 func (q Query) nothing() error {
@@ -133,16 +147,23 @@ func loopback(host string) bool {
 	return err == nil && address.Unmap().IsLoopback()
 }
 
-// answer serves one kind of answer.
+// answer serves one kind of answer about services, or about all.
 func (s *server) answer(of func(*Scene, Query) (any, error)) http.Handler {
+	return asked(s, ParseQuery, of)
+}
+
+// asked serves one kind of answer, to what parse reads of a URL.
+func asked[Q any](s *server, parse func(url.Values) (Q, error), of func(*Scene, Q) (any, error)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		q, err := ParseQuery(r.URL.Query())
+		q, err := parse(r.URL.Query())
 		if err != nil {
 			refuse(w, http.StatusBadRequest, err)
 			return
 		}
-		answer, err := s.make(r, q, of)
+		answer, err := s.make(r, func(scene *Scene) (any, error) { return of(scene, q) })
 		switch {
+		case errors.Is(err, errNone):
+			refuse(w, http.StatusNotFound, err)
 		case err != nil:
 			refuse(w, http.StatusBadRequest, err)
 		case answer != nil:
@@ -153,14 +174,14 @@ func (s *server) answer(of func(*Scene, Query) (any, error)) http.Handler {
 
 // make returns the text of an answer once it is its turn, nil if who asks has gone by then. Who reads slowly takes up
 // nobody's turn.
-func (s *server) make(r *http.Request, q Query, of func(*Scene, Query) (any, error)) ([]byte, error) {
+func (s *server) make(r *http.Request, of func(*Scene) (any, error)) ([]byte, error) {
 	select {
 	case s.turns <- struct{}{}:
 		defer func() { <-s.turns }()
 	case <-r.Context().Done():
 		return nil, nil
 	}
-	answer, err := of(s.scene(time.Now()), q)
+	answer, err := of(s.scene(time.Now()))
 	if err != nil {
 		return nil, err
 	}

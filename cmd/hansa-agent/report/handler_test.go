@@ -40,7 +40,7 @@ func still(t *testing.T) *Scene {
 	s.turn("MCSHost", false, "environment", "ENABLE_MCS_HOST")
 	s.scene.Gates[0].Since, s.scene.Frozen, s.scene.Faults = epoch, new(epoch), []string{"a fault"}
 	s.scene.AutoExport.Made, s.scene.AutoExport.ClusterLocal = 3, []string{"*.shop.svc.cluster.local"}
-	s.scene.Now, s.scene.View = epoch, importer.Empty()
+	s.scene.Now, s.scene.View, s.scene.XDS = epoch, importer.Empty(), newDiscovery()
 	return &s.scene
 }
 
@@ -97,6 +97,17 @@ func TestClientReadsWhatTheHandlerSays(t *testing.T) {
 			a, err := c.Endpoints(ctx, Query{})
 			return a, scene.Endpoints(Query{}), err
 		},
+		"clients": func(ctx context.Context) (any, any, error) {
+			a, err := c.XDSClients(ctx, "web-1")
+			want, _ := scene.XDSClients(XDSQuery{Client: "web-1"})
+			return a, want, err
+		},
+		"resources": func(ctx context.Context) (any, any, error) {
+			q := XDSQuery{Type: CDS, Audience: XDSAudience{Kind: KindEnvoy, Zone: "z1"}}
+			a, err := c.XDSResources(ctx, q)
+			want, _ := scene.XDSResources(q)
+			return a, want, err
+		},
 		"explain": func(ctx context.Context) (any, any, error) {
 			a, err := c.Explain(ctx, name)
 			return a, scene.Explain(name), err
@@ -135,6 +146,11 @@ func TestClientAsksForAllParts(t *testing.T) {
 		t.Errorf("%+v after %d questions: %v", services, asked.Load(), err)
 	}
 	asked.Store(0)
+	resources, err := c.XDSResources(t.Context(), XDSQuery{Type: CDS, Limit: 3})
+	if err != nil || len(resources.Resources) != 3 || resources.Next != resources.Resources[2].Name || asked.Load() != 3 {
+		t.Errorf("%+v after %d questions: %v", resources, asked.Load(), err)
+	}
+	asked.Store(0)
 	endpoints, err := c.Endpoints(t.Context(), Query{Limit: 3})
 	if err != nil || len(endpoints.Endpoints) != 3 || endpoints.Next != "shop/web/1" || asked.Load() != 3 {
 		t.Errorf("%+v after %d questions: %v", endpoints, asked.Load(), err)
@@ -159,6 +175,10 @@ func TestHandlerRefusesInWords(t *testing.T) {
 		{"GET", PathServices + "?limit=x", 400, `limit="x": want a number from 1`},
 		{"GET", PathExplain + "?namespace=shop", 400, "want namespace and name of a service"},
 		{"GET", PathExplain, 400, "want namespace and name of a service"},
+		{"GET", PathXDS + "?type=eds", 400, "this answer takes no parameter but client"},
+		{"GET", PathResources, 400, "want type, which is cds, eds, lds or rds"},
+		{"GET", PathResources + "?type=eds&kind=cat", 400, `kind="cat": want envoy, grpc, other`},
+		{"GET", PathResources + "?type=eds&client=cat", 404, "no client that is connected to agent agent-0 has ID or address"},
 	} {
 		request, err := http.NewRequestWithContext(t.Context(), c.method, "http://"+address+c.path, strings.NewReader(""))
 		if err != nil {

@@ -46,6 +46,9 @@ type Scene struct {
 	Gossip   *Gossip // nil while this agent takes no part
 	// Remembered is what hansa-state says of clusters, from before this agent started.
 	Remembered map[federation.ClusterID]Remembered
+
+	// XDS is what serves xDS here; nil without --xds-address.
+	XDS Discovery
 }
 
 // Agent is the agent that answers.

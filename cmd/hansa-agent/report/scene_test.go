@@ -57,6 +57,7 @@ type story struct {
 //	fault <text>                                        of what was said of gates
 //	freeze                                              what is imported, since now
 //	auto <made> [<trouble>], select <namespaces> <services>, stay <pattern>...: of auto-export
+//	xds                                                 is served, as newDiscovery says
 //	pass <duration>
 func tell(t *testing.T, self federation.ClusterID, text string) *Scene {
 	t.Helper()

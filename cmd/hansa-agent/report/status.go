@@ -136,6 +136,9 @@ func (s *Scene) judge(peers []Peer) (Verdict, []string) {
 	for _, text := range s.brakes() {
 		blame(Degraded, "%s", text)
 	}
+	if text := s.quarantine(); text != "" {
+		blame(Degraded, "%s", text)
+	}
 	for _, p := range peers {
 		for _, text := range p.problems() {
 			blame(Degraded, "cluster %s %s", p.Cluster, text)

@@ -38,22 +38,28 @@ const portName = "http"
 // ErrNoAgent is why nobody can be asked.
 var ErrNoAgent = errors.New("no agent of hansa runs there")
 
-// Forward forwards a port of this machine to the agent that leads, or to another if nobody does. The address is good until
+// Forward forwards a port of this machine to the agent that leads, or to another if nobody does. Its address is good until
 // stop is called, which waits until nothing of it is left.
-func Forward(ctx context.Context, config *rest.Config, namespace string) (address string, stop func(), err error) {
+func Forward(ctx context.Context, config *rest.Config, namespace string) (to Agent, stop func(), err error) {
 	core, err := kubernetes.NewForConfig(config)
 	if err != nil {
-		return "", nil, fmt.Errorf("making a client: %w", err)
+		return Agent{}, nil, fmt.Errorf("making a client: %w", err)
 	}
 	pod, err := leader(ctx, core, namespace)
 	if err != nil {
-		return "", nil, err
+		return Agent{}, nil, err
 	}
+	address, stop, err := forward(ctx, config, core, pod)
+	return Agent{Pod: pod.Name, Address: address}, stop, err
+}
+
+// forward forwards a port of this machine to the agent of a pod.
+func forward(ctx context.Context, config *rest.Config, core kubernetes.Interface, pod *corev1.Pod) (address string, stop func(), err error) {
 	port, err := reportPort(pod)
 	if err != nil {
 		return "", nil, err
 	}
-	to := core.CoreV1().RESTClient().Post().Resource("pods").Namespace(namespace).Name(pod.Name).SubResource("portforward").URL()
+	to := core.CoreV1().RESTClient().Post().Resource("pods").Namespace(pod.Namespace).Name(pod.Name).SubResource("portforward").URL()
 	dialer, err := dialerTo(config, to)
 	if err != nil {
 		return "", nil, fmt.Errorf("forwarding a port: %w", err)
@@ -71,7 +77,7 @@ func Forward(ctx context.Context, config *rest.Config, namespace string) (addres
 	select {
 	case <-ready:
 	case err := <-ended:
-		return "", nil, fmt.Errorf("forwarding a port to pod %s/%s: %w", namespace, pod.Name, err)
+		return "", nil, fmt.Errorf("forwarding a port to pod %s/%s: %w", pod.Namespace, pod.Name, err)
 	case <-ctx.Done():
 		stop()
 		return "", nil, ctx.Err()
@@ -101,8 +107,8 @@ func dialerTo(config *rest.Config, to *url.URL) (httpstream.Dialer, error) {
 	}), nil
 }
 
-// leader returns the pod of the agent that leads, else one that runs.
-func leader(ctx context.Context, core kubernetes.Interface, namespace string) (*corev1.Pod, error) {
+// agents returns the pods of agents that run.
+func agents(ctx context.Context, core kubernetes.Interface, namespace string) ([]corev1.Pod, error) {
 	list, err := core.CoreV1().Pods(namespace).List(ctx, metav1.ListOptions{LabelSelector: labels})
 	if err != nil {
 		return nil, fmt.Errorf("listing the agents' pods in namespace %s: %w", namespace, err)
@@ -110,6 +116,15 @@ func leader(ctx context.Context, core kubernetes.Interface, namespace string) (*
 	running := slices.DeleteFunc(list.Items, func(p corev1.Pod) bool { return p.Status.Phase != corev1.PodRunning })
 	if len(running) == 0 {
 		return nil, fmt.Errorf("namespace %s: %w: look at kubectl -n %s get pods, or give --agent host:port of one that runs elsewhere", namespace, ErrNoAgent, namespace)
+	}
+	return running, nil
+}
+
+// leader returns the pod of the agent that leads, else one that runs.
+func leader(ctx context.Context, core kubernetes.Interface, namespace string) (*corev1.Pod, error) {
+	running, err := agents(ctx, core, namespace)
+	if err != nil {
+		return nil, err
 	}
 	holder := ""
 	lease, err := core.CoordinationV1().Leases(namespace).Get(ctx, election.LeaseName, metav1.GetOptions{})

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -54,9 +55,31 @@ func TestOnAnAPIServer(t *testing.T) {
 			t.Errorf("%q answers, want %s, which leads", got, leader)
 		}
 	}
+	p.each("", map[string]string{"hansa-agent-a": "a", "hansa-agent-b": "b"})
+	p.each("hansa-agent-a", map[string]string{"hansa-agent-b": "b"})
 	p.lead("hansa-agent-c-6X3WTZUQ/192.0.2.8:8443")
 	if got := p.ask(); got != "a" && got != "b" {
 		t.Errorf("%q answers while the leader's pod does not run, want one that does", got)
+	}
+}
+
+// each wants all agents that run, but one, to be reached at once, each at an address of its own.
+func (p *place) each(without string, want map[string]string) {
+	agents, stop, err := Each(p.Context(), p.config, "default", without)
+	if err != nil {
+		p.Fatal(err)
+	}
+	defer stop()
+	got := map[string]string{}
+	for _, a := range agents {
+		if a.Err != nil {
+			p.Errorf("pod %s: %v", a.Pod, a.Err)
+			continue
+		}
+		got[a.Pod] = p.get(a.Address)
+	}
+	if !maps.Equal(got, want) {
+		p.Errorf("%v answer, want %v", got, want)
 	}
 }
 
@@ -70,11 +93,23 @@ func says(t *testing.T, text string) string {
 // ask asks whom Forward leads to.
 func (p *place) ask() string {
 	p.Helper()
-	address, stop, err := Forward(p.Context(), p.config, "default")
+	agent, stop, err := Forward(p.Context(), p.config, "default")
 	if err != nil {
 		p.Fatal(err)
 	}
 	defer stop()
+	if host, _, _ := strings.Cut(agent.Address, ":"); host != "127.0.0.1" {
+		p.Errorf("the port is forwarded from %s, want this machine alone to reach it", agent.Address)
+	}
+	answer := p.get(agent.Address)
+	if agent.Pod != "hansa-agent-"+answer {
+		p.Errorf("%s answers for pod %s", answer, agent.Pod)
+	}
+	return answer
+}
+
+func (p *place) get(address string) string {
+	p.Helper()
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	answer, err := client.Get("http://" + address)
 	if err != nil {
@@ -84,9 +119,6 @@ func (p *place) ask() string {
 	text, err := io.ReadAll(answer.Body)
 	if err != nil {
 		p.Fatal(err)
-	}
-	if host, _, _ := strings.Cut(address, ":"); host != "127.0.0.1" {
-		p.Errorf("the port is forwarded from %s, want this machine alone to reach it", address)
 	}
 	return string(text)
 }
