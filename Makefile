@@ -54,6 +54,10 @@ lint: ## Run golangci-lint, at the version that is pinned above.
 lab: ## Build the control planes and the CoreDNS that the tests start, once; about seven minutes on two cores.
 	$(RUN) ./integration/lab/cmd/lab build
 
+.PHONY: tools
+tools: ## Fetch the Envoy and the gRPC for Python that some tests run, once, by pip; without them they skip.
+	@$(RUN) ./integration/lab/cmd/lab tools
+
 .PHONY: test
 test: lab ## Run every test, with the race detector, real API servers included.
 	go test -race -timeout 40m ./...

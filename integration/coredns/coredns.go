@@ -4,12 +4,7 @@ package coredns
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"net"
-	"os"
-	"path/filepath"
-	"sync"
 	"time"
 
 	"github.com/hansa-mcs/hansa/integration/lab"
@@ -38,11 +33,10 @@ type Config struct {
 
 // Server is a running CoreDNS.
 type Server struct {
+	*lab.Server
+
 	// Address is the host:port at which it answers, by UDP and by TCP.
 	Address string
-
-	process *lab.Process
-	stop    func() error
 }
 
 // Start runs CoreDNS and returns once it is ready, which with the plugin kubernetes means that it has read all
@@ -61,27 +55,16 @@ func Start(ctx context.Context, config Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	dir, remove, err := makeDir(config.Dir)
-	if err != nil {
-		return nil, fmt.Errorf("make the directory of CoreDNS: %w", err)
-	}
-	corefile := filepath.Join(dir, "Corefile")
-	if err := os.WriteFile(corefile, []byte(settle(config.Corefile, place{port, ready, config.Kubeconfig})), 0o600); err != nil {
-		return nil, errors.Join(err, remove())
-	}
-	process, err := lab.StartProcess(lab.ProcessConfig{
-		Name: "coredns", Path: config.Binary, Args: []string{"-conf", corefile}, Env: config.Env, Dir: dir,
-		LogFile: filepath.Join(dir, "coredns.log"),
+	server, err := lab.StartServer(ctx, lab.ServerConfig{
+		Name: "CoreDNS", Path: config.Binary, Args: []string{"-conf"}, Env: config.Env, Dir: config.Dir,
+		File: "Corefile", Content: []byte(settle(config.Corefile, place{port, ready, config.Kubeconfig})),
+		Ready: func(ctx context.Context) error { return serves(ctx, address, ready) },
+		Grace: grace,
 	})
 	if err != nil {
-		return nil, errors.Join(err, remove())
+		return nil, err
 	}
-	s := &Server{Address: address, process: process}
-	s.stop = sync.OnceValue(func() error { return errors.Join(process.Stop(grace), remove()) })
-	if err := process.Await(ctx, func(ctx context.Context) error { return serves(ctx, address, ready) }); err != nil {
-		return nil, errors.Join(err, s.Stop())
-	}
-	return s, nil
+	return &Server{server, address}, nil
 }
 
 // serves returns nil when CoreDNS has all that it answers from, and answers. It says that it is ready before it listens.
@@ -98,21 +81,3 @@ func serves(ctx context.Context, address, ready string) error {
 	}
 	return conn.Close()
 }
-
-// makeDir makes the given directory, or one that remove removes.
-func makeDir(given string) (dir string, remove func() error, err error) {
-	if given != "" {
-		return given, func() error { return nil }, os.MkdirAll(given, 0o700)
-	}
-	dir, err = os.MkdirTemp("", "hansa-coredns-")
-	return dir, func() error { return os.RemoveAll(dir) }, err
-}
-
-// PID is the process's number, which means nothing after Stop.
-func (s *Server) PID() int { return s.process.Pid() }
-
-// Log is the last n lines that CoreDNS wrote.
-func (s *Server) Log(n int) string { return s.process.LogTail(n) }
-
-// Stop ends CoreDNS and returns when it is gone. Calling it again returns the same.
-func (s *Server) Stop() error { return s.stop() }

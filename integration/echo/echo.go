@@ -56,6 +56,13 @@ func (s *Server) Stop() {
 	s.serving.Wait()
 }
 
+// Drain ends the server as one ends that is asked to: it takes no new connections and requests, and answers those under way.
+func (s *Server) Drain() {
+	_ = s.http.Shutdown(context.Background())
+	s.grpc.GracefulStop()
+	s.serving.Wait()
+}
+
 func (s *Server) answer(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, s.Name) }
 
 // UnaryCall returns the server's name as ServerId.

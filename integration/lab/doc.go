@@ -12,7 +12,8 @@
 // A [Lab] owns its processes and its directory; [Lab.Stop] ends the one and
 // removes the other. A process that dies without stopping its labs, even by
 // SIGKILL, takes their processes with it, and the next Start removes the
-// directories it left. [Process] does that part and serves other programs too.
+// directories it left. [Process] does that part and serves other programs too,
+// [Server] those that read a file and then answer.
 //
 // [Program] builds any other program in the same way from a module of its own, as
 // lab/coredns is, for package coredns.

@@ -11,6 +11,24 @@ import (
 	"google.golang.org/grpc/xds"
 )
 
+// Place is where a client is. Empty parts are not known.
+type Place struct{ Region, Zone string }
+
+// Bootstrap is the file by which every gRPC client, whatever it is written in, finds the xDS server at address.
+func Bootstrap(address string, place Place) ([]byte, error) {
+	node := map[string]any{"id": "probe"}
+	if place != (Place{}) {
+		node["locality"] = map[string]any{"region": place.Region, "zone": place.Zone}
+	}
+	return json.Marshal(map[string]any{
+		"xds_servers": []any{map[string]any{
+			"server_uri":    address,
+			"channel_creds": []any{map[string]any{"type": "insecure"}},
+		}},
+		"node": node,
+	})
+}
+
 // Caller is a proxyless gRPC client of one service of echo servers.
 type Caller struct {
 	conn   *grpc.ClientConn
@@ -20,13 +38,12 @@ type Caller struct {
 // NewCaller dials target, such as xds:///web.shop.svc.clusterset.local:80, of which it learns by the xDS
 // server at address.
 func NewCaller(address, target string) (*Caller, error) {
-	bootstrap, err := json.Marshal(map[string]any{
-		"xds_servers": []any{map[string]any{
-			"server_uri":    address,
-			"channel_creds": []any{map[string]any{"type": "insecure"}},
-		}},
-		"node": map[string]any{"id": "probe"},
-	})
+	return NewCallerIn(Place{}, address, target)
+}
+
+// NewCallerIn is NewCaller for a client that says where it is.
+func NewCallerIn(place Place, address, target string) (*Caller, error) {
+	bootstrap, err := Bootstrap(address, place)
 	if err != nil {
 		return nil, err
 	}

@@ -55,7 +55,7 @@ func newCommand() *cobra.Command {
   go run ./integration/lab/cmd/lab down`,
 	}
 	root.PersistentFlags().StringVar(&name, "name", defaultName, "which lab, if several run side by side")
-	root.AddCommand(newBuild(), newUp(&name), newDown(&name), newStatus(&name), newKubeconfig(&name), newSupervise(&name))
+	root.AddCommand(newBuild(), newTools(), newUp(&name), newDown(&name), newStatus(&name), newKubeconfig(&name), newSupervise(&name))
 	root.CompletionOptions.HiddenDefaultCmd = true
 	return root
 }
