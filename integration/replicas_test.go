@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -17,7 +16,6 @@ import (
 
 	"github.com/hansa-mcs/hansa/cmd/hansa-agent/agent"
 	"github.com/hansa-mcs/hansa/cmd/hansa-agent/election"
-	"github.com/hansa-mcs/hansa/integration/balancer"
 	"github.com/hansa-mcs/hansa/integration/clusterset"
 	"github.com/hansa-mcs/hansa/integration/probe"
 )
@@ -41,19 +39,7 @@ type replicas struct {
 
 func startReplicas(t *testing.T) *replicas {
 	t.Helper()
-	front, err := balancer.Listen(t.Context(), 1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, stop := context.WithCancel(context.Background())
-	var running sync.WaitGroup
-	running.Go(func() {
-		if err := front.Start(ctx); err != nil {
-			t.Error(err)
-		}
-	})
-	t.Cleanup(running.Wait)
-	t.Cleanup(stop)
+	front := startBalancer(t)
 	set, err := clusterset.Start(t.Context(), clusterset.Config{Clusters: []string{"east", "west"}, Options: func(cluster string, o *agent.Options) {
 		if cluster == "east" {
 			o.Advertise = front.Addr().String()

@@ -36,6 +36,14 @@ func TestRowsGetTheirBounds(t *testing.T) {
 			"bench export/import/p99 1.00 ms bound=<250 ok\nbench export/import/p50 1.00 ms",
 		},
 		{"in another unit", []row{{id: "export/import/p99", unit: "s"}, {id: "export/import/p50", unit: "ms"}}, "export/import/p99 is in s, its bound in ms"},
+		{
+			"without a baseline", []row{{id: "export/import/p50", unit: "ms"}, {id: "xds-fanout", unit: "ms"}},
+			"xds-fanout has no baseline, its bound is of one",
+		},
+		{
+			"without a floor", []row{{id: "endpoint/xds/p50", unit: "ms"}, {id: "export/import/p50", unit: "ms"}},
+			"endpoint/xds/p50 has no floor, its bound is of one",
+		},
 		{"one is missing", []row{{id: "export/import/p99", unit: "ms"}}, "announced were [export/import/p50 export/import/p99]"},
 		{
 			"one is too many", []row{{id: "export/import/p99", unit: "ms"}, {id: "export/import/p50", unit: "ms"}, {id: "export/other", unit: "ms"}},
@@ -65,9 +73,9 @@ func TestTallyNamesWhatIsBeyond(t *testing.T) {
 	var got tally
 	for _, r := range []row{
 		{id: "free", value: 1e9, unit: "ms"},
-		{id: "kept", value: 1, unit: "ms", bound: bound{2, "ms"}},
-		{id: "beyond", value: 2, unit: "ms", bound: bound{2, "ms"}},
-		{id: "some", value: 1, unit: "objects", bound: bound{0, "objects"}},
+		{id: "kept", value: 1, unit: "ms", bound: bound{limit: 2, unit: "ms"}},
+		{id: "beyond", value: 2, unit: "ms", bound: bound{limit: 2, unit: "ms"}},
+		{id: "some", value: 1, unit: "objects", bound: bound{limit: 0, unit: "objects"}},
 	} {
 		got.add(r)
 	}

@@ -18,10 +18,12 @@ import (
 // endpoint is the way of one endpoint change: an EndpointSlice is written in east; the times until an
 // xDS client of west, the DNS of west and a watch of west's EndpointSlices show it. The floor is the time
 // until a bare watch in east shows it, which nobody can beat who learns of it from the API server.
-// All times start right before the write begins.
+// All times start right before the write begins. The rows of a busy clusterset are of one in which other exported
+// services of east change as well; their floor is that of the idle one.
 var endpoint = group{
-	name:    "endpoint",
-	ids:     append(seriesIDs("endpoint/floor", "endpoint/xds", "endpoint/slice", "endpoint/dns"), "endpoint/dns-behind-xds/p50"),
+	name: "endpoint",
+	ids: append(seriesIDs("endpoint/floor", "endpoint/xds", "endpoint/slice", "endpoint/dns", "endpoint/busy/floor", "endpoint/busy/xds"),
+		"endpoint/dns-behind-xds/p50", "endpoint/busy/missed"),
 	measure: measureEndpoint,
 }
 
@@ -75,14 +77,22 @@ func measureEndpoint(ctx context.Context, b *bench) (rows []row, err error) {
 			fmt.Fprintf(b.progress, "endpoint: %d of %d rounds\n", done, warmUp+b.samples)
 		}
 	}
-	floor := series(pushed, func(t times) time.Duration { return t.floor })
+	busy, pace, err := c.busyRounds(ctx, b)
+	if err != nil {
+		return nil, err
+	}
+	shown := func(t times) time.Duration { return t.floor }
+	told := func(t times) time.Duration { return t.xds }
+	floor := series(pushed, shown)
 	return slices.Concat(
 		latencies("endpoint/floor", floor, nil),
-		latencies("endpoint/xds", series(pushed, func(t times) time.Duration { return t.xds }), floor),
+		latencies("endpoint/xds", series(pushed, told), floor),
+		latencies("endpoint/busy/floor", series(busy, shown), nil),
+		latencies("endpoint/busy/xds", series(busy, told), floor),
 		latencies("endpoint/slice", series(pushed, func(t times) time.Duration { return t.slice }), floor),
 		latencies("endpoint/dns", series(asked, func(t times) time.Duration { return t.dns }),
-			series(asked, func(t times) time.Duration { return t.floor })),
-		[]row{behind(asked)},
+			series(asked, shown)),
+		[]row{behind(asked), pace},
 	), nil
 }
 

@@ -16,3 +16,13 @@ func TestDNSIsBehindByTheMedianOfTheRounds(t *testing.T) {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
 }
+
+func TestBackgroundChangesThatAreMissedAreCounted(t *testing.T) {
+	for want, made := range map[string][]int{
+		"bench endpoint/busy/missed 0.00 %": {50, 51}, "bench endpoint/busy/missed 6.00 %": {47, 47},
+	} {
+		if got := missed(made, time.Second).String(); got != want {
+			t.Errorf("%v changes in a second: %s, want %s", made, got, want)
+		}
+	}
+}

@@ -62,7 +62,7 @@ type group struct {
 
 // groups are measured in this order: first those that do without the clusterset, which would take cores from them;
 // memory is last, so that it is what the others left.
-var groups = []group{replication, idle, pace, takeover, coldstart, status, autoExport, clustersetDNS, endpoint, export, thousand, memory}
+var groups = []group{replication, xdsFanout, xdsMemory, xdsLoad, idle, pace, takeover, coldstart, status, autoExport, clustersetDNS, endpoint, export, thousand, memory}
 
 func main() {
 	var f flags
@@ -79,6 +79,12 @@ func main() {
 		do = func() error { return runPeers(ctx, flag.Args()[1:]) }
 	case "exporters": // of status
 		do = func() error { return runExporters(ctx, flag.Args()[1:]) }
+	case "xds-server":
+		do = func() error { return runXDSServer(ctx, flag.Args()[1:]) }
+	case "xds-member":
+		do = func() error { return runXDSMember(ctx, flag.Args()[1:]) }
+	case "xds-clients":
+		do = func() error { return runXDSClients(ctx, flag.Args()[1:]) }
 	}
 	if err := do(); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)

@@ -25,7 +25,10 @@ type node struct {
 
 // newNode returns a node that listens on this machine. It opens streams only to clusters that dials admits.
 func newNode(ctx context.Context, dir string, self federation.ClusterID, seeds []string, dials func(federation.ClusterID) bool) (*node, error) {
-	log := slog.New(slog.DiscardHandler)
+	return newLoggingNode(ctx, dir, self, seeds, dials, slog.New(slog.DiscardHandler))
+}
+
+func newLoggingNode(ctx context.Context, dir string, self federation.ClusterID, seeds []string, dials func(federation.ClusterID) bool, log *slog.Logger) (*node, error) {
 	id, err := trust.Load(benchSet, self, trust.Files{Cert: dir + "/tls.crt", Key: dir + "/tls.key", CA: dir + "/ca.crt"})
 	if err != nil {
 		return nil, err

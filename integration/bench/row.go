@@ -40,7 +40,11 @@ func (r row) String() string {
 		fmt.Fprintf(&b, " floor=%.2f ratio=%.2f", r.floor, r.value/r.floor)
 	}
 	if r.baseline.name != "" {
-		fmt.Fprintf(&b, " baseline=%s ratio=%.2f", r.baseline.name, r.value/r.baseline.value)
+		ratio := r.value / r.baseline.value
+		if r.bound.unit == intoBaseline {
+			ratio = 1 / ratio
+		}
+		fmt.Fprintf(&b, " baseline=%s ratio=%.2f", r.baseline.name, ratio)
 	}
 	return b.String()
 }
@@ -53,14 +57,17 @@ func (r row) verdict() string {
 	return "BEYOND"
 }
 
-// keeps reports whether the value, or its ratio to the baseline, is as promised. A row with a bound of its baseline
-// must have one.
+// keeps reports whether the value, or its ratio to the baseline, is as promised. A row with a bound of its baseline or
+// floor must have one.
 func (r row) keeps() bool {
-	value := r.value
-	if r.bound.unit == ofBaseline {
+	value, limit := r.value, r.bound.limit+r.bound.floors*r.floor
+	switch r.bound.unit {
+	case ofBaseline:
 		value /= r.baseline.value
+	case intoBaseline:
+		return r.baseline.value/value > limit
 	}
-	return r.bound == (bound{}) || value < r.bound.limit || r.bound.limit == 0 && value == 0
+	return r.bound == (bound{}) || value < limit || limit == 0 && value == 0
 }
 
 // percentiles are the rows that a series of samples is printed as.

@@ -56,21 +56,37 @@ func TestRowsArePrintedAsOneLine(t *testing.T) {
 			"bench a 6.00 ms floor=2.00 ratio=3.00 baseline=other ratio=0.10",
 		},
 		{
-			row{id: "export/import/p99", value: 249.99, unit: "ms", bound: bound{250, "ms"}, floor: 10},
+			row{id: "export/import/p99", value: 249.99, unit: "ms", bound: bound{limit: 250, unit: "ms"}, floor: 10},
 			"bench export/import/p99 249.99 ms bound=<250 ok floor=10.00 ratio=25.00",
 		},
-		{row{id: "export/import/p99", value: 250, unit: "ms", bound: bound{250, "ms"}}, "bench export/import/p99 250.00 ms bound=<250 BEYOND"},
-		{row{id: "reconnect/one", value: 80312, unit: "B", bound: bound{300e3, "B"}}, "bench reconnect/one 80312.00 B bound=<300000 ok"},
+		{row{id: "export/import/p99", value: 250, unit: "ms", bound: bound{limit: 250, unit: "ms"}}, "bench export/import/p99 250.00 ms bound=<250 BEYOND"},
+		{row{id: "reconnect/one", value: 80312, unit: "B", bound: bound{limit: 300e3, unit: "B"}}, "bench reconnect/one 80312.00 B bound=<300000 ok"},
 		{
-			row{id: "dns-srv", value: 4.99, unit: "µs", bound: bound{0.5, ofBaseline}, baseline: baseline{"coredns", 10}},
+			row{id: "dns-srv", value: 4.99, unit: "µs", bound: bound{limit: 0.5, unit: ofBaseline}, baseline: baseline{"coredns", 10}},
 			"bench dns-srv 4.99 µs bound=<0.5x ok baseline=coredns ratio=0.50",
 		},
 		{
-			row{id: "dns-srv", value: 5, unit: "µs", bound: bound{0.5, ofBaseline}, baseline: baseline{"coredns", 10}},
+			row{id: "dns-srv", value: 5, unit: "µs", bound: bound{limit: 0.5, unit: ofBaseline}, baseline: baseline{"coredns", 10}},
 			"bench dns-srv 5.00 µs bound=<0.5x BEYOND baseline=coredns ratio=0.50",
 		},
-		{row{id: "takeover/lost", unit: "objects", bound: bound{0, "objects"}}, "bench takeover/lost 0.00 objects bound=0 ok"},
-		{row{id: "takeover/lost", value: 1, unit: "objects", bound: bound{0, "objects"}}, "bench takeover/lost 1.00 objects bound=0 BEYOND"},
+		{
+			row{id: "xds-fanout", value: 2, unit: "ms", bound: bound{limit: 30, unit: intoBaseline}, baseline: baseline{"LinearCache", 61}},
+			"bench xds-fanout 2.00 ms bound=>30x ok baseline=LinearCache ratio=30.50",
+		},
+		{
+			row{id: "xds-fanout", value: 2, unit: "ms", bound: bound{limit: 30, unit: intoBaseline}, baseline: baseline{"LinearCache", 60}},
+			"bench xds-fanout 2.00 ms bound=>30x BEYOND baseline=LinearCache ratio=30.00",
+		},
+		{
+			row{id: "endpoint/xds/p50", value: 7.99, unit: "ms", bound: bound{limit: 2, unit: "ms", floors: 1.5}, floor: 4},
+			"bench endpoint/xds/p50 7.99 ms bound=<1.5xfloor+2 ok floor=4.00 ratio=2.00",
+		},
+		{
+			row{id: "endpoint/xds/p50", value: 8, unit: "ms", bound: bound{limit: 2, unit: "ms", floors: 1.5}, floor: 4},
+			"bench endpoint/xds/p50 8.00 ms bound=<1.5xfloor+2 BEYOND floor=4.00 ratio=2.00",
+		},
+		{row{id: "takeover/lost", unit: "objects", bound: bound{limit: 0, unit: "objects"}}, "bench takeover/lost 0.00 objects bound=0 ok"},
+		{row{id: "takeover/lost", value: 1, unit: "objects", bound: bound{limit: 0, unit: "objects"}}, "bench takeover/lost 1.00 objects bound=0 BEYOND"},
 	} {
 		if got := c.row.String(); got != c.want {
 			t.Errorf("got  %s\nwant %s", got, c.want)
