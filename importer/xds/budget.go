@@ -9,8 +9,8 @@ import (
 )
 
 const (
-	// pushRate is how many responses the server sends in a second for each core, in the long run: about a quarter of
-	// the core's time. The rest is for what keeps this cluster in the clusterset: streams, gossip, and the writer of objects.
+	// pushRate is how many responses the server sends in a second for each core, in the long run. The time that they leave is
+	// for what keeps this cluster in the clusterset: streams, gossip, and the writer of objects.
 	pushRate = 10_000
 	// pushBurst is of how many seconds the responses may come at once.
 	pushBurst = 0.25

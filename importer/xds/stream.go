@@ -39,7 +39,7 @@ type stream struct {
 	mu      sync.Mutex // is held while the fields below change, never while anything is sent
 	session *session
 	who     Client // but for its Types
-	known   bool   // who it is: the first request says
+	known   bool   // who it is: the first request with a node says
 	gone    bool   // what is received from now on is not taken
 	over    error  // what the stream is to end with, io.EOF where the client went; nil while it goes on
 	holding bool   // routes wait for what the client has not asked for yet
@@ -141,7 +141,7 @@ func (c *stream) push(r *response) error {
 	return nil
 }
 
-// request takes one request. Of types that are not served there is nothing to say.
+// request takes one request. Of types that are not served there is nothing to say, but who asks may say who it is.
 func (c *stream) request(m message) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
