@@ -33,12 +33,8 @@ func (b budget) allow() bool { return b.limiter.Allow() }
 // wait returns when there is something left to spend, or with the cause of the end of ctx.
 func (b budget) wait(ctx context.Context) error { return b.limiter.Wait(ctx) }
 
-// spend takes what a response costs beyond the first unit. It may leave a debt, for which the next wait.
-func (b budget) spend(r *response) {
-	size := 0
-	for _, body := range r.bodies {
-		size += body.size
-	}
+// spend takes what a response of so many bytes costs beyond the first unit. It may leave a debt, for which the next wait.
+func (b budget) spend(size int) {
 	if units := min(size/pushUnit, b.limiter.Burst()); units > 0 {
 		b.limiter.ReserveN(time.Now(), units)
 	}

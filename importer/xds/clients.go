@@ -126,7 +126,9 @@ func (s *Server) Streams() (delta, sotw int) {
 }
 
 func newStream(s *Server, g grpc.ServerStream, delta bool) *stream {
-	c := &stream{server: s, grpc: g, session: newSession(delta), mailbox: newMailbox(s.turns), log: s.config.Log}
+	c := &stream{server: s, grpc: g, session: newSession(delta, newNonce), log: s.config.Log, done: make(chan error, 1), stuck: make(chan struct{})}
+	c.turn.do = c.work
+	c.mailbox = newMailbox(func() { s.turns.ring(&c.turn) })
 	c.who.Delta, c.who.Since = delta, time.Now()
 	if p, ok := peer.FromContext(g.Context()); ok {
 		c.who.Address = p.Addr.String()

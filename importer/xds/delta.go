@@ -24,9 +24,9 @@ func (t *subscriptions) change(r request, first bool) interest {
 		}
 	}
 	if first && !t.wildcard {
-		for name, it := range t.items {
+		for _, it := range t.items {
 			if it.request == 0 {
-				t.forget(name)
+				t.forget(it)
 			}
 		}
 	}
@@ -42,9 +42,9 @@ func (t *subscriptions) recall(has map[string]string) {
 		if len(name) > maxNameLength {
 			continue
 		}
-		it := &item{sent: &body{name: name, version: version}}
+		it := &item{name: name, sent: &body{name: name, version: version}}
 		t.items[name] = it
-		t.settle(name, it)
+		t.settle(it)
 	}
 }
 
@@ -53,7 +53,7 @@ func (t *subscriptions) recall(has map[string]string) {
 func (t *subscriptions) add(name string, first bool) {
 	it := t.items[name]
 	if it == nil {
-		it = &item{}
+		it = &item{name: name}
 		t.items[name] = it
 	}
 	if it.request == 0 {
@@ -61,7 +61,7 @@ func (t *subscriptions) add(name string, first bool) {
 	}
 	it.owed = it.sent == nil || !first
 	it.request = t.requests
-	t.settle(name, it)
+	t.settle(it)
 }
 
 // unwant ends the subscription to a name. What the wildcard still covers is told once more, as the protocol has it.
@@ -70,9 +70,9 @@ func (t *subscriptions) unwant(name string, in *interest) {
 	switch {
 	case name == wildcard:
 		in.stopAll, in.startAll, t.wildcard = t.wildcard && !in.startAll, false, false
-		for name, it := range t.items {
+		for _, it := range t.items {
 			if it.request == 0 {
-				t.forget(name)
+				t.forget(it)
 			}
 		}
 	case it == nil || it.request == 0:
@@ -80,10 +80,10 @@ func (t *subscriptions) unwant(name string, in *interest) {
 		in.drop = append(in.drop, name)
 		t.byName--
 		it.request, it.owed = 0, true
-		t.settle(name, it)
+		t.settle(it)
 	default:
 		in.drop = append(in.drop, name)
 		t.byName--
-		t.forget(name)
+		t.forget(it)
 	}
 }

@@ -14,7 +14,7 @@ import (
 // newDeltaTalk is a session of the incremental variant.
 func newDeltaTalk(t *testing.T, s *store) *talk {
 	c := newTalk(t, s)
-	c.session = newSession(true)
+	c.session = newSession(true, counting())
 	return c
 }
 
@@ -177,12 +177,12 @@ func TestWhatAllStreamsSubscribeToIsBounded(t *testing.T) {
 	s.subscriptions = maxSubscriptions - 1
 	c := newDeltaTalk(t, s)
 	c.add(assignmentKind, "web")
-	if err := s.subscribe(newMailbox(newTurns()), interest{kind: assignmentKind, add: []string{"web"}}); err == nil {
+	if err := s.subscribe(newMailbox(func() {}), interest{kind: assignmentKind, add: []string{"web"}}); err == nil {
 		t.Error("one more was taken")
 	}
 	s.leave(c.mailbox, c.session.end())
-	if s.subscriptions != maxSubscriptions-1 || len(s.entries) != 0 {
-		t.Errorf("%d subscriptions and %d entries are left", s.subscriptions, len(s.entries))
+	if s.subscriptions != maxSubscriptions-1 || len(s.every()) != 0 {
+		t.Errorf("%d subscriptions and %d entries are left", s.subscriptions, len(s.every()))
 	}
 }
 
@@ -201,7 +201,7 @@ func TestAnAssignmentFollowsAClusterThatChangedMeanwhile(t *testing.T) {
 
 func TestNamesThatAreDroppedUnreadAreBounded(t *testing.T) {
 	s := newStore()
-	box := newMailbox(newTurns())
+	box := newMailbox(func() {})
 	names := make([]string, maxNames/4)
 	for i := range names {
 		names[i] = fmt.Sprint(i)

@@ -14,10 +14,11 @@
 // what a client is told and in which order.
 //
 // The way of a change: feed.go makes of two Views the contents that differ; store.go rings the streams that subscribe to
-// them; stream.go takes what changed for its session; session.go, with sotw.go and delta.go for what the variants differ in, and
+// them; turns.go has few workers serve those; stream.go takes what changed for its session; session.go, with sotw.go and delta.go for what the variants differ in, and
 // respond.go say what is sent next; wire.go lays it out. A content is encoded once for all clients of an Audience, when the
 // first of them asks (resource.go); the endpoints of a cluster are encoded once for all Audiences (portion.go), and
-// only laid together anew (assemble.go) when another cluster changes. What clients would refuse is not told (valid.go).
+// only laid together anew (assemble.go) when another cluster changes; what a response holds of a resource is laid out once for
+// all that are sent it (wire.go). What clients would refuse is not told (valid.go).
 //
 // There is no timer on the way of a change: what a client has not acknowledged yet conflates, and the newest state is
 // what it gets next. What all pushes together may take is bounded (budget.go), as is what a client may ask for, and how

@@ -34,7 +34,7 @@ const stays = "db"
 // newScene is for a bubble of synctest.
 func newScene(t *testing.T) *scene {
 	c := &scene{
-		world: newWorld(t), view: importer.Empty(), box: newMailbox(newTurns()), gates: importer.DefaultGates(),
+		world: newWorld(t), view: importer.Empty(), box: newMailbox(func() {}), gates: importer.DefaultGates(),
 		own: map[string]*federation.Export{}, exports: map[federation.ClusterID]map[string]*federation.Export{"own": {}, "b": {}, "c": {}},
 	}
 	c.store.Announce(1, nil)
@@ -138,7 +138,7 @@ func (c *scene) want() map[string][]string {
 func hosts(t *testing.T, s *store) map[string][]string {
 	t.Helper()
 	list, resources := map[string][]string{}, 0
-	for k, e := range s.entries {
+	for k, e := range s.every() {
 		if k.name == EgressName {
 			continue
 		}
@@ -175,7 +175,7 @@ func hosts(t *testing.T, s *store) map[string][]string {
 
 func contents(s *store) map[key]*Resource {
 	list := map[key]*Resource{}
-	for k, e := range s.entries {
+	for k, e := range s.every() {
 		list[k] = e.current
 	}
 	return list
@@ -267,7 +267,7 @@ func TestAHostOfThisClusterHasThePortsOfItsService(t *testing.T) {
 			synctest.Wait()
 			c.view = c.server.show(c.view)
 			var got []string
-			for k, e := range c.server.store.entries {
+			for k, e := range c.server.store.every() {
 				if k.kind == assignmentKind {
 					b, err := e.current.encode(Audience{})
 					if err != nil {

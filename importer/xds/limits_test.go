@@ -136,10 +136,10 @@ func TestNothingIsKeptForAStreamThatEnded(t *testing.T) {
 	if err := <-c.done; !errors.Is(err, broken) {
 		t.Errorf("the stream ended with %v", err)
 	}
-	s.workers.Wait()
-	if len(s.store.entries)+s.store.subscriptions+len(s.store.all[clusterKind])+len(s.audiences.users)+len(s.Clients()) > 0 {
+	s.streams.Wait()
+	if len(s.store.every())+s.store.subscriptions+len(s.store.all[clusterKind])+len(s.audiences.users)+len(s.Clients()) > 0 {
 		t.Errorf("left: entries %v, %d subscriptions, %d of all, audiences %v, clients %v",
-			s.store.entries, s.store.subscriptions, len(s.store.all[clusterKind]), s.audiences.users, s.Clients())
+			s.store.every(), s.store.subscriptions, len(s.store.all[clusterKind]), s.audiences.users, s.Clients())
 	}
 	if c.late != nil {
 		t.Error("nothing was late")
@@ -150,8 +150,11 @@ func TestNothingIsKeptForAStreamThatEnded(t *testing.T) {
 func TestAClientIsCutOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newDeafServer(t)
-		c := &wireless{hand: func(*response) error {
-			time.Sleep(2 * s.patience)
+		s.store.apply(at(clusterKind, "web", strings.Repeat("v", ahead)))
+		c := &wireless{hand: func(r *response) error {
+			if r.kind != clusterKind { // behind what is unread
+				time.Sleep(2 * s.patience)
+			}
 			return nil
 		}}
 		c.begin(t, s)
@@ -165,7 +168,7 @@ func TestAClientIsCutOnce(t *testing.T) {
 		if s.Cuts() != 1 || time.Since(begin) != s.patience {
 			t.Errorf("%d clients cut, after %s", s.Cuts(), time.Since(begin))
 		}
-		s.workers.Wait()
+		s.streams.Wait()
 	})
 }
 
@@ -214,14 +217,14 @@ func TestPushesHaveABudget(t *testing.T) {
 func TestLargeResponsesCostMore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := budget{rate.NewLimiter(10, 10)}
-		after := func(sizes ...int) time.Duration {
+		after := func(size int) time.Duration {
 			time.Sleep(time.Minute) // it is full again
 			for range 10 {
 				if err := b.wait(t.Context()); err != nil {
 					t.Fatal(err)
 				}
 			}
-			b.spend(&response{bodies: []*body{pieces("a", sizes...), pieces("b")}})
+			b.spend(size)
 			begin := time.Now()
 			if err := b.wait(t.Context()); err != nil {
 				t.Fatal(err)
@@ -231,7 +234,7 @@ func TestLargeResponsesCostMore(t *testing.T) {
 		if got := after(pushUnit - 1); got != 100*time.Millisecond {
 			t.Errorf("after a small response the next waits %s", got)
 		}
-		if got := after(pushUnit, pushUnit); got != 300*time.Millisecond {
+		if got := after(2 * pushUnit); got != 300*time.Millisecond {
 			t.Errorf("after one of two units the next waits %s", got)
 		}
 		if got := after(1000 * pushUnit); got != 1100*time.Millisecond {
@@ -268,7 +271,7 @@ func TestNamesOfDeltaAreCounted(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			s := newSession(true)
+			s := newSession(true, counting())
 			for _, r := range tt.before {
 				if _, err := s.subscribe(r); err != nil {
 					t.Fatal(err)
@@ -287,7 +290,7 @@ func TestWhatAClientSaysThatItHasIsBounded(t *testing.T) {
 	for i := range maxNames + 1 {
 		has[fmt.Sprint(i)] = "1"
 	}
-	s := newSession(true)
+	s := newSession(true, counting())
 	if _, err := s.subscribe(request{kind: clusterKind, has: has}); err != nil {
 		t.Fatal(err)
 	}

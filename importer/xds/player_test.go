@@ -51,7 +51,7 @@ func newPlayer(t *testing.T, delta bool, pick func(n int) int) *player {
 
 func (p *player) connect() {
 	p.stream = newStream(p.server, &wireless{ctx: context.Background()}, p.delta)
-	p.stream.stuck, p.stream.hold, p.stream.silent = time.NewTimer(time.Hour), time.NewTimer(time.Hour), time.NewTimer(time.Hour)
+	p.stream.hold, p.stream.silent = time.NewTimer(time.Hour), time.NewTimer(time.Hour)
 	p.unread, p.acks, p.onWay = nil, nil, [kinds]string{}
 	for k := range p.subs {
 		p.subs[k] = wish{names: map[string]bool{}}
@@ -192,7 +192,7 @@ func (p *player) say(req request) {
 func (p *player) wake() {
 	p.t.Helper()
 	for {
-		r, _, err := p.stream.next()
+		r, _, _, err := p.stream.next()
 		if err != nil {
 			p.t.Fatal(err)
 		}
@@ -304,7 +304,7 @@ func (p *player) check() {
 		p.checkSession(k)
 	}
 	p.stream.leave()
-	for k, e := range s.entries {
+	for k, e := range s.every() {
 		if len(e.subscribers) > 0 || e.current == nil || e.current.ended() {
 			p.t.Fatalf("%v is left: %+v", k, e)
 		}

@@ -163,7 +163,7 @@ func TestOneBadVirtualHostDoesNotTakeTheOthersAlong(t *testing.T) {
 
 // A client says what it has from another stream. What it has of a resource that is not told now it keeps.
 func TestWhoComesBackKeepsWhatIsNotTold(t *testing.T) {
-	s := newSession(true)
+	s := newSession(true, counting())
 	has := map[string]string{"web": "1", "gone": "1"}
 	if _, err := s.subscribe(request{kind: assignmentKind, has: has, subscribe: []string{"web", "gone"}}); err != nil {
 		t.Fatal(err)

@@ -5,7 +5,9 @@ import (
 	"encoding/hex"
 	"fmt"
 	"sync"
+	"weak"
 
+	"google.golang.org/grpc/mem"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/anypb"
 )
@@ -63,13 +65,16 @@ type content interface {
 	encode(Audience) (*body, error)
 }
 
-// body is one resource as a client is told it, encoded once for all streams. It is immutable.
+// body is one resource as a client is told it, encoded once for all streams. What is above the blank line is immutable.
 type body struct {
 	name    string
 	version string   // a hash of the pieces
 	pieces  [][]byte // one behind the other; they may be shared with other bodies
 	size    int      // of all pieces
 	gone    bool     // the empty assignment of a cluster that went
+
+	mu           sync.Mutex
+	plain, named weak.Pointer[mem.BufferSlice] // what lay returned for each variant, while that is in use
 }
 
 // Resource is what is told under one name, until that changes. Any goroutine may use it.

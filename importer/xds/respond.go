@@ -19,6 +19,7 @@ type response struct {
 	bodies  []*body
 	delta   bool
 	removed []string // of the incremental variant
+	size    int      // in bytes, about
 }
 
 // next returns the next response that may be sent now, or nil. At most one of a type is on its way. What a service needs comes before what
@@ -70,13 +71,31 @@ func (s *session) release() { clear(s.warming) }
 
 // respond makes a response under a nonce of its own. The version names its content.
 func (s *session) respond(k kind, fill func(*session, *response)) *response {
-	s.nonces++
 	t := &s.types[k]
-	r := &response{kind: k, delta: s.delta, nonce: strconv.FormatUint(s.nonces, 10)}
+	r := &response{kind: k, delta: s.delta, nonce: s.nonce()}
 	fill(s, r)
-	r.version = r.hash()
-	t.nonce, t.version, t.unacked, t.due = r.nonce, r.version, true, false
+	r.version, r.size = r.hash(), r.measure()
+	t.nonce, t.version, t.size, t.unacked, t.due = r.nonce, r.version, r.size, true, false
 	return r
+}
+
+// unread returns how many bytes of responses the client may not have read yet: it answers what it has read.
+func (s *session) unread() (size int) {
+	for k := range s.types {
+		if t := &s.types[k]; t.unacked {
+			size += t.size
+		}
+	}
+	return size
+}
+
+// measure returns the size of the message, about.
+func (r *response) measure() int {
+	size := r.room()
+	for _, b := range r.bodies {
+		size += b.size + len(b.name) + len(b.version) + len(typeURLs[r.kind]) + 32
+	}
+	return size
 }
 
 func (r *response) hash() string {
@@ -104,7 +123,7 @@ func (s *session) additions(r *response) {
 		switch it := t.items[name]; {
 		case it.newest != nil:
 			r.bodies = append(r.bodies, it.newest)
-			s.send(r.kind, name, it)
+			s.send(r.kind, it)
 		case it.sent != nil: // it is about to go
 			r.bodies = append(r.bodies, it.sent)
 		}
@@ -117,14 +136,13 @@ func (s *session) changes(r *response) {
 	if s.come(r); len(t.coming) > 0 {
 		return // the rest, and the ends, come with the next one
 	}
-	for _, name := range t.going.names() {
-		it := t.items[name]
+	for _, it := range t.going.sorted() {
 		if it.newest != nil {
 			r.bodies = append(r.bodies, it.newest)
 		} else if s.delta {
-			r.removed = append(r.removed, name)
+			r.removed = append(r.removed, it.name)
 		}
-		s.send(r.kind, name, it)
+		s.send(r.kind, it)
 	}
 	if !s.delta && r.kind.whole() {
 		r.bodies = nil
@@ -141,36 +159,35 @@ func (s *session) changes(r *response) {
 func (s *session) come(r *response) {
 	t := &s.types[r.kind]
 	size := 0
-	for _, name := range t.coming.names() {
-		it := t.coming[name]
+	for _, it := range t.coming.sorted() {
 		if it.newest == nil {
-			r.removed = append(r.removed, name)
-			s.send(r.kind, name, it)
+			r.removed = append(r.removed, it.name)
+			s.send(r.kind, it)
 			continue
 		}
 		if size += it.newest.size; size > maxResponse && len(r.bodies) > 0 && (s.delta || !r.kind.whole()) {
 			break
 		}
 		r.bodies = append(r.bodies, it.newest)
-		s.send(r.kind, name, it)
+		s.send(r.kind, it)
 	}
 }
 
 // send marks the newest state of an item as sent. After its cluster an assignment is sent again.
-func (s *session) send(k kind, name string, it *item) {
+func (s *session) send(k kind, it *item) {
 	renewed := k == clusterKind && it.newest != nil && !same(it.newest, it.sent)
 	it.sent, it.owed = it.newest, false
-	s.types[k].settle(name, it)
+	s.types[k].settle(it)
 	if !renewed {
 		if k == assignmentKind || k == clusterKind && it.sent == nil {
-			delete(s.warming, name)
+			delete(s.warming, it.name)
 		}
 		return
 	}
-	s.warming[name] = struct{}{}
+	s.warming[it.name] = struct{}{}
 	assignments := &s.types[assignmentKind]
-	if it := assignments.items[name]; it != nil && it.newest != nil {
+	if it := assignments.items[it.name]; it != nil && it.newest != nil {
 		it.owed = true
-		assignments.settle(name, it)
+		assignments.settle(it)
 	}
 }

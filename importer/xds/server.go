@@ -52,7 +52,7 @@ type Server struct {
 	grace    time.Duration  // how long clients have to let go when the server ends
 	patience time.Duration  // how long a client may leave unread what it is sent
 	warming  time.Duration  // how long routes wait for a client to ask for the assignments of its clusters
-	workers  sync.WaitGroup // of streams
+	streams  sync.WaitGroup // the goroutines of streams
 }
 
 // New binds the address, so that a wrong one is known at once, and answers nobody yet. Start must be
@@ -107,6 +107,10 @@ func (s *Server) Start(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	var group sync.WaitGroup
 	group.Go(func() { s.follow(ctx, view) })
+	var working sync.WaitGroup
+	for range workers() {
+		working.Go(s.turns.work)
+	}
 	group.Go(func() {
 		<-ctx.Done()
 		s.end(server)
@@ -115,7 +119,9 @@ func (s *Server) Start(ctx context.Context) error {
 	err := server.Serve(netutil.LimitListener(s.listener, s.config.MaxClients+spareConnections))
 	cancel()
 	group.Wait()
-	s.workers.Wait()
+	s.streams.Wait()
+	s.turns.end()
+	working.Wait()
 	if err != nil && !errors.Is(err, grpc.ErrServerStopped) {
 		return fmt.Errorf("xDS server: serve on %s: %w", s.Addr(), err)
 	}
@@ -138,7 +144,7 @@ func (s *Server) register() *grpc.Server {
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 5 * time.Second, PermitWithoutStream: true}),
 		grpc.WaitForHandlers(true),
 	)
-	discoveryv3.RegisterAggregatedDiscoveryServiceServer(server, &streams{Server: s})
+	discoveryv3.RegisterAggregatedDiscoveryServiceServer(server, &doors{Server: s})
 	return server
 }
 

@@ -1,6 +1,7 @@
 package xds
 
 import (
+	"cmp"
 	"slices"
 
 	"google.golang.org/grpc/codes"
@@ -20,9 +21,9 @@ const (
 // whole ends what it leaves out, and the incremental one. At most one response of a type is on its way; what changes
 // meanwhile waits for the acknowledgement, and the newest state is sent then.
 type session struct {
-	delta  bool
-	types  [kinds]subscriptions
-	nonces uint64
+	delta bool
+	types [kinds]subscriptions
+	nonce func() string // returns one that no response had yet
 	// warming are the clusters that were sent and whose assignments were not sent after them. Envoy uses such a cluster
 	// only then, so routes to it wait; it asks for the assignment when it has the cluster.
 	warming map[string]struct{}
@@ -45,38 +46,45 @@ type subscriptions struct {
 	version  string // of the last response
 	acked    string // version of the last response that the client took
 	unacked  bool   // the last response was not answered
+	size     int    // of the last response
 }
 
-// marks are some items by name, mostly none or one; nil while there is none, because a map that was large once takes as
-// long to go through as if it still were.
-type marks map[string]*item
+// marks are some items, mostly none or one, in no order.
+type marks []*item
 
-func (m *marks) set(name string, it *item) {
-	if *m == nil {
-		*m = marks{}
+// set adds an item that is among no marks.
+func (m *marks) set(it *item) {
+	it.marked, it.at = m, len(*m)
+	*m = append(*m, it)
+}
+
+// unmark takes the item out of the marks that it is among, if any.
+func (it *item) unmark() {
+	m := it.marked
+	if m == nil {
+		return
 	}
-	(*m)[name] = it
-}
-
-// names returns the names in order.
-func (m marks) names() []string {
-	names := make([]string, 0, len(m))
-	for name := range m {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return names
-}
-
-func (m *marks) clear(name string) {
-	if delete(*m, name); len(*m) == 0 {
+	last := len(*m) - 1
+	(*m)[it.at] = (*m)[last]
+	(*m)[it.at].at = it.at
+	(*m)[last] = nil
+	if *m = (*m)[:last]; last == 0 && cap(*m) > maxIdle {
 		*m = nil
 	}
+	it.marked = nil
+}
+
+// sorted returns the items by name.
+func (m marks) sorted() []*item {
+	return slices.SortedFunc(slices.Values(m), func(a, b *item) int { return cmp.Compare(a.name, b.name) })
 }
 
 // item is one resource that the client wants.
 type item struct {
+	name         string
 	newest, sent *body
+	marked       *marks // coming or going, nil where it is in neither
+	at           int    // where in marked it is
 	request      uint64 // the last one that named it; of the incremental variant 0 where only the wildcard covers it
 	withheld     bool   // there is something newer that is not told: the client keeps what it has
 	owed         bool   // the client is to be told even what it has, or that there is nothing
@@ -105,8 +113,8 @@ type interest struct {
 // empty reports whether nothing changes: most requests only acknowledge.
 func (in interest) empty() bool { return len(in.drop)+len(in.add) == 0 && !in.stopAll && !in.startAll }
 
-func newSession(delta bool) *session {
-	s := &session{delta: delta, warming: map[string]struct{}{}}
+func newSession(delta bool, nonce func() string) *session {
+	s := &session{delta: delta, nonce: nonce, warming: map[string]struct{}{}}
 	for k := range s.types {
 		t := &s.types[k]
 		t.items = map[string]*item{}
@@ -155,7 +163,7 @@ func (s *session) warm() {
 	for name := range s.warming {
 		if it := t.items[name]; it != nil {
 			it.owed = true
-			t.settle(name, it)
+			t.settle(it)
 		}
 	}
 }
@@ -219,12 +227,12 @@ func (s *session) update(k key, b *body) {
 	t := &s.types[k.kind]
 	it := t.items[k.name]
 	if it == nil && t.wildcard {
-		it = &item{}
+		it = &item{name: k.name}
 		t.items[k.name] = it
 	}
 	if it != nil {
 		it.newest, it.withheld = b, false
-		t.settle(k.name, it)
+		t.settle(it)
 	}
 }
 
@@ -233,32 +241,31 @@ func (s *session) keep(k key) {
 	t := &s.types[k.kind]
 	it := t.items[k.name]
 	if it == nil && t.wildcard {
-		it = &item{}
+		it = &item{name: k.name}
 		t.items[k.name] = it
 	}
 	if it != nil {
 		it.withheld = true
-		t.settle(k.name, it)
+		t.settle(it)
 	}
 }
 
 // settle records whether the client has the newest state of an item.
-func (t *subscriptions) settle(name string, it *item) {
-	t.coming.clear(name)
-	t.going.clear(name)
+func (t *subscriptions) settle(it *item) {
+	it.unmark()
 	switch {
 	case it.withheld:
 	case it.newest == nil && it.sent != nil:
-		t.going.set(name, it)
+		t.going.set(it)
 	case it.newest == nil && it.owed:
-		t.coming.set(name, it)
+		t.coming.set(it)
 	case it.newest == nil && it.request == 0:
-		delete(t.items, name)
+		delete(t.items, it.name)
 	case it.newest == nil || same(it.newest, it.sent) && !it.owed:
 	case it.newest.gone:
-		t.going.set(name, it)
+		t.going.set(it)
 	default:
-		t.coming.set(name, it)
+		t.coming.set(it)
 	}
 }
 

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"strconv"
+
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 )
@@ -20,7 +22,16 @@ type talk struct {
 }
 
 func newTalk(t *testing.T, s *store) *talk {
-	return &talk{t: t, store: s, mailbox: newMailbox(newTurns()), session: newSession(false)}
+	return &talk{t: t, store: s, mailbox: newMailbox(func() {}), session: newSession(false, counting())}
+}
+
+// counting returns nonces that tests can name.
+func counting() func() string {
+	n := 0
+	return func() string {
+		n++
+		return strconv.Itoa(n)
+	}
 }
 
 // ask sends a request, and returns what comes back.
@@ -96,6 +107,17 @@ func at(k kind, name, version string) map[key]*Resource {
 		return map[key]*Resource{{k, name}: nil}
 	}
 	return map[key]*Resource{{k, name}: newResource(text{name, version})}
+}
+
+// every returns all entries of a store.
+func (s *store) every() map[key]*entry {
+	all := map[key]*entry{}
+	for k := range s.entries {
+		for name, e := range s.entries[k] {
+			all[key{kind(k), name}] = e
+		}
+	}
+	return all
 }
 
 // text is a content that all are told as name@version.
@@ -311,7 +333,7 @@ func TestWhatOneStreamMaySubscribeToIsBounded(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			s := newSession(false)
+			s := newSession(false, counting())
 			if tt.kind != clusterKind {
 				if _, err := s.subscribe(request{kind: clusterKind, names: names}); err != nil {
 					t.Fatal(err)

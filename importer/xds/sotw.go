@@ -38,7 +38,7 @@ func (t *subscriptions) want(k kind, names []string) interest {
 	for _, name := range names {
 		it := t.items[name]
 		if it == nil {
-			it = &item{}
+			it = &item{name: name}
 			t.items[name] = it
 			in.add = append(in.add, name)
 		} else if it.request == t.requests {
@@ -62,7 +62,7 @@ func (t *subscriptions) sweep() (dropped []string) {
 		if it.request == t.requests {
 			continue
 		}
-		t.forget(name)
+		t.forget(it)
 		if !t.wildcard {
 			dropped = append(dropped, name)
 		}
@@ -71,8 +71,7 @@ func (t *subscriptions) sweep() (dropped []string) {
 }
 
 // forget drops an item.
-func (t *subscriptions) forget(name string) {
-	delete(t.items, name)
-	t.coming.clear(name)
-	t.going.clear(name)
+func (t *subscriptions) forget(it *item) {
+	delete(t.items, it.name)
+	it.unmark()
 }

@@ -11,7 +11,7 @@ import (
 // subscribers cost.
 type store struct {
 	mu            sync.Mutex
-	entries       map[key]*entry
+	entries       [kinds]map[string]*entry
 	all           [kinds]map[*mailbox]struct{} // who subscribes to every resource of a type
 	subscriptions int                          // by name
 	faulty        map[key]fault                // resources that are not told, or not wholly, because clients would refuse them
@@ -35,10 +35,7 @@ type mailbox struct {
 	changed []*subscription  // those with news, each once
 	covered map[key]struct{} // what of these is covered by a wildcard
 
-	wake  chan struct{} // holds one token when the stream gets a turn
-	turns *turns        // whose lock guards the rest
-	phase phase
-	again bool // it was rung since its turn began
+	ring func() // makes the stream look for something to send; it does not block, and any goroutine may call it
 }
 
 // subscription is one name that one stream is told of.
@@ -54,54 +51,79 @@ type change struct {
 }
 
 func newStore() *store {
-	s := &store{entries: map[key]*entry{}, faulty: map[key]fault{}}
+	s := &store{faulty: map[key]fault{}}
 	for k := range s.all {
+		s.entries[k] = map[string]*entry{}
 		s.all[k] = map[*mailbox]struct{}{}
 	}
 	return s
 }
 
-func newMailbox(t *turns) *mailbox { return &mailbox{turns: t, wake: make(chan struct{}, 1)} }
+func newMailbox(ring func()) *mailbox { return &mailbox{ring: ring} }
 
 // apply makes all changes in one step; nil is for a resource that went. A stream sees the whole step or
 // nothing of it.
 func (s *store) apply(changes map[key]*Resource) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for k, r := range changes {
-		s.set(k, r)
+	for _, box := range s.replace(changes) {
+		box.ring() // without the lock, which who is rung takes at once
 	}
 }
 
-// set tells everybody concerned, unless it is what they know. An assignment that went stays as an empty
+// replace makes the changes, and returns those with news who had none: the others were rung, and did not look since.
+func (s *store) replace(changes map[key]*Resource) (news []*mailbox) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for k, r := range changes {
+		if !s.set(k, r) {
+			continue
+		}
+		for box, sub := range s.subscribers(k) {
+			news = box.joins(news)
+			box.put(sub)
+		}
+		for box := range s.all[k.kind] {
+			news = box.joins(news)
+			box.cover(k)
+		}
+	}
+	return news
+}
+
+func (b *mailbox) joins(news []*mailbox) []*mailbox {
+	if len(b.changed) > 0 {
+		return news
+	}
+	return append(news, b)
+}
+
+// set reports whether it is another one than who subscribes to it knows. An assignment that went stays as an empty
 // one for who subscribes to it: its absence would say nothing, and Envoy would go on with the last one.
-func (s *store) set(k key, r *Resource) {
+func (s *store) set(k key, r *Resource) (changed bool) {
 	e := s.entry(k)
 	if r == nil && k.kind == assignmentKind && len(e.subscribers) > 0 {
 		r = newResource(emptied(k.name))
 	}
-	changed := !e.current.equal(r)
-	if changed {
+	if changed = !e.current.equal(r); changed {
 		e.current = r // else the former stays, with what is encoded of it
 		delete(s.faulty, k)
 	}
 	s.tidy(k, e)
-	if !changed {
-		return
+	return changed
+}
+
+// subscribers returns who subscribes to a name, nil for nobody.
+func (s *store) subscribers(k key) map[*mailbox]*subscription {
+	if e := s.entries[k.kind][k.name]; e != nil {
+		return e.subscribers
 	}
-	for box, sub := range e.subscribers {
-		box.put(sub)
-	}
-	for box := range s.all[k.kind] {
-		box.cover(k)
-	}
+	return nil
 }
 
 func (s *store) entry(k key) *entry {
-	e := s.entries[k]
+	e := s.entries[k.kind][k.name]
 	if e == nil {
 		e = &entry{}
-		s.entries[k] = e
+		s.entries[k.kind][k.name] = e
 	}
 	return e
 }
@@ -109,7 +131,7 @@ func (s *store) entry(k key) *entry {
 // tidy forgets an entry that nobody needs.
 func (s *store) tidy(k key, e *entry) {
 	if len(e.subscribers) == 0 && (e.current == nil || e.current.ended()) {
-		delete(s.entries, k)
+		delete(s.entries[k.kind], k.name)
 	}
 }
 
@@ -117,7 +139,7 @@ func (s *store) tidy(k key, e *entry) {
 func (s *store) current(k key) *Resource {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if e := s.entries[k]; e != nil {
+	if e := s.entries[k.kind][k.name]; e != nil {
 		return e.current
 	}
 	return nil
@@ -128,9 +150,9 @@ func (s *store) named(k kind) map[string]*Resource {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	all := map[string]*Resource{}
-	for key, e := range s.entries {
-		if key.kind == k && e.current != nil && !e.current.ended() {
-			all[key.name] = e.current
+	for name, e := range s.entries[k] {
+		if e.current != nil && !e.current.ended() {
+			all[name] = e.current
 		}
 	}
 	return all
@@ -140,7 +162,7 @@ func (s *store) named(k kind) map[string]*Resource {
 func (s *store) blame(k key, r *Resource, err error) (news bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if e := s.entries[k]; e == nil || e.current != r || s.faulty[k].of == r {
+	if e := s.entries[k.kind][k.name]; e == nil || e.current != r || s.faulty[k].of == r {
 		return false
 	}
 	s.faulty[k] = fault{r, err}
@@ -162,7 +184,7 @@ func (s *store) faults() map[key]error {
 const maxSubscriptions = 2_000_000
 
 // subscribe changes what a stream is told of, and puts the present state of what it added into its
-// mailbox. The error is a gRPC status, when there are too many subscriptions.
+// mailbox, which the caller rings. The error is a gRPC status, when there are too many subscriptions.
 func (s *store) subscribe(box *mailbox, in interest) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -188,9 +210,9 @@ func (s *store) subscribe(box *mailbox, in interest) error {
 	}
 	if in.startAll {
 		s.all[in.kind][box] = struct{}{}
-		for k, e := range s.entries {
-			if k.kind == in.kind && e.current != nil {
-				box.cover(k)
+		for name, e := range s.entries[in.kind] {
+			if e.current != nil {
+				box.cover(key{in.kind, name})
 			}
 		}
 	}
@@ -209,7 +231,7 @@ func (e *entry) add(box *mailbox, k key) *subscription {
 func (s *store) drop(box *mailbox, kind kind, names []string) {
 	for _, name := range names {
 		k := key{kind, name}
-		e := s.entries[k]
+		e := s.entries[k.kind][k.name]
 		if e == nil {
 			continue
 		}
@@ -241,7 +263,7 @@ func (s *store) take(box *mailbox) []change {
 	changes := make([]change, 0, len(box.changed))
 	for _, sub := range box.changed {
 		c := change{key: sub.key}
-		if e := s.entries[sub.key]; e != nil {
+		if e := s.entries[sub.key.kind][sub.key.name]; e != nil {
 			c.now = e.current
 		}
 		changes = append(changes, c)
@@ -264,7 +286,6 @@ func (b *mailbox) put(sub *subscription) {
 		sub.news = true
 		b.changed = append(b.changed, sub)
 	}
-	b.ring()
 }
 
 // cover is put for a name that a wildcard covers.
@@ -278,6 +299,3 @@ func (b *mailbox) cover(k key) {
 	b.covered[k] = struct{}{}
 	b.put(&subscription{key: k})
 }
-
-// ring makes the stream look for something to send. Any goroutine may call it.
-func (b *mailbox) ring() { b.turns.ring(b) }

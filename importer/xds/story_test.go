@@ -21,7 +21,7 @@ type reader struct {
 
 func newReader(t *testing.T, s *store, delta bool) *reader {
 	r := &reader{talk: newTalk(t, s)}
-	r.session = newSession(delta)
+	r.session = newSession(delta, counting())
 	for k := range r.has {
 		r.has[k] = map[string]string{}
 	}
@@ -145,8 +145,8 @@ func TestAnySlowReaderEndsWithTheNewestState(t *testing.T) {
 			}
 		}
 		r.store.leave(r.mailbox, r.session.end())
-		if len(s.entries) != len(want)*3 || len(s.all[clusterKind])+len(s.all[listenerKind]) > 0 {
-			t.Fatalf("seed %d: %d entries of %d services, %d and %d streams left", seed, len(s.entries), len(want), len(s.all[clusterKind]), len(s.all[listenerKind]))
+		if len(s.every()) != len(want)*3 || len(s.all[clusterKind])+len(s.all[listenerKind]) > 0 {
+			t.Fatalf("seed %d: %d entries of %d services, %d and %d streams left", seed, len(s.every()), len(want), len(s.all[clusterKind]), len(s.all[listenerKind]))
 		}
 	}
 }
@@ -181,11 +181,11 @@ func TestAChangeConcernsOnlyItsSubscribers(t *testing.T) {
 	web, api := newTalk(t, s), newTalk(t, s)
 	web.ask(assignmentKind, "", "web")
 	api.ask(assignmentKind, "", "api")
-	<-api.mailbox.wake
-	api.mailbox.turns.rest(api.mailbox, false)
+	rung := 0
+	api.mailbox.ring = func() { rung++ }
 	s.apply(at(assignmentKind, "web", "2"))
 	s.apply(at(assignmentKind, "api", "1"))
-	if len(web.mailbox.changed) != 1 || len(api.mailbox.changed) != 0 || len(api.mailbox.wake) != 0 {
+	if len(web.mailbox.changed) != 1 || len(api.mailbox.changed) != 0 || rung != 0 {
 		t.Errorf("told %d and %d changes, want 1 and none", len(web.mailbox.changed), len(api.mailbox.changed))
 	}
 }

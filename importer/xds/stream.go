@@ -4,6 +4,8 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"math/rand/v2"
+	"strconv"
 	"sync"
 	"time"
 
@@ -13,32 +15,36 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// streams moves messages between gRPC and sessions.
-type streams struct{ *Server }
+// doors are where streams come in.
+type doors struct{ *Server }
 
 // StreamAggregatedResources serves one client of the state-of-the-world variant until it goes or the server ends.
-func (s *streams) StreamAggregatedResources(g discoveryv3.AggregatedDiscoveryService_StreamAggregatedResourcesServer) error {
+func (s *doors) StreamAggregatedResources(g discoveryv3.AggregatedDiscoveryService_StreamAggregatedResourcesServer) error {
 	return s.serve(g, false)
 }
 
 // DeltaAggregatedResources serves one client of the incremental variant until it goes or the server ends.
-func (s *streams) DeltaAggregatedResources(g discoveryv3.AggregatedDiscoveryService_DeltaAggregatedResourcesServer) error {
+func (s *doors) DeltaAggregatedResources(g discoveryv3.AggregatedDiscoveryService_DeltaAggregatedResourcesServer) error {
 	return s.serve(g, true)
 }
 
-// stream is one client. Two goroutines share it: one takes requests, the other one is the only one that sends.
+// stream is one client: it moves messages between gRPC and its session. A goroutine takes requests; what is sent is sent in
+// its turn, by a worker or by a goroutine that is there for one response.
 type stream struct {
 	server  *Server
 	grpc    grpc.ServerStream
 	mailbox *mailbox
+	turn    turn
 	log     *slog.Logger
-	stuck   *time.Timer // runs while something is being sent
-	hold    *time.Timer // runs while holding
-	silent  *time.Timer // runs until the first request
+	hold    *time.Timer   // runs while holding
+	silent  *time.Timer   // runs until the first request
+	stuck   chan struct{} // is closed when the client did not read for too long
+	done    chan error    // what the stream ended with, nil where the client went
 
 	mu      sync.Mutex // is held while the fields below change, never while anything is sent
 	session *session
 	who     Client // but for its Types
+	heard   bool   // it asked for something
 	known   bool   // who it is: the first request with a node says
 	gone    bool   // what is received from now on is not taken
 	over    error  // what the stream is to end with, io.EOF where the client went; nil while it goes on
@@ -54,32 +60,27 @@ type refusal struct {
 	at      time.Time
 }
 
+// newNonce returns a nonce that nobody guesses, so who answers a response has read it: what is unread is known by that. The
+// generator is the runtime's own, seeded by the system.
+func newNonce() string { return strconv.FormatUint(rand.Uint64(), 36) }
+
 // serve serves one client. The stream ends with it: also when the client does not read, for which nobody else waits.
-func (s *streams) serve(g grpc.ServerStream, delta bool) error {
+func (s *doors) serve(g grpc.ServerStream, delta bool) error {
 	c := newStream(s.Server, g, delta)
 	if err := s.clients.join(c); err != nil {
 		s.config.Log.Warn("xDS client turned away", "peer", c.who.Address, "error", err)
 		return err
 	}
-	stuck := make(chan struct{})
-	c.stuck = time.AfterFunc(time.Hour, sync.OnceFunc(func() { close(stuck) }))
-	c.stuck.Stop()
 	c.hold = time.AfterFunc(time.Hour, c.release)
 	c.hold.Stop()
 	c.silent = time.AfterFunc(s.patience, func() {
 		c.end(status.Errorf(codes.DeadlineExceeded, "nothing was asked for %s", s.patience))
 	})
-	done := make(chan error, 1)
-	s.workers.Go(c.receive)
-	s.workers.Go(func() {
-		err := c.run()
-		c.leave()
-		done <- err
-	})
+	s.streams.Go(c.receive)
 	select {
-	case err := <-done:
+	case err := <-c.done:
 		return err
-	case <-stuck:
+	case <-c.stuck:
 		s.cuts.Add(1)
 		c.log.Warn("xDS client cut: it does not read", "for", s.patience.String())
 		return status.Errorf(codes.DeadlineExceeded, "nothing was read for %s", s.patience)
@@ -88,8 +89,9 @@ func (s *streams) serve(g grpc.ServerStream, delta bool) error {
 
 // receive takes requests until the stream ends: at the latest after its handler returned.
 func (c *stream) receive() {
+	var m message // one for all, as it is of the heap
 	for {
-		m := message{delta: c.session.delta}
+		m = message{delta: c.session.delta}
 		err := c.grpc.RecvMsg(&m)
 		if err == nil {
 			err = c.request(m)
@@ -111,34 +113,47 @@ func (c *stream) end(err error) {
 	c.mailbox.ring()
 }
 
-// run is the loop of a stream. It gets a turn when there is something to send, because the client asked or because what it
-// subscribes to changed, and when the stream is over.
-func (c *stream) run() error {
-	for range c.mailbox.wake {
-		resp, more, err := c.next()
-		if err == nil && resp != nil {
-			c.server.turns.yield(c.mailbox)
-			err = c.push(resp)
-		}
-		if errors.Is(err, io.EOF) {
-			return nil
-		} else if err != nil {
-			return err
-		}
-		c.server.turns.rest(c.mailbox, more)
+// work is what a stream does in its turn: it sends the next response, or ends. Others wait for the worker, so what may
+// have to wait for the client is sent by a goroutine of its own.
+func (c *stream) work() {
+	resp, unread, more, err := c.next()
+	switch {
+	case err != nil:
+		c.finish(err)
+	case resp == nil:
+		c.server.turns.rest(&c.turn, more)
+	case unread < ahead:
+		c.push(resp, more)
+	default:
+		c.server.streams.Go(func() {
+			stuck := time.AfterFunc(c.server.patience, func() { close(c.stuck) })
+			defer stuck.Stop()
+			c.push(resp, more)
+		})
 	}
-	return nil
 }
 
-// push sends a response. It blocks while the client does not read, but no longer than it may.
-func (c *stream) push(r *response) error {
-	c.stuck.Reset(c.server.patience)
-	defer c.stuck.Stop()
+// ahead is how much a client may have left unread while what comes next is sent to it by a worker: gRPC takes a message at
+// once, whatever its size, while it holds less than 64 KiB of those before it.
+const ahead = 32 << 10
+
+// push sends a response, and ends the turn.
+func (c *stream) push(r *response, more bool) {
 	if err := c.grpc.SendMsg(r); err != nil {
-		return err
+		c.finish(err)
+		return
 	}
 	c.server.pushes.Add(1)
-	return nil
+	c.server.turns.rest(&c.turn, more)
+}
+
+// finish ends the stream, once: there is no turn after it.
+func (c *stream) finish(err error) {
+	c.leave()
+	if errors.Is(err, io.EOF) {
+		err = nil
+	}
+	c.done <- err
 }
 
 // request takes one request. Of types that are not served there is nothing to say, but who asks may say who it is.
@@ -148,7 +163,10 @@ func (c *stream) request(m message) error {
 	if c.gone {
 		return io.EOF
 	}
-	c.silent.Stop()
+	if !c.heard {
+		c.heard = true
+		c.silent.Stop()
+	}
 	if m.node != nil && !c.known {
 		c.introduce(m.node)
 	}
@@ -168,7 +186,7 @@ func (c *stream) request(m message) error {
 		c.log.Warn("xDS client asks for too much", "error", err)
 		return err
 	}
-	if c.session.some() {
+	if c.session.some() || !in.empty() {
 		c.mailbox.ring()
 	}
 	return nil
@@ -183,29 +201,30 @@ func (c *stream) refuse(m message) {
 	c.log.Warn("xDS client refused a response", "type", typeURLs[m.kind], "version", r.version, "error", r.words)
 }
 
-// next returns the next response, nil for none, and whether there is another one behind it. It waits while the server has
-// pushed as much as it may: what changes meanwhile conflates.
-func (c *stream) next() (resp *response, more bool, err error) {
+// next returns the next response, nil for none, how many bytes of those before it the client may not have read yet, and
+// whether there is another one behind it. It waits while the server has pushed as much as it may: all others wait then too, and
+// what changes meanwhile conflates.
+func (c *stream) next() (resp *response, unread int, more bool, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	defer c.watch()
 	if c.update(); c.over != nil || !c.session.some() {
-		return nil, false, c.over
+		return nil, 0, false, c.over
 	}
 	if !c.server.budget.allow() {
 		c.mu.Unlock()
-		c.server.turns.yield(c.mailbox) // as few go on as the budget lets
 		err := c.server.budget.wait(c.grpc.Context())
 		c.mu.Lock()
 		if err != nil {
-			return nil, false, err
+			return nil, 0, false, err
 		}
 		c.update()
 	}
+	unread = c.session.unread()
 	if resp = c.session.next(); resp != nil {
-		c.server.budget.spend(resp)
+		c.server.budget.spend(resp.size)
 	}
-	return resp, c.session.some(), nil
+	return resp, unread, c.session.some(), nil
 }
 
 // watch makes the timer run while routes wait.
@@ -253,13 +272,12 @@ func (c *stream) update() {
 
 // leave ends all that the stream subscribes to.
 func (c *stream) leave() {
-	c.stuck.Stop()
 	c.hold.Stop()
 	c.silent.Stop()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.gone = true
-	c.server.turns.leave(c.mailbox)
+	c.server.turns.leave(&c.turn)
 	c.server.store.leave(c.mailbox, c.session.end())
 	c.server.clients.leave(c)
 	if c.known {

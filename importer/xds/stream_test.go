@@ -221,7 +221,7 @@ func TestAnEndingServerLetsItsClientsGo(t *testing.T) {
 	if _, err := c.Recv(); status.Code(err) != codes.Unavailable {
 		t.Errorf("got %v, want Unavailable", err)
 	}
-	for k, e := range s.store.entries {
+	for k, e := range s.store.every() {
 		if len(e.subscribers) > 0 {
 			t.Errorf("%s is still subscribed to", k.name)
 		}

@@ -5,88 +5,107 @@ import (
 	"sync"
 )
 
-// turns lets only so many streams at a time make up what they send. When a change concerns thousands of them, they are not
-// woken all at once but one behind the other: else all that this process has to do, hearing its peers among it, would have
-// to queue behind them for a core. A stream that sends has no turn, so one whose client does not read keeps nobody
-// waiting.
+// turns are the streams that have something to do, in the order in which they got it. A few workers serve them: when a
+// change concerns thousands of streams, all else that this process has to do, hearing its peers among it, does not queue
+// behind these for a core, and no goroutine is woken for each of them.
 type turns struct {
 	mu    sync.Mutex
-	free  int
-	queue []*mailbox // that wait for a turn
+	some  sync.Cond // somebody came into the queue, or it ended
+	queue []*turn
+	ended bool
+}
+
+// turn is the place of one stream among others. The lock of turns guards it.
+type turn struct {
+	do    func() // what a worker does: it must not block, and rest follows it, at once or later
+	phase phase
+	again bool // it was rung since its turn began
 }
 
 // phase is what a stream does.
 type phase int
 
 const (
-	idle    phase = iota // it has nothing to do
-	queued               // it waits for a turn
-	running              // it has one
-	sending              // it had one
-	over                 // it ended
+	idle   phase = iota // it has nothing to do
+	queued              // it waits for a worker
+	busy                // it had one, and did not rest since
+	over                // it ended
 )
 
-// newTurns leaves a core to the others where there is another.
-func newTurns() *turns { return &turns{free: max(1, runtime.GOMAXPROCS(0)-1)} }
+func newTurns() *turns {
+	t := &turns{}
+	t.some.L = &t.mu
+	return t
+}
 
-// ring gives a stream a turn, once one is free, to look for something to send.
-func (t *turns) ring(b *mailbox) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	switch b.phase {
-	case idle:
-		t.enqueue(b)
-	case running, sending:
-		b.again = true
+// workers leaves a core to the others where there is another.
+func workers() int { return max(1, runtime.GOMAXPROCS(0)-1) }
+
+// work serves streams until the queue ended.
+func (t *turns) work() {
+	for turn := t.take(); turn != nil; turn = t.take() {
+		turn.do()
 	}
 }
 
-// yield ends the turn of a stream that sends now.
-func (t *turns) yield(b *mailbox) {
+// take returns the stream that has waited longest. It blocks while there is none, and returns nil at the end.
+func (t *turns) take() *turn {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.end(b, sending)
+	for {
+		for len(t.queue) == 0 {
+			if t.ended {
+				return nil
+			}
+			t.some.Wait()
+		}
+		first := t.queue[0]
+		t.queue[0] = nil
+		if t.queue = t.queue[1:]; first.phase == queued {
+			first.phase = busy
+			return first
+		}
+	}
 }
 
-// rest ends what a stream did; more says that there is something left to do.
-func (t *turns) rest(b *mailbox, more bool) {
+// ring gives a stream a turn.
+func (t *turns) ring(c *turn) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.end(b, idle); more || b.again {
-		t.enqueue(b)
+	switch c.phase {
+	case idle:
+		t.enqueue(c)
+	case busy:
+		c.again = true
+	}
+}
+
+// rest ends a turn; more says that there is something left to do.
+func (t *turns) rest(c *turn, more bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if c.phase = idle; more || c.again {
+		t.enqueue(c)
 	}
 }
 
 // leave ends a stream: it gets no turn any more.
-func (t *turns) leave(b *mailbox) {
+func (t *turns) leave(c *turn) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.end(b, over)
+	c.phase = over
 }
 
-func (t *turns) end(b *mailbox, next phase) {
-	if b.phase == running {
-		t.free++
-	}
-	b.phase = next
-	t.hand()
+func (t *turns) enqueue(c *turn) {
+	c.phase, c.again = queued, false
+	t.queue = append(t.queue, c)
+	t.some.Signal()
 }
 
-func (t *turns) enqueue(b *mailbox) {
-	b.phase, b.again = queued, false
-	t.queue = append(t.queue, b)
-	t.hand()
-}
-
-// hand gives free turns to those that have waited longest. Whoever gets one waits for it, so this does not block.
-func (t *turns) hand() {
-	for t.free > 0 && len(t.queue) > 0 {
-		b := t.queue[0]
-		if t.queue = t.queue[1:]; b.phase != queued {
-			continue
-		}
-		t.free--
-		b.phase = running
-		b.wake <- struct{}{}
-	}
+// end lets the workers go once the queue is empty.
+func (t *turns) end() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.ended = true
+	t.some.Broadcast()
 }

@@ -2,55 +2,75 @@ package xds
 
 import (
 	"slices"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 )
 
-// awake returns which of the streams have got a turn since they were last asked.
-func awake(boxes []*mailbox) (which []int) {
-	for i, b := range boxes {
-		select {
-		case <-b.wake:
-			which = append(which, i)
-		default:
+func TestStreamsAreServedInTurn(t *testing.T) {
+	turns := newTurns()
+	var served []string
+	want := func(what string, names ...string) {
+		t.Helper()
+		for len(turns.queue) > 0 {
+			if c := turns.take(); c != nil {
+				c.do()
+			}
 		}
+		if !slices.Equal(served, names) {
+			t.Errorf("%s: %v were served, want %v", what, served, names)
+		}
+		served = nil
 	}
-	return which
+	stream := func(name string) *turn { return &turn{do: func() { served = append(served, name) }} }
+	a, b, c := stream("a"), stream("b"), stream("c")
+	for _, s := range []*turn{b, a, c, a} {
+		turns.ring(s)
+	}
+	want("each once, in the order in which they were rung", "b", "a", "c")
+	turns.ring(b)
+	turns.rest(a, false)
+	want("one that is busy, and one that has nothing to do")
+	turns.rest(c, true)
+	turns.rest(b, false)
+	want("one has more to do, one was rung while it was busy", "c", "b")
+	turns.rest(b, false)
+	turns.rest(c, false)
+	turns.ring(b)
+	turns.ring(c)
+	turns.leave(b)
+	turns.ring(b)
+	want("one that ended while it waited", "c")
+	turns.leave(c)
+	turns.ring(a)
+	turns.end()
+	want("what waited at the end is served", "a")
+	if turns.take() != nil {
+		t.Error("somebody waits after the end")
+	}
 }
 
-func TestFewStreamsHaveATurnAtATime(t *testing.T) {
-	turns := &turns{free: 2}
-	var boxes []*mailbox
-	for range 5 {
-		boxes = append(boxes, newMailbox(turns))
-	}
-	want := func(what string, which ...int) {
-		t.Helper()
-		if got := awake(boxes); !slices.Equal(got, which) {
-			t.Errorf("%s: %v have a turn, want %v", what, got, which)
+func TestWorkersWaitForStreamsAndForTheEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		turns := newTurns()
+		var ended atomic.Int32
+		for range 2 {
+			go func() {
+				turns.work()
+				ended.Add(1)
+			}()
 		}
-	}
-	for _, b := range boxes {
-		turns.ring(b)
-		turns.ring(b)
-	}
-	want("all are rung", 0, 1)
-	turns.yield(boxes[0])
-	want("the first one sends, and does not read for long", 2)
-	turns.ring(boxes[0])
-	turns.rest(boxes[1], false)
-	want("the second one was rung twice, and comes again behind the others", 3)
-	turns.rest(boxes[2], false)
-	turns.leave(boxes[3])
-	want("one had nothing more to do, one ended", 1, 4)
-	turns.ring(boxes[3])
-	turns.rest(boxes[0], false)
-	want("nobody is free, the first one was rung while it sent")
-	turns.rest(boxes[1], false)
-	turns.rest(boxes[4], true)
-	want("the first one, and one with more to do", 0, 4)
-	turns.rest(boxes[0], false)
-	turns.rest(boxes[4], false)
-	if want("nobody rang"); turns.free != 2 || len(turns.queue) != 0 {
-		t.Errorf("%d turns are free, %d streams wait", turns.free, len(turns.queue))
-	}
+		done := make(chan struct{}, 1)
+		c := &turn{do: func() { done <- struct{}{} }}
+		synctest.Wait()
+		turns.ring(c)
+		<-done
+		if synctest.Wait(); ended.Load() != 0 {
+			t.Error("a worker ended before the end")
+		}
+		turns.end()
+		if synctest.Wait(); ended.Load() != 2 {
+			t.Errorf("%d workers ended, want 2", ended.Load())
+		}
+	})
 }

@@ -1,6 +1,8 @@
 package xds
 
 import (
+	"weak"
+
 	"google.golang.org/grpc/encoding"
 	_ "google.golang.org/grpc/encoding/proto" // which codec stands on
 	"google.golang.org/grpc/mem"
@@ -47,56 +49,57 @@ func (c codec) Unmarshal(data mem.BufferSlice, into any) error {
 	return c.CodecV2.Unmarshal(data, into)
 }
 
-// lone is the size from which a piece is laid between others as it is. Below that a copy is cheaper.
-const lone = 1 << 10
-
 // marshal returns the message as a client reads it.
 func (r *response) marshal() mem.BufferSlice {
-	w := writer{frame: make([]byte, 0, r.room())}
-	w.frame = appendText(w.frame, responseVersion, r.version)
-	for _, b := range r.bodies {
-		w.resource(r, b)
-	}
-	w.frame = appendText(w.frame, responseType, typeURLs[r.kind])
-	w.frame = appendText(w.frame, responseNonce, r.nonce)
+	frame := appendText(make([]byte, 0, r.room()), responseVersion, r.version)
+	head := len(frame)
+	frame = appendText(frame, responseType, typeURLs[r.kind])
+	frame = appendText(frame, responseNonce, r.nonce)
 	for _, name := range r.removed {
-		w.frame = appendText(w.frame, responseRemoved, name)
+		frame = appendText(frame, responseRemoved, name)
 	}
-	w.flush()
-	return w.buffers
+	buffers := make(mem.BufferSlice, 0, 2+len(r.bodies))
+	buffers = append(buffers, mem.SliceBuffer(frame[:head]))
+	for _, b := range r.bodies {
+		buffers = append(buffers, b.lay(r.kind, r.delta)...)
+	}
+	return append(buffers, mem.SliceBuffer(frame[head:]))
 }
 
-// room returns how much of the message is not laid between other pieces as it is, about.
+// room returns how long the message is without its resources, at most.
 func (r *response) room() int {
-	n := 128
-	for _, b := range r.bodies {
-		n += 128 + len(b.name) + len(b.version)
-		for _, p := range b.pieces {
-			if len(p) < lone {
-				n += len(p)
-			}
-		}
-	}
+	n := 32 + len(r.version) + len(typeURLs[r.kind]) + len(r.nonce)
 	for _, name := range r.removed {
 		n += 4 + len(name)
 	}
 	return n
 }
 
-// writer lays pieces behind one another.
-type writer struct {
-	buffers mem.BufferSlice
-	frame   []byte // what was copied since the last piece that was not
+// lay returns a body as a field of responses, in the pieces in which it is sent. They are laid out once for all streams that
+// are sent them at about the same time, and held no longer than until memory is cleared: nothing is held twice at rest.
+func (b *body) lay(k kind, delta bool) mem.BufferSlice {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	memo := &b.plain
+	if delta {
+		memo = &b.named
+	}
+	if laid := memo.Value(); laid != nil {
+		return *laid
+	}
+	laid := b.layOut(typeURLs[k], delta)
+	*memo = weak.Make(&laid)
+	return laid
 }
 
-// resource writes one: as an Any, which in the incremental variant is inside a Resource.
-func (w *writer) resource(r *response, b *body) {
-	url := typeURLs[r.kind]
+// layOut lays out a body as an Any, which in the incremental variant is inside a Resource.
+func (b *body) layOut(url string, delta bool) mem.BufferSlice {
 	inAny := protowire.SizeTag(anyType) + protowire.SizeBytes(len(url))
 	if b.size > 0 {
 		inAny += protowire.SizeTag(anyValue) + protowire.SizeBytes(b.size)
 	}
-	if r.delta {
+	w := writer{frame: make([]byte, 0, b.room(url))}
+	if delta {
 		whole := protowire.SizeTag(resourceVersion) + protowire.SizeBytes(len(b.version)) +
 			protowire.SizeTag(resourceBody) + protowire.SizeBytes(inAny) +
 			protowire.SizeTag(resourceName) + protowire.SizeBytes(len(b.name))
@@ -113,9 +116,31 @@ func (w *writer) resource(r *response, b *body) {
 	for _, p := range b.pieces {
 		w.piece(p)
 	}
-	if r.delta {
+	if delta {
 		w.frame = appendText(w.frame, resourceName, b.name)
 	}
+	w.flush()
+	return w.buffers
+}
+
+// room returns how much of what is laid out is not laid between other pieces as it is, at most.
+func (b *body) room(url string) int {
+	n := 32 + len(url) + len(b.version) + len(b.name)
+	for _, p := range b.pieces {
+		if len(p) < lone {
+			n += len(p)
+		}
+	}
+	return n
+}
+
+// lone is the size from which a piece is laid between others as it is. Below that a copy is cheaper.
+const lone = 4 << 10
+
+// writer lays pieces behind one another.
+type writer struct {
+	buffers mem.BufferSlice
+	frame   []byte // what was copied since the last piece that was not
 }
 
 func (w *writer) piece(p []byte) {

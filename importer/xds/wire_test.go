@@ -68,7 +68,13 @@ func TestAResponseIsWhatProtobufWrites(t *testing.T) {
 				if delta {
 					r.removed = []string{"went", "went too"}
 				}
+				for i, b := range r.bodies {
+					r.bodies[i] = newBody(b.name, b.version, b.pieces...) // of the kind of this response
+				}
 				got := r.marshal().Materialize()
+				if again := r.marshal().Materialize(); !bytes.Equal(again, got) {
+					t.Errorf("%s, %s, delta=%t: the next client is sent %d bytes, not %d", name, typeURLs[k], delta, len(again), len(got))
+				}
 				if want := written(t, &r); !bytes.Equal(got, want) {
 					t.Errorf("%s, %s, delta=%t: %d bytes are not the %d of protobuf", name, typeURLs[k], delta, len(got), len(want))
 				}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"log/slog"
+	"sync"
 	"testing"
 
 	"google.golang.org/grpc"
@@ -23,7 +24,7 @@ type wireless struct {
 	done chan error    // how the stream ended
 }
 
-// newDeafServer is a Server that is not on the network.
+// newDeafServer is a Server that is not on the network. Its workers work until the end of the test.
 func newDeafServer(t *testing.T) *Server {
 	t.Helper()
 	s, err := New(Config{
@@ -36,6 +37,14 @@ func newDeafServer(t *testing.T) *Server {
 	if err := s.listener.Close(); err != nil {
 		t.Fatal(err)
 	}
+	var working sync.WaitGroup
+	for range workers() {
+		working.Go(s.turns.work)
+	}
+	t.Cleanup(func() {
+		s.turns.end()
+		working.Wait()
+	})
 	return s
 }
 
@@ -44,7 +53,7 @@ func (w *wireless) begin(t *testing.T, s *Server) (end func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	w.ctx, w.in, w.left, w.done = ctx, make(chan message, 16), make(chan struct{}), make(chan error, 1)
 	go func() {
-		err := (&streams{s}).serve(w, true)
+		err := (&doors{s}).serve(w, true)
 		cancel()
 		w.done <- err
 	}()
