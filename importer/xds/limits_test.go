@@ -304,3 +304,41 @@ func TestWhatAClientSaysThatItHasIsBounded(t *testing.T) {
 		t.Errorf("%d are remembered, of which 1 is wanted", n)
 	}
 }
+
+// A response is unread until it is answered by its very nonce, whatever else is answered: that is what a worker goes by.
+func TestWhatWasNotAnsweredIsUnread(t *testing.T) {
+	const size = 5_000
+	s := newStore()
+	s.apply(at(clusterKind, "web", strings.Repeat("c", size)))
+	s.apply(at(assignmentKind, "web", strings.Repeat("e", 2*size)))
+	c := newTalk(t, s)
+	unread := func(what string, least int) {
+		t.Helper()
+		if n := c.session.unread(); n < least || n > 2*least {
+			t.Errorf("%s: %d bytes are unread, want %d and not much more", what, n, least)
+		}
+	}
+	unread("nothing was sent", 0)
+	c.ask(clusterKind, "")
+	unread("a cluster", 2*size) // which holds its version twice
+	c.ask(assignmentKind, "", "web")
+	unread("its endpoints too", 6*size)
+	c.ask(assignmentKind, "1", "web")
+	c.ask(clusterKind, "3")
+	unread("nonces of others", 6*size)
+	c.ask(clusterKind, "1")
+	unread("the cluster was answered", 4*size)
+	c.request(request{kind: assignmentKind, nonce: "2", names: []string{"web"}, refused: true})
+	unread("the endpoints were refused", 0)
+}
+
+func TestNoncesDiffer(t *testing.T) {
+	seen := map[string]bool{}
+	for range 10_000 {
+		n := newNonce()
+		if seen[n] {
+			t.Fatalf("nonce %s came again", n)
+		}
+		seen[n] = true
+	}
+}
