@@ -31,7 +31,7 @@ func benchmarkChange(b *testing.B, concerned int, acknowledged bool) {
 	sent := 0
 	b.ReportAllocs()
 	for i := 0; b.Loop(); i++ {
-		c := changes{server: server, resources: map[key]*Resource{}, hosts: map[string]virtualHost{}}
+		c := changes{server: server, resources: map[key]*resource{}, hosts: map[string]virtualHost{}}
 		c.replace(DefaultDomain, versions[i%2], versions[(i+1)%2])
 		server.store.apply(c.resources)
 		for _, c := range streams {

@@ -20,14 +20,14 @@ func (s *Server) follow(ctx context.Context, view *importer.View) {
 }
 
 // fixtures returns what there is also without any Service.
-func fixtures() map[key]*Resource {
-	return map[key]*Resource{{listenerKind, EgressName}: newResource(egress{}), {routeKind, EgressName}: newResource(routes{})}
+func fixtures() map[key]*resource {
+	return map[key]*resource{{listenerKind, EgressName}: newResource(egress{}), {routeKind, EgressName}: newResource(routes{})}
 }
 
 // show makes the store hold the newest View instead of the one before, in one step, and returns it.
 func (s *Server) show(before *importer.View) *importer.View {
 	now := s.config.View()
-	c := changes{server: s, resources: map[key]*Resource{}, hosts: map[string]virtualHost{}}
+	c := changes{server: s, resources: map[key]*resource{}, hosts: map[string]virtualHost{}}
 	were, are := before.Clusterset(), now.Clusterset()
 	for name := range concerned(before, now) {
 		if old, service := were.Service(name), are.Service(name); old != service {
@@ -48,7 +48,7 @@ func (s *Server) show(before *importer.View) *importer.View {
 // changes is what one step of the store changes.
 type changes struct {
 	server    *Server
-	resources map[key]*Resource
+	resources map[key]*resource
 	hosts     map[string]virtualHost // without a name where one went
 }
 

@@ -173,8 +173,8 @@ func hosts(t *testing.T, s *store) map[string][]string {
 	return list
 }
 
-func contents(s *store) map[key]*Resource {
-	list := map[key]*Resource{}
+func contents(s *store) map[key]*resource {
+	list := map[key]*resource{}
 	for k, e := range s.every() {
 		list[k] = e.current
 	}
@@ -206,7 +206,7 @@ func TestEachHostHoldsWhatTheGatesLetItHold(t *testing.T) {
 	}
 }
 
-func (c *scene) compare(t *testing.T, before map[key]*Resource) {
+func (c *scene) compare(t *testing.T, before map[key]*resource) {
 	t.Helper()
 	if got, want := hosts(t, c.server.store), c.want(); !maps.EqualFunc(got, want, slices.Equal) {
 		t.Errorf("got  %v\nwant %v", got, want)
@@ -214,10 +214,10 @@ func (c *scene) compare(t *testing.T, before map[key]*Resource) {
 	fresh := c.newServer()
 	fresh.show(importer.Empty())
 	now, anew := contents(c.server.store), contents(fresh.store)
-	if !maps.EqualFunc(now, anew, (*Resource).equal) {
+	if !maps.EqualFunc(now, anew, (*resource).equal) {
 		t.Errorf("it has %v, a server that starts now %v", slices.Collect(maps.Keys(now)), slices.Collect(maps.Keys(anew)))
 	}
-	told, changed := map[key]*Resource{}, map[key]*Resource{}
+	told, changed := map[key]*resource{}, map[key]*resource{}
 	for _, change := range c.server.store.take(c.box) {
 		told[change.key] = change.now
 	}

@@ -112,10 +112,10 @@ func (p *player) names() (names []string) {
 }
 
 // change is a change of one resource; it may become one that clients would refuse.
-func (p *player) change(k kind) map[key]*Resource {
+func (p *player) change(k kind) map[key]*resource {
 	name := p.name()
 	if p.pick(6) == 0 {
-		return map[key]*Resource{{k, name}: newResource(bad{name, p.steps})}
+		return map[key]*resource{{k, name}: newResource(bad{name, p.steps})}
 	}
 	return at(k, name, p.version())
 }

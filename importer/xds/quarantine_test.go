@@ -11,7 +11,7 @@ import (
 )
 
 func (s *Server) spoil(k kind, name string, step int) {
-	s.store.apply(map[key]*Resource{{k, name}: newResource(bad{name, step})})
+	s.store.apply(map[key]*resource{{k, name}: newResource(bad{name, step})})
 }
 
 func quarantined(t *testing.T, s *Server, names ...string) {
@@ -132,7 +132,7 @@ func TestOneBadVirtualHostDoesNotTakeTheOthersAlong(t *testing.T) {
 			all[h.name] = h
 		}
 		r, _ := routes{}.with(all)
-		s.store.apply(map[key]*Resource{{routeKind, EgressName}: newResource(r)})
+		s.store.apply(map[key]*resource{{routeKind, EgressName}: newResource(r)})
 		resp := c.want(RouteType, EgressName)
 		c.ack(resp)
 		var config routev3.RouteConfiguration

@@ -77,8 +77,8 @@ type body struct {
 	plain, named weak.Pointer[mem.BufferSlice] // what lay returned for each variant, while that is in use
 }
 
-// Resource is what is told under one name, until that changes. Any goroutine may use it.
-type Resource struct {
+// resource is what is told under one name, until that changes. Any goroutine may use it.
+type resource struct {
 	content content
 
 	mu   sync.Mutex
@@ -92,10 +92,10 @@ type encoded struct {
 	err  error
 }
 
-func newResource(c content) *Resource { return &Resource{content: c} }
+func newResource(c content) *resource { return &resource{content: c} }
 
 // encode returns what the content says to an Audience. It is encoded when the first of the Audience asks.
-func (r *Resource) encode(a Audience) (*body, error) {
+func (r *resource) encode(a Audience) (*body, error) {
 	a = r.content.narrow(a)
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -114,12 +114,12 @@ func (r *Resource) encode(a Audience) (*body, error) {
 }
 
 // equal reports whether both surely say the same; nil is for none.
-func (r *Resource) equal(o *Resource) bool {
+func (r *resource) equal(o *resource) bool {
 	return r == o || r != nil && o != nil && r.content.equal(o.content)
 }
 
 // ended reports whether it is the empty assignment of a cluster that went.
-func (r *Resource) ended() bool {
+func (r *resource) ended() bool {
 	a, ok := r.content.(*assignment)
 	return ok && a.gone
 }

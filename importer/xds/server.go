@@ -168,7 +168,7 @@ func (s *Server) end(server *grpc.Server) {
 }
 
 // blame reports, once, what is wrong with a resource that is not told because of it.
-func (s *Server) blame(k key, r *Resource, err error) {
+func (s *Server) blame(k key, r *resource, err error) {
 	if s.store.blame(k, r, err) {
 		s.config.Log.Error("xDS resource is not told: clients would refuse it", "type", typeURLs[k.kind], "name", k.name, "error", err)
 	}

@@ -102,11 +102,11 @@ func (c *talk) want(what string, got []string, want ...string) {
 }
 
 // at is the resource name@version; a version of "" is none.
-func at(k kind, name, version string) map[key]*Resource {
+func at(k kind, name, version string) map[key]*resource {
 	if version == "" {
-		return map[key]*Resource{{k, name}: nil}
+		return map[key]*resource{{k, name}: nil}
 	}
-	return map[key]*Resource{{k, name}: newResource(text{name, version})}
+	return map[key]*resource{{k, name}: newResource(text{name, version})}
 }
 
 // every returns all entries of a store.
@@ -138,8 +138,8 @@ func nobody(name string) string {
 }
 
 // service is all resources of a service in one step.
-func service(name, version string) map[key]*Resource {
-	all := map[key]*Resource{}
+func service(name, version string) map[key]*resource {
+	all := map[key]*resource{}
 	for _, k := range []kind{clusterKind, assignmentKind, listenerKind} {
 		maps.Copy(all, at(k, name, version))
 	}

@@ -19,13 +19,13 @@ type store struct {
 
 // fault is what is wrong with a resource.
 type fault struct {
-	of  *Resource
+	of  *resource
 	err error
 }
 
 // entry is there while its resource exists or anybody subscribes to it.
 type entry struct {
-	current     *Resource                  // nil while there is none
+	current     *resource                  // nil while there is none
 	subscribers map[*mailbox]*subscription // nil before the first
 }
 
@@ -47,7 +47,7 @@ type subscription struct {
 // change is what a name stands for now, nil for nothing.
 type change struct {
 	key key
-	now *Resource
+	now *resource
 }
 
 func newStore() *store {
@@ -63,14 +63,14 @@ func newMailbox(ring func()) *mailbox { return &mailbox{ring: ring} }
 
 // apply makes all changes in one step; nil is for a resource that went. A stream sees the whole step or
 // nothing of it.
-func (s *store) apply(changes map[key]*Resource) {
+func (s *store) apply(changes map[key]*resource) {
 	for _, box := range s.replace(changes) {
 		box.ring() // without the lock, which who is rung takes at once
 	}
 }
 
 // replace makes the changes, and returns those with news who had none: the others were rung, and did not look since.
-func (s *store) replace(changes map[key]*Resource) (news []*mailbox) {
+func (s *store) replace(changes map[key]*resource) (news []*mailbox) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for k, r := range changes {
@@ -98,7 +98,7 @@ func (b *mailbox) joins(news []*mailbox) []*mailbox {
 
 // set reports whether it is another one than who subscribes to it knows. An assignment that went stays as an empty
 // one for who subscribes to it: its absence would say nothing, and Envoy would go on with the last one.
-func (s *store) set(k key, r *Resource) (changed bool) {
+func (s *store) set(k key, r *resource) (changed bool) {
 	e := s.entry(k)
 	if r == nil && k.kind == assignmentKind && len(e.subscribers) > 0 {
 		r = newResource(emptied(k.name))
@@ -136,7 +136,7 @@ func (s *store) tidy(k key, e *entry) {
 }
 
 // current returns what is told under a name now, nil for nothing.
-func (s *store) current(k key) *Resource {
+func (s *store) current(k key) *resource {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if e := s.entries[k.kind][k.name]; e != nil {
@@ -146,10 +146,10 @@ func (s *store) current(k key) *Resource {
 }
 
 // named returns what is told now of one kind, by name.
-func (s *store) named(k kind) map[string]*Resource {
+func (s *store) named(k kind) map[string]*resource {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	all := map[string]*Resource{}
+	all := map[string]*resource{}
 	for name, e := range s.entries[k] {
 		if e.current != nil && !e.current.ended() {
 			all[name] = e.current
@@ -159,7 +159,7 @@ func (s *store) named(k kind) map[string]*Resource {
 }
 
 // blame notes what is wrong with a resource, for as long as it is the one that is told.
-func (s *store) blame(k key, r *Resource, err error) (news bool) {
+func (s *store) blame(k key, r *resource, err error) (news bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if e := s.entries[k.kind][k.name]; e == nil || e.current != r || s.faulty[k].of == r {

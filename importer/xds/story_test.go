@@ -153,7 +153,7 @@ func TestAnySlowReaderEndsWithTheNewestState(t *testing.T) {
 
 // alter makes up to three services come, change or go in one step.
 func alter(rnd *rand.Rand, s *store, want map[string][kinds]string, step int) {
-	all := map[key]*Resource{}
+	all := map[key]*resource{}
 	for range 1 + rnd.IntN(3) {
 		name, version := fmt.Sprintf("w%d", rnd.IntN(4)), fmt.Sprint(step)
 		versions, here := want[name]
