@@ -2,6 +2,7 @@ package xds
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -83,7 +84,7 @@ func (a *assignment) portions() []*portion {
 }
 
 // encode orders the endpoints by how near they are to the Audience. Only the ready ones are told; where no cluster has
-// any, those that still serve while they terminate.
+// any, those that still serve while they terminate. The error says how many there are too many to tell them all.
 func (a *assignment) encode(of Audience) (*body, error) {
 	portions := a.portions()
 	leave := !slices.ContainsFunc(portions, func(p *portion) bool { return len(p.ready) > 0 })
@@ -100,9 +101,16 @@ func (a *assignment) encode(of Audience) (*body, error) {
 		}
 	}
 	compact(groups)
+	groups, left := trim(groups)
 	b := assemble(a.name, groups)
-	b.gone = a.gone
-	return b, nil
+	if b.gone = a.gone; left == 0 {
+		return b, nil
+	}
+	told := 0
+	for _, g := range groups {
+		told += int(g.count)
+	}
+	return b, fmt.Errorf("%d of its %d endpoints are not told: with them it has more than the %d bytes that a gRPC client takes", left, told+left, maxAssignment)
 }
 
 // distance says how far endpoints are from a client: 0 for its zone in this cluster, 1 for this cluster, 2 for its region, 3

@@ -48,6 +48,19 @@ func TestAssignmentsAreWhatASlowReadingOfTheRulesMakes(t *testing.T) {
 	}
 }
 
+// fitness is of how much use an endpoint is, for each of its eight conditions: ready is enough for the best, serving is enough
+// only for one that terminates, and only where nobody is ready.
+var fitness = map[federation.Conditions]int{
+	federation.Ready:                                               2,
+	federation.Ready | federation.Serving:                          2,
+	federation.Ready | federation.Terminating:                      2,
+	federation.Ready | federation.Serving | federation.Terminating: 2,
+	federation.Serving | federation.Terminating:                    1,
+	federation.Serving:                                             0,
+	federation.Terminating:                                         0,
+	0:                                                              0,
+}
+
 // slowly is a ClusterLoadAssignment, made in the plainest way.
 func slowly(name string, s *importer.Service, p importer.Port, own federation.ClusterID, who Audience) *endpointv3.ClusterLoadAssignment {
 	type place struct {
@@ -60,7 +73,7 @@ func slowly(name string, s *importer.Service, p importer.Port, own federation.Cl
 	for b := range s.Backends(p) {
 		if b.Endpoint.Address.IsValid() {
 			list = append(list, place{
-				b, netip.AddrPortFrom(b.Endpoint.Address.Unmap().WithZone(""), b.Port), tierOf(b.Endpoint.Conditions),
+				b, netip.AddrPortFrom(b.Endpoint.Address.Unmap().WithZone(""), b.Port), fitness[b.Endpoint.Conditions],
 				strings.ToValidUTF8(b.Endpoint.Region, "_"), strings.ToValidUTF8(b.Endpoint.Zone, "_"),
 			})
 		}

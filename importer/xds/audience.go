@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+	"google.golang.org/protobuf/types/known/structpb"
 
 	"github.com/hansa-mcs/hansa/federation"
 )
@@ -54,7 +55,16 @@ func audienceOf(node *corev3.Node) Audience {
 // egressOf returns where an Envoy's listener is to be, the zero value where its node says nothing. The error says what is wrong
 // with what it says.
 func egressOf(node *corev3.Node) (netip.AddrPort, error) {
-	text := node.GetMetadata().GetFields()[EgressKey].GetStringValue()
+	var text string
+	switch value := node.GetMetadata().GetFields()[EgressKey].GetKind().(type) {
+	case nil, *structpb.Value_NullValue:
+	case *structpb.Value_StringValue:
+		text = value.StringValue
+	case *structpb.Value_NumberValue:
+		return netip.AddrPort{}, fmt.Errorf("node.metadata %s is the number %v: want a string, IP:port", EgressKey, value.NumberValue)
+	default:
+		return netip.AddrPort{}, fmt.Errorf("node.metadata %s is no string: want IP:port", EgressKey)
+	}
 	if text == "" {
 		return netip.AddrPort{}, nil
 	}
@@ -103,25 +113,31 @@ type whereabouts struct{ region, zone string }
 
 func (a Audience) whereabouts() whereabouts { return whereabouts{a.Region, a.Zone} }
 
-// join returns a client's Audience, without its locality when there are too many. The client leaves it in the end.
-func (s *audiences) join(a Audience) Audience {
+// join returns a client's Audience, without its locality when there are too many, in all or of its origin. The client leaves
+// it in the end.
+func (s *audiences) join(a Audience, o *origin) Audience {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.users[a.whereabouts()] == 0 && len(s.users) >= maxAudiences {
-		a.Region, a.Zone = "", ""
+	place := a.whereabouts()
+	if s.users[place] == 0 && len(s.users) >= maxAudiences || o.places[place] == 0 && len(o.places) >= maxPlaces {
+		place = whereabouts{}
 	}
 	if s.users == nil {
 		s.users = map[whereabouts]int{}
 	}
-	s.users[a.whereabouts()]++
+	s.users[place]++
+	o.places[place]++
+	a.Region, a.Zone = place.region, place.zone
 	return a
 }
 
 // leave is the end of join.
-func (s *audiences) leave(a Audience) {
+func (s *audiences) leave(a Audience, o *origin) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.users[a.whereabouts()]--; s.users[a.whereabouts()] == 0 {
-		delete(s.users, a.whereabouts())
+	for _, users := range []map[whereabouts]int{s.users, o.places} {
+		if users[a.whereabouts()]--; users[a.whereabouts()] == 0 {
+			delete(users, a.whereabouts())
+		}
 	}
 }

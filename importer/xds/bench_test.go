@@ -75,7 +75,7 @@ func subscribed(b *testing.B, s *store, web bool) *subscriber {
 	if err != nil {
 		b.Fatal(err)
 	}
-	if err := s.subscribe(c.mailbox, in); err != nil {
+	if _, err := s.subscribe(c.mailbox, in); err != nil {
 		b.Fatal(err)
 	}
 	c.answer(false)
@@ -91,7 +91,7 @@ func (c *subscriber) answer(names bool) int {
 		c.session.acknowledge(request{kind: assignmentKind, nonce: r.nonce})
 		if names {
 			in, _ := c.session.subscribe(request{kind: assignmentKind, names: c.names})
-			_ = c.store.subscribe(c.mailbox, in)
+			_, _ = c.store.subscribe(c.mailbox, in)
 		}
 	}
 	return n

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -23,7 +24,10 @@ type Client struct {
 	UserAgent string // name and version of its software
 	Delta     bool   // it speaks the incremental variant
 	Audience  Audience
-	Types     []ClientType // that it has asked for, in the order in which a client needs them
+	// EgressFault is what is wrong with where an Envoy says that its listener is to be, "" for nothing.
+	EgressFault string
+	Types       []ClientType // that it has asked for, in the order in which a client needs them
+	Unserved    []string     // types that it has asked for and that are not served, the first few
 }
 
 // ClientType is what a Client has of one type of resource.
@@ -32,6 +36,8 @@ type ClientType struct {
 	Wildcard bool      // it subscribes to all of the type
 	Total    int       // to how many names it subscribes
 	Names    []string  // to which, in order, where ClientsCalled was asked
+	Missing  int       // how many of them stand for nothing
+	Absent   []string  // which, in order, where ClientsCalled was asked
 	Sent     string    // version of the last response
 	Acked    string    // version of the last response that it took
 	Unacked  bool      // the last response was not answered yet
@@ -87,7 +93,8 @@ func (s *clients) all() []*stream {
 	return slices.Collect(maps.Keys(s.open))
 }
 
-// Clients returns who is connected, by ID and address, without the names that they subscribe to: there may be millions.
+// Clients returns who is connected, by ID and address, without the names that they subscribe to: there may be millions. It looks
+// at each of these, for those that stand for nothing.
 func (s *Server) Clients() []Client {
 	var list []Client
 	for _, c := range s.clients.all() {
@@ -113,6 +120,9 @@ func compareClients(a, b Client) int {
 	return cmp.Or(cmp.Compare(a.ID, b.ID), cmp.Compare(a.Address, b.Address), a.Since.Compare(b.Since))
 }
 
+// MaxClients returns how many clients may be connected.
+func (s *Server) MaxClients() int { return s.clients.most }
+
 // Streams returns how many clients of each variant are connected.
 func (s *Server) Streams() (delta, sotw int) {
 	for _, c := range s.clients.all() {
@@ -126,12 +136,18 @@ func (s *Server) Streams() (delta, sotw int) {
 }
 
 func newStream(s *Server, g grpc.ServerStream, delta bool) *stream {
-	c := &stream{server: s, grpc: g, session: newSession(delta, newNonce), log: s.config.Log, done: make(chan error, 1), stuck: make(chan struct{})}
+	c := &stream{server: s, grpc: g, session: newSession(delta, newNonce), log: s.said, done: make(chan error, 1), stuck: make(chan struct{})}
 	c.turn.do = c.work
+	c.hold = time.AfterFunc(time.Hour, c.release)
+	c.hold.Stop()
+	c.silent = time.AfterFunc(time.Hour, func() {
+		c.end(status.Errorf(codes.DeadlineExceeded, "nothing was asked for %s", s.patience))
+	})
+	c.silent.Stop()
 	c.mailbox = newMailbox(func() { s.turns.ring(&c.turn) })
 	c.who.Delta, c.who.Since = delta, time.Now()
 	if p, ok := peer.FromContext(g.Context()); ok {
-		c.who.Address = p.Addr.String()
+		c.who.Address, c.address = p.Addr.String(), addressOf(p.Addr)
 		c.log = c.log.With("peer", c.who.Address)
 	}
 	return c
@@ -140,13 +156,14 @@ func newStream(s *Server, g grpc.ServerStream, delta bool) *stream {
 // introduce takes who the client is. What it is told later is for that.
 func (c *stream) introduce(node *corev3.Node) {
 	c.known = true
-	c.who.Audience = c.server.audiences.join(audienceOf(node))
+	c.who.Audience = c.server.audiences.join(audienceOf(node), c.origin)
 	c.who.ID, c.who.Group = clip(node.GetId()), clip(node.GetCluster())
 	c.who.UserAgent = clip(agentOf(node))
 	if c.who.ID != "" {
 		c.log = c.log.With("client", c.who.ID)
 	}
-	if _, err := egressOf(node); err != nil {
+	if _, err := egressOf(node); err != nil && c.who.Audience.Kind == Envoy {
+		c.who.EgressFault = err.Error()
 		c.log.Warn("xDS client gets no listener "+EgressName, "error", err)
 	}
 }
@@ -175,24 +192,28 @@ func (c *stream) describe(names bool) Client {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	who := c.who
+	who.Unserved = slices.Clone(c.unserved)
 	for k := range c.session.types {
 		t := &c.session.types[k]
 		if !t.asked {
 			continue
 		}
 		d := t.describe()
-		if d.Total = c.session.named(kind(k)); names {
-			d.Names = t.names()
+		if d.Total = c.session.named(kind(k)); d.Total > 0 {
+			d.Missing = t.missing()
+		}
+		if names {
+			d.Names, d.Absent = t.names((*item).byName), t.names(t.lacks)
 		}
 		r := c.refused[k]
-		d.TypeURL, d.Refusals, d.Refused, d.Error, d.At = typeURLs[k], r.count, r.version, r.words, r.at
+		d.TypeURL, d.Refusals, d.Refused, d.Error, d.At = typeURLs[k], r.count, r.version, strings.TrimSpace(r.words), r.at
 		who.Types = append(who.Types, d)
 	}
 	return who
 }
 
 func (t *subscriptions) describe() ClientType {
-	return ClientType{Wildcard: t.wildcard, Sent: t.version, Acked: t.acked, Unacked: t.unacked, Waiting: len(t.coming) + len(t.going)}
+	return ClientType{Wildcard: t.wildcard, Sent: t.state.version(), Acked: t.acked.version(), Unacked: t.unacked, Waiting: len(t.coming) + len(t.going)}
 }
 
 // named returns to how many names of a kind the client subscribes. It looks at none of them.
@@ -207,13 +228,31 @@ func (s *session) named(k kind) int {
 	return len(t.items)
 }
 
-// names returns these names, in order.
-func (t *subscriptions) names() (list []string) {
+// names returns the names of some items, in order.
+func (t *subscriptions) names(which func(*item) bool) (list []string) {
 	for name, it := range t.items {
-		if it.request != 0 {
+		if which(it) {
 			list = append(list, name)
 		}
 	}
 	slices.Sort(list)
 	return list
+}
+
+// missing returns how many names stand for nothing.
+func (t *subscriptions) missing() (n int) {
+	for _, it := range t.items {
+		if t.lacks(it) {
+			n++
+		}
+	}
+	return n
+}
+
+// byName reports whether the client named the item itself.
+func (it *item) byName() bool { return it.request != 0 }
+
+// lacks reports whether the client named an item that there is not. Before the first response it is not known of any.
+func (t *subscriptions) lacks(it *item) bool {
+	return !t.due && it.byName() && !it.withheld && (it.newest == nil || it.newest.gone)
 }

@@ -81,30 +81,59 @@ func TestWhatAClientSaysOfItself(t *testing.T) {
 func TestAudiencesAreFew(t *testing.T) {
 	var s audiences
 	at := func(i int) Audience { return Audience{Kind: GRPC, Region: "r", Zone: fmt.Sprint(i)} }
+	others, o := newOrigin(), newOrigin()
 	for i := range maxAudiences {
-		if got := s.join(at(i)); got != at(i) {
+		from := newOrigin()
+		if i == 0 {
+			from = others
+		}
+		if got := s.join(at(i), from); got != at(i) {
 			t.Fatalf("number %d became %+v", i, got)
 		}
 	}
-	further := s.join(at(maxAudiences))
+	further := s.join(at(maxAudiences), o)
 	if further != (Audience{Kind: GRPC}) {
 		t.Errorf("one more became %+v", further)
 	}
-	if got := s.join(at(0)); got != at(0) {
+	if got := s.join(at(0), others); got != at(0) {
 		t.Errorf("one of those that are there became %+v", got)
 	}
-	s.leave(at(0))
-	if got := s.join(at(maxAudiences)); got != further {
+	s.leave(at(0), others)
+	if got := s.join(at(maxAudiences), o); got != further {
 		t.Errorf("while one of two is there, another became %+v", got)
 	}
-	s.leave(at(0))
-	s.leave(further)
-	s.leave(further)
-	if got := s.join(at(maxAudiences)); got != at(maxAudiences) {
+	s.leave(at(0), others)
+	s.leave(further, o)
+	s.leave(further, o)
+	if got := s.join(at(maxAudiences), o); got != at(maxAudiences) {
 		t.Errorf("where one left, another became %+v", got)
 	}
 	if len(s.users) != maxAudiences {
 		t.Errorf("%d Audiences are left, want %d", len(s.users), maxAudiences)
+	}
+}
+
+// Nobody takes the places of others: of one address there are few.
+func TestAnAddressIsInFewPlaces(t *testing.T) {
+	var s audiences
+	at := func(i int) Audience { return Audience{Kind: GRPC, Region: "r", Zone: fmt.Sprint(i)} }
+	liar, honest := newOrigin(), newOrigin()
+	for i := range 8 {
+		if got := s.join(at(i), liar); got != at(i) {
+			t.Fatalf("number %d became %+v", i, got)
+		}
+	}
+	further := s.join(at(8), liar)
+	if further != (Audience{Kind: GRPC}) {
+		t.Errorf("one more became %+v", further)
+	}
+	if got := s.join(at(8), honest); got != at(8) {
+		t.Errorf("another's became %+v", got)
+	}
+	s.leave(at(0), liar)
+	s.leave(further, liar)
+	if got := s.join(at(9), liar); got != at(9) {
+		t.Errorf("where one left, another became %+v", got)
 	}
 }
 
@@ -202,7 +231,7 @@ func TestWhoIsConnectedIsTold(t *testing.T) {
 		t.Fatalf("the second has %+v", second.Types)
 	}
 	d := second.Types[0]
-	if d.TypeURL != EndpointType || d.Wildcard || d.Total != more+1 || d.Names != nil || !d.Unacked || d.Acked != "" || d.Sent != resp.GetVersionInfo() {
+	if d.TypeURL != EndpointType || d.Wildcard || d.Total != more+1 || d.Names != nil || !d.Unacked || d.Acked != "0" || d.Sent != resp.GetVersionInfo() {
 		t.Errorf("the second has %d names, %d listed, %q acked of %q", d.Total, len(d.Names), d.Acked, d.Sent)
 	}
 	slices.Sort(names)
@@ -217,4 +246,108 @@ func TestWhoIsConnectedIsTold(t *testing.T) {
 	w.say(t, "b", export("b", spot("z1/10.0.0.2", ready)))
 	b.ack(resp, names...)
 	b.want(EndpointType, webCluster)
+}
+
+// What a client subscribes to and there is not is told of it: such a client looks healthy in all else.
+func TestNamesOfNothingAreTold(t *testing.T) {
+	w, s := newQuietWorld(t)
+	const typo = "outbound|80||wep.shop.svc.clusterset.local"
+	d, whole := dialDelta(t, s, &corev3.Node{Id: "delta"}), dial(t, s)
+	d.add(ClusterType)
+	d.ack(d.want(ClusterType, webCluster))
+	d.add(EndpointType, webCluster, typo)
+	d.ack(d.want(EndpointType, webCluster, "-"+typo))
+	whole.send(&discoveryv3.DiscoveryRequest{TypeUrl: ListenerType, ResourceNames: []string{webListener, "web.shop.svc.clusterset.local"}, Node: &corev3.Node{Id: "whole"}})
+	whole.ack(whole.want(ListenerType, webListener), webListener, "web.shop.svc.clusterset.local")
+	whole.send(&discoveryv3.DiscoveryRequest{TypeUrl: EndpointType, ResourceNames: []string{webCluster}})
+	whole.ack(whole.want(EndpointType, webCluster), webCluster)
+	is := func(of string, k int, want ...string) {
+		t.Helper()
+		found := s.ClientsCalled(of)
+		if len(found) != 1 || !slices.Equal(found[0].Types[k].Absent, want) || found[0].Types[k].Missing != len(want) {
+			t.Errorf("of %s got %+v, want %q", of, found, want)
+		}
+		i := slices.IndexFunc(s.Clients(), func(c Client) bool { return c.ID == of })
+		if got := s.Clients()[i].Types[k]; got.Missing != len(want) || got.Absent != nil {
+			t.Errorf("the list has %+v of %s, want %d", got, of, len(want))
+		}
+	}
+	is("delta", 0)
+	is("delta", 1, typo)
+	is("whole", 0)
+	is("whole", 1, "web.shop.svc.clusterset.local")
+
+	w.say(t, "b") // web goes, and its assignment is the empty one for who asked for it
+	d.ack(d.want(EndpointType, webCluster))
+	is("delta", 1, webCluster, typo)
+}
+
+// Of what is held back, and before the first response, a client lacks nothing as far as is known.
+func TestWhatIsNotKnownIsNotMissing(t *testing.T) {
+	s := newSession(true, newNonce)
+	if _, err := s.subscribe(request{kind: clusterKind, subscribe: []string{"a"}}); err != nil {
+		t.Fatal(err)
+	}
+	clusters := &s.types[clusterKind]
+	if n := clusters.missing(); n != 0 {
+		t.Errorf("%d names are missing before the first response", n)
+	}
+	s.update(key{clusterKind, "a"}, nil)
+	s.next()
+	if n := clusters.missing(); n != 1 {
+		t.Errorf("%d names are missing, want one", n)
+	}
+	s.keep(key{clusterKind, "a"})
+	if n := clusters.missing(); n != 0 {
+		t.Errorf("%d names are missing of what is held back", n)
+	}
+}
+
+func TestWhatIsWrongWithAnEgressIsTold(t *testing.T) {
+	_, s := newQuietWorld(t)
+	of := func(value *structpb.Value) *corev3.Node {
+		node := proxy("x")
+		node.Metadata.Fields[EgressKey] = value
+		return node
+	}
+	withEgress := proxy("localhost:1")
+	withEgress.UserAgentName = "gRPC Go"
+	for want, node := range map[string]*corev3.Node{
+		"": proxy("127.0.0.1:15001"),
+		`node.metadata hansa-egress is "localhost:15001": want IP:port`:          proxy("localhost:15001"),
+		"node.metadata hansa-egress is the number 15001: want a string, IP:port": of(structpb.NewNumberValue(15001)),
+		"node.metadata hansa-egress is no string: want IP:port":                  of(structpb.NewBoolValue(true)),
+	} {
+		node.Id = "says " + want
+		c := dialDelta(t, s, node)
+		c.add(RouteType, EgressName)
+		c.want(RouteType, EgressName)
+		if found := s.ClientsCalled(clip(node.GetId())); len(found) != 1 || found[0].EgressFault != want {
+			t.Errorf("got %+v, want %q", found, want)
+		}
+	}
+	for about, node := range map[string]*corev3.Node{"nothing": proxy(""), "null": of(structpb.NewNullValue())} {
+		if got, err := egressOf(node); err != nil || got.IsValid() {
+			t.Errorf("of %s: %v, %v", about, got, err)
+		}
+	}
+	grpc := dialDelta(t, s, withEgress)
+	grpc.add(ClusterType)
+	grpc.want(ClusterType, webCluster)
+	if found := s.ClientsCalled("proxy"); found[0].EgressFault != "" {
+		t.Errorf("of gRPC, which has no such listener, got %+v", found)
+	}
+}
+
+// A type that is not served is told of who waits for it in vain.
+func TestTypesThatAreNotServedAreTold(t *testing.T) {
+	_, s := newQuietWorld(t)
+	c := dialDelta(t, s, proxy(""))
+	const secrets = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret"
+	c.add(secrets, "a")
+	c.add(RouteType, EgressName)
+	c.want(RouteType, EgressName)
+	if list := s.Clients(); !slices.Equal(list[0].Unserved, []string{secrets}) {
+		t.Errorf("got %+v", list)
+	}
 }

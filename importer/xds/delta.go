@@ -19,8 +19,7 @@ func (t *subscriptions) change(r request, first bool) interest {
 	}
 	for _, name := range r.subscribe {
 		if name != wildcard {
-			t.add(name, first)
-			in.add = append(in.add, name)
+			in.add, in.items = append(in.add, name), append(in.items, t.add(name, first))
 		}
 	}
 	if first && !t.wildcard {
@@ -42,15 +41,16 @@ func (t *subscriptions) recall(has map[string]string) {
 		if len(name) > maxNameLength {
 			continue
 		}
-		it := &item{name: name, sent: &body{name: name, version: version}}
+		it := &item{name: name, sent: newBody(name, version)}
 		t.items[name] = it
+		t.hold(nil, it.sent)
 		t.settle(it)
 	}
 }
 
 // add subscribes to a name. The client is told what there is, or that there is nothing; if it has the name already, once
 // more, because who asks again may have forgotten.
-func (t *subscriptions) add(name string, first bool) {
+func (t *subscriptions) add(name string, first bool) *item {
 	it := t.items[name]
 	if it == nil {
 		it = &item{name: name}
@@ -62,6 +62,7 @@ func (t *subscriptions) add(name string, first bool) {
 	it.owed = it.sent == nil || !first
 	it.request = t.requests
 	t.settle(it)
+	return it
 }
 
 // unwant ends the subscription to a name. What the wildcard still covers is told once more, as the protocol has it.

@@ -177,7 +177,7 @@ func TestWhatAllStreamsSubscribeToIsBounded(t *testing.T) {
 	s.subscriptions = maxSubscriptions - 1
 	c := newDeltaTalk(t, s)
 	c.add(assignmentKind, "web")
-	if err := s.subscribe(newMailbox(func() {}), interest{kind: assignmentKind, add: []string{"web"}}); err == nil {
+	if _, err := s.subscribe(newMailbox(func() {}), wanting("web")); err == nil {
 		t.Error("one more was taken")
 	}
 	s.leave(c.mailbox, c.session.end())
@@ -208,13 +208,46 @@ func TestNamesThatAreDroppedUnreadAreBounded(t *testing.T) {
 	}
 	var err error
 	for round := 0; err == nil && round < 20; round++ {
-		in := interest{kind: assignmentKind, add: names}
+		in := wanting(names...)
 		if round%2 == 1 {
 			in = interest{kind: assignmentKind, drop: names}
 		}
-		err = s.subscribe(box, in)
+		_, err = s.subscribe(box, in)
 	}
 	if status.Code(err) != codes.ResourceExhausted || len(box.changed) > 2*maxNames {
 		t.Errorf("%d names are held: %v", len(box.changed), err)
+	}
+}
+
+// The version is of all that a client has, however it came to it: so two clients are told apart from one another by nothing else.
+func TestTheSameAtClientsHasTheSameVersion(t *testing.T) {
+	s := newStore()
+	s.apply(at(clusterKind, "web", "1"))
+	s.apply(at(clusterKind, "api", "1"))
+	version := func(c *talk, acked string) (sent, took string) {
+		t.Helper()
+		c.ack(clusterKind, acked)
+		of := &c.session.types[clusterKind]
+		return of.state.version(), of.acked.version()
+	}
+	first, late, back := newDeltaTalk(t, s), newDeltaTalk(t, s), newDeltaTalk(t, s)
+	if sent, took := version(first, ""); sent == "0" || took != "0" {
+		t.Errorf("told, and not answered: %s, %s", sent, took)
+	}
+	s.apply(at(clusterKind, "web", "2"))
+	version(first, "1")
+	sent, took := version(first, "2")
+	back.want("it has all", back.request(request{kind: clusterKind, has: map[string]string{"web": "2", "api": "1"}}), "CDS 1:")
+	late.request(request{kind: clusterKind})
+	for name, c := range map[string]*talk{"late": late, "back": back} {
+		if s, a := version(c, "1"); s != sent || a != sent || took != sent {
+			t.Errorf("%s: %s, %s acknowledged; the first one: %s, %s", name, s, a, sent, took)
+		}
+	}
+	s.apply(at(clusterKind, "web", ""))
+	s.apply(at(clusterKind, "api", ""))
+	first.hear()
+	if sent, _ := version(first, "3"); sent != "0" {
+		t.Errorf("without anything: %s, want 0", sent)
 	}
 }

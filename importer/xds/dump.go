@@ -26,6 +26,9 @@ var messages = [kinds]func() proto.Message{
 	routeKind:      func() proto.Message { return &routev3.RouteConfiguration{} },
 }
 
+// Serving reports whether clients are answered: once the first View is shown. Before that there is nothing to Dump.
+func (s *Server) Serving() bool { return s.serving.Load() }
+
 // Dump returns what clients of an Audience are told now under a name, read from the bytes that they get; nil for nothing. The
 // error says that there is no such type.
 func (s *Server) Dump(a Audience, typeURL, name string) (*Dumped, error) {

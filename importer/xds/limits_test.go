@@ -84,7 +84,7 @@ func TestOneThatDoesNotReadIsCutAndTheOthersGoOn(t *testing.T) {
 	cut := make(chan struct{}, 1)
 	s, _ := w.newServer(t, func(s *Server) {
 		s.patience = 200 * time.Millisecond
-		s.config.Log = slog.New(cutLog{slog.NewTextHandler(t.Output(), nil), cut})
+		s.said = slog.New(cutLog{slog.NewTextHandler(t.Output(), nil), cut})
 	})
 	reads := dialDelta(t, s, nil)
 	reads.add(EndpointType, webCluster)

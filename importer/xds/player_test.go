@@ -44,6 +44,7 @@ func newPlayer(t *testing.T, delta bool, pick func(n int) int) *player {
 	p.server.config.Log = slog.New(slog.DiscardHandler)
 	p.server.budget = budget{rate.NewLimiter(rate.Inf, 0)}
 	p.server.warming = time.Hour
+	p.server.clients.most, p.server.said = 1, p.server.config.Log
 	p.server.clients.open = map[*stream]struct{}{}
 	p.connect()
 	return p
@@ -51,7 +52,9 @@ func newPlayer(t *testing.T, delta bool, pick func(n int) int) *player {
 
 func (p *player) connect() {
 	p.stream = newStream(p.server, &wireless{ctx: context.Background()}, p.delta)
-	p.stream.hold, p.stream.silent = time.NewTimer(time.Hour), time.NewTimer(time.Hour)
+	if err := p.stream.join(); err != nil {
+		p.t.Fatal(err)
+	}
 	p.unread, p.acks, p.onWay = nil, nil, [kinds]string{}
 	for k := range p.subs {
 		p.subs[k] = wish{names: map[string]bool{}}
@@ -184,7 +187,7 @@ func (p *player) differ(w *wish, req *request, names []string, first bool) {
 func (p *player) say(req request) {
 	p.t.Helper()
 	node := software("gRPC Go", "1.85.0")
-	if err := p.stream.request(message{request: req, typeURL: typeURLs[req.kind], node: node, detail: "no"}); err != nil {
+	if _, err := p.stream.request(message{request: req, typeURL: typeURLs[req.kind], node: node, detail: "no"}); err != nil {
 		p.t.Fatal(err)
 	}
 }
@@ -322,13 +325,18 @@ func (p *player) checkSession(k kind) {
 		p.t.Fatalf("%s at rest: %+v", typeURLs[k], t)
 	}
 	named := 0
+	var all state
 	for name, it := range t.items {
+		all.swap(nil, it.sent)
 		if it.request != 0 {
 			named++
 		}
 		if !p.subs[k].covers(name) {
 			p.t.Fatalf("%s: %s is remembered, which nobody wants", typeURLs[k], name)
 		}
+	}
+	if t.state != all {
+		p.t.Fatalf("%s: version %s, want %s of all that was sent", typeURLs[k], t.state.version(), all.version())
 	}
 	if p.delta && (named != t.byName || named != len(p.subs[k].names)) {
 		p.t.Fatalf("%s: %d names, counted %d, want %d", typeURLs[k], named, t.byName, len(p.subs[k].names))

@@ -4,6 +4,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"hash/fnv"
+	"strconv"
 	"sync"
 	"weak"
 
@@ -72,6 +74,7 @@ type body struct {
 	pieces  [][]byte // one behind the other; they may be shared with other bodies
 	size    int      // of all pieces
 	gone    bool     // the empty assignment of a cluster that went
+	mark    state    // of this body alone
 
 	mu           sync.Mutex
 	plain, named weak.Pointer[mem.BufferSlice] // what lay returned for each variant, while that is in use
@@ -134,7 +137,7 @@ func pack(name string, m proto.Message) (*body, error) {
 }
 
 func newBody(name, version string, pieces ...[]byte) *body {
-	b := &body{name: name, version: version, pieces: pieces}
+	b := &body{name: name, version: version, pieces: pieces, mark: stateOf(name, version)}
 	for _, p := range pieces {
 		b.size += len(p)
 	}
@@ -154,6 +157,29 @@ func (b *body) value() []byte {
 	}
 	return value
 }
+
+// state is a hash of all bodies that a client has of a kind, whatever came in which order: 0 of none. It changes at the cost of
+// what changes.
+type state uint64
+
+// stateOf returns that of one body.
+func stateOf(name, version string) state {
+	hash := fnv.New64a()
+	_, _ = hash.Write([]byte(name + "\x00" + version))
+	return state(hash.Sum64())
+}
+
+// swap puts one body in the place of another; nil is none.
+func (s *state) swap(was, is *body) {
+	if was != nil {
+		*s ^= was.mark
+	}
+	if is != nil {
+		*s ^= is.mark
+	}
+}
+
+func (s state) version() string { return strconv.FormatUint(uint64(s), 16) }
 
 // same reports whether a client that has one has the other.
 func same(a, b *body) bool {

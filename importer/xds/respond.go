@@ -1,10 +1,9 @@
 package xds
 
 import (
-	"hash/fnv"
+	"cmp"
 	"maps"
 	"slices"
-	"strconv"
 )
 
 // maxResponse is how many bytes of resources one response holds, if there is more than one: gRPC clients refuse a message
@@ -69,13 +68,20 @@ func (s *session) held() bool { return s.types[routeKind].pending() && len(s.war
 // release ends that: the client asks for clusters alone.
 func (s *session) release() { clear(s.warming) }
 
-// respond makes a response under a nonce of its own. The version names its content.
+// respond makes a response under a nonce of its own. Its version is of all that the client has then: in every replica the same
+// of the same.
 func (s *session) respond(k kind, fill func(*session, *response)) *response {
 	t := &s.types[k]
 	r := &response{kind: k, delta: s.delta, nonce: s.nonce()}
 	fill(s, r)
-	r.version, r.size = r.hash(), r.measure()
-	t.nonce, t.version, t.size, t.unacked, t.due = r.nonce, r.version, r.size, true, false
+	r.version = t.state.version()
+	if !s.delta && k.whole() {
+		r.size = 0
+		for _, b := range r.bodies {
+			r.size += b.wire(k)
+		}
+	}
+	t.nonce, t.size, t.unacked, t.due = r.nonce, r.size, true, false
 	return r
 }
 
@@ -89,27 +95,9 @@ func (s *session) unread() (size int) {
 	return size
 }
 
-// measure returns the size of the message, about.
-func (r *response) measure() int {
-	size := r.room()
-	for _, b := range r.bodies {
-		size += b.size + len(b.name) + len(b.version) + len(typeURLs[r.kind]) + 32
-	}
-	return size
-}
-
-func (r *response) hash() string {
-	if len(r.bodies) == 1 && len(r.removed) == 0 && r.delta {
-		return r.bodies[0].version
-	}
-	hash := fnv.New64a()
-	for _, b := range r.bodies {
-		_, _ = hash.Write([]byte(b.name + "\x00" + b.version + "\x00"))
-	}
-	for _, name := range r.removed {
-		_, _ = hash.Write([]byte("\x00" + name + "\x00"))
-	}
-	return strconv.FormatUint(hash.Sum64(), 16)
+// wire is how many bytes the body takes of a response, about.
+func (b *body) wire(k kind) int {
+	return b.size + len(b.name) + len(b.version) + len(typeURLs[k]) + 32
 }
 
 // additions fills a response with what came, and ends nothing.
@@ -136,14 +124,7 @@ func (s *session) changes(r *response) {
 	if s.come(r); len(t.coming) > 0 {
 		return // the rest, and the ends, come with the next one
 	}
-	for _, it := range t.going.sorted() {
-		if it.newest != nil {
-			r.bodies = append(r.bodies, it.newest)
-		} else if s.delta {
-			r.removed = append(r.removed, it.name)
-		}
-		s.send(r.kind, it)
-	}
+	s.fill(r, &t.going)
 	if !s.delta && r.kind.whole() {
 		r.bodies = nil
 		for _, name := range slices.Sorted(maps.Keys(t.items)) {
@@ -154,30 +135,38 @@ func (s *session) changes(r *response) {
 	}
 }
 
-// come fills a response with what came or changed, at least one item and no more than fit; the others wait for the next
-// response, unless the kind must be whole.
-func (s *session) come(r *response) {
-	t := &s.types[r.kind]
-	size := 0
-	for _, it := range t.coming.sorted() {
-		if it.newest == nil {
+// come fills a response with what came or changed.
+func (s *session) come(r *response) { s.fill(r, &s.types[r.kind].coming) }
+
+// fill fills a response with items, in the order of their names, and marks them as sent: at least one, and no more than fit; the
+// others wait for the next response, unless the kind must be whole. It costs what is sent, however much waits.
+func (s *session) fill(r *response, from *marks) {
+	whole := !s.delta && r.kind.whole()
+	for len(*from) > 0 && (whole || r.size < maxResponse) {
+		it := (*from)[len(*from)-1]
+		if it.newest != nil {
+			if !whole && r.size > 0 && r.size+it.newest.size > maxResponse {
+				break
+			}
+			r.size += it.newest.wire(r.kind)
+			r.bodies = append(r.bodies, it.newest)
+		} else if s.delta {
+			r.size += len(it.name) + 4
 			r.removed = append(r.removed, it.name)
-			s.send(r.kind, it)
-			continue
 		}
-		if size += it.newest.size; size > maxResponse && len(r.bodies) > 0 && (s.delta || !r.kind.whole()) {
-			break
-		}
-		r.bodies = append(r.bodies, it.newest)
 		s.send(r.kind, it)
 	}
+	slices.SortFunc(r.bodies, func(a, b *body) int { return cmp.Compare(a.name, b.name) })
+	slices.Sort(r.removed)
 }
 
 // send marks the newest state of an item as sent. After its cluster an assignment is sent again.
 func (s *session) send(k kind, it *item) {
 	renewed := k == clusterKind && it.newest != nil && !same(it.newest, it.sent)
+	t := &s.types[k]
+	t.state.swap(it.sent, it.newest)
 	it.sent, it.owed = it.newest, false
-	s.types[k].settle(it)
+	t.settle(it)
 	if !renewed {
 		if k == assignmentKind || k == clusterKind && it.sent == nil {
 			delete(s.warming, it.name)

@@ -4,13 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	discoveryv3 "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
-	"golang.org/x/net/netutil"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/keepalive"
@@ -21,9 +21,9 @@ import (
 
 const (
 	// maxRequest fits as many names as a stream may have, of a usual length, with their versions.
-	maxRequest = 16 << 20
+	maxRequest = 4 << 20
 	// maxStreams of one connection: a client has one, a proxy between may join some.
-	maxStreams = 128
+	maxStreams = 32
 	// bufferSize is of what a connection reads and writes in one go. Most requests and responses are small, and there may
 	// be thousands of connections.
 	bufferSize = 8 << 10
@@ -45,9 +45,13 @@ type Server struct {
 	hosts     routes // of the goroutine that shows Views
 	audiences audiences
 	clients   clients
+	origins   origins
+	said      *slog.Logger // what clients do wrong
 	refusals  atomic.Uint64
 	pushes    atomic.Uint64
 	cuts      atomic.Uint64
+	turned    atomic.Uint64
+	serving   atomic.Bool // the first View is shown
 
 	grace    time.Duration  // how long clients have to let go when the server ends
 	patience time.Duration  // how long a client may leave unread what it is sent
@@ -72,6 +76,7 @@ func New(config Config) (*Server, error) {
 		budget:   newBudget(),
 		turns:    newTurns(),
 		clients:  clients{most: config.MaxClients, open: map[*stream]struct{}{}},
+		said:     newMuffled(config.Log.Handler()),
 		grace:    3 * time.Second,
 		patience: 20 * time.Second,
 		warming:  5 * time.Second,
@@ -91,6 +96,10 @@ func (s *Server) Pushes() uint64 { return s.pushes.Load() }
 // Cuts returns how many clients have been cut so far because they did not read.
 func (s *Server) Cuts() uint64 { return s.cuts.Load() }
 
+// TurnedAway returns how often a client was turned away so far because as many as may be were connected, in all or from
+// its address.
+func (s *Server) TurnedAway() uint64 { return s.turned.Load() }
+
 // Start serves from Ready on until ctx ends, and blocks until no goroutine of the server is left: a few
 // seconds after that at most. Clients that connect before Ready wait. It may be called once. The error
 // is of a socket that broke.
@@ -103,6 +112,7 @@ func (s *Server) Start(ctx context.Context) error {
 	}
 	s.store.apply(fixtures())
 	view := s.show(importer.Empty())
+	s.serving.Store(true)
 	server := s.register()
 	ctx, cancel := context.WithCancel(ctx)
 	var group sync.WaitGroup
@@ -116,7 +126,7 @@ func (s *Server) Start(ctx context.Context) error {
 		s.end(server)
 	})
 	s.config.Log.Info("serving xDS", "address", s.Addr().String())
-	err := server.Serve(netutil.LimitListener(s.listener, s.config.MaxClients+spareConnections))
+	err := server.Serve(newDoorkeeper(s.listener, s.config.MaxClients+spareConnections, s.turnAway))
 	cancel()
 	group.Wait()
 	s.streams.Wait()
@@ -140,7 +150,7 @@ func (s *Server) register() *grpc.Server {
 		grpc.MaxConcurrentStreams(maxStreams),
 		grpc.MaxHeaderListSize(16<<10),
 		grpc.ConnectionTimeout(20*time.Second),
-		grpc.KeepaliveParams(keepalive.ServerParameters{MaxConnectionIdle: 5 * time.Minute, Time: 30 * time.Second, Timeout: 10 * time.Second}),
+		grpc.KeepaliveParams(keepalive.ServerParameters{MaxConnectionIdle: 30 * time.Second, Time: 30 * time.Second, Timeout: 10 * time.Second}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 5 * time.Second, PermitWithoutStream: true}),
 		grpc.WaitForHandlers(true),
 	)
@@ -165,6 +175,12 @@ func (s *Server) end(server *grpc.Server) {
 		server.Stop()
 	}
 	group.Wait()
+}
+
+// turnAway notes that a connection was turned away.
+func (s *Server) turnAway() {
+	s.turned.Add(1)
+	s.said.Warn("xDS client turned away: too many are connected, in all or from its address")
 }
 
 // blame reports, once, what is wrong with a resource that is not told because of it.

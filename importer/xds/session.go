@@ -1,16 +1,8 @@
 package xds
 
-import (
-	"cmp"
-	"slices"
-
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
-)
-
 // The bounds of what one stream may subscribe to.
 const (
-	maxNames      = 100_000 // of all types together
+	maxNames      = 50_000 // of all types together
 	maxNameLength = 512
 )
 
@@ -43,8 +35,8 @@ type subscriptions struct {
 	requests uint64 // so far, but for those that wanted all
 	byName   int    // items that a request of the incremental variant named, also where the wildcard covers them
 	nonce    string // of the last response
-	version  string // of the last response
-	acked    string // version of the last response that the client took
+	state    state  // of what was sent
+	acked    state  // of what the client took of that
 	unacked  bool   // the last response was not answered
 	size     int    // of the last response
 }
@@ -72,11 +64,6 @@ func (it *item) unmark() {
 		*m = nil
 	}
 	it.marked = nil
-}
-
-// sorted returns the items by name.
-func (m marks) sorted() []*item {
-	return slices.SortedFunc(slices.Values(m), func(a, b *item) int { return cmp.Compare(a.name, b.name) })
 }
 
 // item is one resource that the client wants.
@@ -107,6 +94,7 @@ type request struct {
 type interest struct {
 	kind              kind
 	drop, add         []string
+	items             []*item // of add, in its order
 	stopAll, startAll bool
 }
 
@@ -132,7 +120,7 @@ func (s *session) acknowledge(r request) (refused bool) {
 	}
 	t.unacked = false
 	if !r.refused {
-		t.acked = t.version
+		t.acked = t.state
 	}
 	return r.refused
 }
@@ -169,14 +157,13 @@ func (s *session) warm() {
 }
 
 func (s *session) check(r request) error {
-	total := s.total(r)
-	if total > maxNames {
-		return status.Errorf(codes.ResourceExhausted, "%d resource names on one stream: want at most %d", total, maxNames)
+	if err := checkNames(s.total(r)); err != nil {
+		return err
 	}
 	for _, names := range [][]string{r.names, r.subscribe} {
 		for _, name := range names {
-			if len(name) > maxNameLength {
-				return status.Errorf(codes.InvalidArgument, "resource name of %d bytes: want at most %d", len(name), maxNameLength)
+			if err := checkName(len(name)); err != nil {
+				return err
 			}
 		}
 	}
@@ -221,32 +208,36 @@ func (s *session) end() []interest {
 // update takes what a resource is now, nil for nothing. Of an assignment that is not there the state of the world says
 // nothing: the client drops it with its cluster.
 func (s *session) update(k key, b *body) {
-	if b == nil && k.kind == assignmentKind && !s.delta {
+	if it := s.find(k); it != nil {
+		s.renew(k.kind, it, b)
+	}
+}
+
+// renew is update of an item that is at hand.
+func (s *session) renew(k kind, it *item, b *body) {
+	if b == nil && k == assignmentKind && !s.delta {
 		return
 	}
+	it.newest, it.withheld = b, false
+	s.types[k].settle(it)
+}
+
+// find returns an item that the client wants, nil for one that it does not.
+func (s *session) find(k key) *item {
 	t := &s.types[k.kind]
 	it := t.items[k.name]
 	if it == nil && t.wildcard {
 		it = &item{name: k.name}
 		t.items[k.name] = it
 	}
-	if it != nil {
-		it.newest, it.withheld = b, false
-		t.settle(it)
-	}
+	return it
 }
 
 // keep leaves a client with what it has of a resource that is there and is not told, until the next update.
 func (s *session) keep(k key) {
-	t := &s.types[k.kind]
-	it := t.items[k.name]
-	if it == nil && t.wildcard {
-		it = &item{name: k.name}
-		t.items[k.name] = it
-	}
-	if it != nil {
+	if it := s.find(k); it != nil {
 		it.withheld = true
-		t.settle(it)
+		s.types[k.kind].settle(it)
 	}
 }
 

@@ -51,7 +51,7 @@ func (c *talk) tell(r request) {
 	c.session.acknowledge(r)
 	in, err := c.session.subscribe(r)
 	if err == nil {
-		err = c.store.subscribe(c.mailbox, in)
+		_, err = c.store.subscribe(c.mailbox, in)
 	}
 	if err != nil {
 		c.t.Fatal(err)
@@ -107,6 +107,15 @@ func at(k kind, name, version string) map[key]*resource {
 		return map[key]*resource{{k, name}: nil}
 	}
 	return map[key]*resource{{k, name}: newResource(text{name, version})}
+}
+
+// wanting is the interest of a session in assignments.
+func wanting(names ...string) interest {
+	in := interest{kind: assignmentKind, add: names}
+	for _, name := range names {
+		in.items = append(in.items, &item{name: name})
+	}
+	return in
 }
 
 // every returns all entries of a store.

@@ -40,11 +40,11 @@ func (t *subscriptions) want(k kind, names []string) interest {
 		if it == nil {
 			it = &item{name: name}
 			t.items[name] = it
-			in.add = append(in.add, name)
+			in.add, in.items = append(in.add, name), append(in.items, it)
 		} else if it.request == t.requests {
 			continue
 		} else if t.wildcard {
-			in.add = append(in.add, name)
+			in.add, in.items = append(in.add, name), append(in.items, it)
 		}
 		it.request = t.requests
 		wanted++
@@ -70,8 +70,17 @@ func (t *subscriptions) sweep() (dropped []string) {
 	return dropped
 }
 
-// forget drops an item.
+// forget drops an item, and so does the client.
 func (t *subscriptions) forget(it *item) {
 	delete(t.items, it.name)
 	it.unmark()
+	t.hold(it.sent, nil)
+}
+
+// hold notes that the client has one body instead of another, without a response.
+func (t *subscriptions) hold(was, is *body) {
+	took := t.acked == t.state
+	if t.state.swap(was, is); took {
+		t.acked = t.state
+	}
 }

@@ -1,6 +1,8 @@
 package xds
 
 import (
+	"maps"
+	"slices"
 	"sync"
 
 	"google.golang.org/grpc/codes"
@@ -12,6 +14,7 @@ import (
 type store struct {
 	mu            sync.Mutex
 	entries       [kinds]map[string]*entry
+	there         [kinds]map[string]*resource  // of the entries those with a resource, but for empty assignments of clusters that went
 	all           [kinds]map[*mailbox]struct{} // who subscribes to every resource of a type
 	subscriptions int                          // by name
 	faulty        map[key]fault                // resources that are not told, or not wholly, because clients would refuse them
@@ -35,31 +38,37 @@ type mailbox struct {
 	changed []*subscription  // those with news, each once
 	covered map[key]struct{} // what of these is covered by a wildcard
 
-	ring func() // makes the stream look for something to send; it does not block, and any goroutine may call it
+	origin *origin // where the stream comes from
+	ring   func()  // makes the stream look for something to send; it does not block, and any goroutine may call it
 }
 
 // subscription is one name that one stream is told of.
 type subscription struct {
-	key  key
-	news bool // it is among those that changed
+	key   key
+	entry *entry // nil for a name that a wildcard covers
+	item  *item  // of the stream's session; nil for a name that a wildcard covers
+	news  bool   // it is among those that changed
+	ended bool   // the name was dropped
 }
 
 // change is what a name stands for now, nil for nothing.
 type change struct {
-	key key
-	now *resource
+	key  key
+	item *item // of the stream's session, if it is at hand
+	now  *resource
 }
 
 func newStore() *store {
 	s := &store{faulty: map[key]fault{}}
 	for k := range s.all {
 		s.entries[k] = map[string]*entry{}
+		s.there[k] = map[string]*resource{}
 		s.all[k] = map[*mailbox]struct{}{}
 	}
 	return s
 }
 
-func newMailbox(ring func()) *mailbox { return &mailbox{ring: ring} }
+func newMailbox(ring func()) *mailbox { return &mailbox{origin: newOrigin(), ring: ring} }
 
 // apply makes all changes in one step; nil is for a resource that went. A stream sees the whole step or
 // nothing of it.
@@ -106,6 +115,11 @@ func (s *store) set(k key, r *resource) (changed bool) {
 	if changed = !e.current.equal(r); changed {
 		e.current = r // else the former stays, with what is encoded of it
 		delete(s.faulty, k)
+		if r == nil || r.ended() {
+			delete(s.there[k.kind], k.name)
+		} else {
+			s.there[k.kind][k.name] = r
+		}
 	}
 	s.tidy(k, e)
 	return changed
@@ -149,13 +163,7 @@ func (s *store) current(k key) *resource {
 func (s *store) named(k kind) map[string]*resource {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	all := map[string]*resource{}
-	for name, e := range s.entries[k] {
-		if e.current != nil && !e.current.ended() {
-			all[name] = e.current
-		}
-	}
-	return all
+	return maps.Clone(s.there[k])
 }
 
 // blame notes what is wrong with a resource, for as long as it is the one that is told.
@@ -180,63 +188,100 @@ func (s *store) faults() map[key]error {
 	return all
 }
 
-// maxSubscriptions is how many names all streams together may subscribe to.
-const maxSubscriptions = 2_000_000
+const (
+	// maxSubscriptions is how many names all streams together may subscribe to.
+	maxSubscriptions = 2_000_000
+	// atOnce is how many names the store works on before it lets others in.
+	atOnce = 1_000
+)
 
 // subscribe changes what a stream is told of, and puts the present state of what it added into its
-// mailbox, which the caller rings. The error is a gRPC status, when there are too many subscriptions.
-func (s *store) subscribe(box *mailbox, in interest) error {
+// mailbox, which the caller rings. It returns how many names a wildcard in it covers. The error is a gRPC status, when there are
+// too many subscriptions.
+func (s *store) subscribe(box *mailbox, in interest) (covered int, err error) {
+	if in.startAll { // before any name is dropped, so that no change is missed
+		covered = s.startAll(box, in.kind)
+	}
+	for names := range slices.Chunk(in.drop, atOnce) {
+		s.drop(box, in.kind, names)
+	}
+	for from := 0; from < len(in.add); from += atOnce {
+		to := min(from+atOnce, len(in.add))
+		if err := s.add(box, in.kind, in.add[from:to], in.items[from:to]); err != nil {
+			return covered, err
+		}
+	}
+	if in.stopAll {
+		s.stopAll(box, in.kind)
+	}
+	return covered, nil
+}
+
+func (s *store) add(box *mailbox, kind kind, names []string, items []*item) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.drop(box, in.kind, in.drop)
-	if len(box.changed)+len(in.add) > 2*maxNames {
+	switch most := fair(maxSubscriptions); {
+	case len(box.changed)+len(names) > 2*maxNames:
 		return status.Error(codes.ResourceExhausted, "names are asked for and dropped faster than they are read")
-	}
-	if s.subscriptions+len(in.add) > maxSubscriptions {
+	case s.subscriptions+len(names) > maxSubscriptions:
 		return status.Errorf(codes.ResourceExhausted, "all clients subscribe to %d names: there may be %d", s.subscriptions, maxSubscriptions)
+	case box.origin.names+len(names) > most:
+		return status.Errorf(codes.ResourceExhausted, "the clients at this address subscribe to %d names: there may be %d", box.origin.names, most)
 	}
-	for _, name := range in.add {
-		k := key{in.kind, name}
+	for i, name := range names {
+		k := key{kind, name}
 		e := s.entry(k)
 		sub := e.subscribers[box]
 		if sub == nil {
 			sub = e.add(box, k)
 			s.subscriptions++
+			box.origin.names++
 		}
+		sub.item = items[i]
 		box.put(sub)
 	}
-	if in.stopAll {
-		delete(s.all[in.kind], box)
-	}
-	if in.startAll {
-		s.all[in.kind][box] = struct{}{}
-		for name, e := range s.entries[in.kind] {
-			if e.current != nil {
-				box.cover(key{in.kind, name})
-			}
-		}
-	}
 	return nil
+}
+
+// startAll subscribes to all of a kind, and returns how many these are.
+func (s *store) startAll(box *mailbox, kind kind) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.all[kind][box] = struct{}{}
+	for name := range s.there[kind] {
+		box.cover(key{kind, name})
+	}
+	return len(s.there[kind])
+}
+
+func (s *store) stopAll(box *mailbox, kind kind) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.all[kind], box)
 }
 
 func (e *entry) add(box *mailbox, k key) *subscription {
 	if e.subscribers == nil {
 		e.subscribers = map[*mailbox]*subscription{}
 	}
-	sub := &subscription{key: k}
+	sub := &subscription{key: k, entry: e}
 	e.subscribers[box] = sub
 	return sub
 }
 
 func (s *store) drop(box *mailbox, kind kind, names []string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	for _, name := range names {
 		k := key{kind, name}
 		e := s.entries[k.kind][k.name]
 		if e == nil {
 			continue
 		}
-		if _, has := e.subscribers[box]; has {
+		if sub := e.subscribers[box]; sub != nil {
+			sub.ended = true
 			s.subscriptions--
+			box.origin.names--
 			delete(e.subscribers, box)
 		}
 		s.tidy(k, e)
@@ -245,15 +290,15 @@ func (s *store) drop(box *mailbox, kind kind, names []string) {
 
 // leave ends all that a stream subscribes to.
 func (s *store) leave(box *mailbox, ins []interest) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	for _, in := range ins {
-		s.drop(box, in.kind, in.drop)
-		delete(s.all[in.kind], box)
+		for names := range slices.Chunk(in.drop, atOnce) {
+			s.drop(box, in.kind, names)
+		}
+		s.stopAll(box, in.kind)
 	}
 }
 
-// take returns what changed for a stream since the last call, as it is now. Names that it dropped may be among it.
+// take returns what changed for a stream since the last call, as it is now.
 func (s *store) take(box *mailbox) []change {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -262,12 +307,17 @@ func (s *store) take(box *mailbox) []change {
 	}
 	changes := make([]change, 0, len(box.changed))
 	for _, sub := range box.changed {
-		c := change{key: sub.key}
-		if e := s.entries[sub.key.kind][sub.key.name]; e != nil {
+		sub.news = false
+		if sub.ended {
+			continue
+		}
+		c := change{key: sub.key, item: sub.item}
+		if e := sub.entry; e != nil {
 			c.now = e.current
+		} else {
+			c.now = s.there[sub.key.kind][sub.key.name]
 		}
 		changes = append(changes, c)
-		sub.news = false
 	}
 	clear(box.changed)
 	if box.changed = box.changed[:0]; cap(box.changed) > maxIdle {

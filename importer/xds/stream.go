@@ -5,6 +5,8 @@ import (
 	"io"
 	"log/slog"
 	"math/rand/v2"
+	"net/netip"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -35,6 +37,8 @@ type stream struct {
 	grpc    grpc.ServerStream
 	mailbox *mailbox
 	turn    turn
+	address netip.Addr
+	origin  *origin
 	log     *slog.Logger
 	hold    *time.Timer   // runs while holding
 	silent  *time.Timer   // runs until the first request
@@ -45,11 +49,13 @@ type stream struct {
 	session *session
 	who     Client // but for its Types
 	heard   bool   // it asked for something
-	known   bool   // who it is: the first request with a node says
+	known   bool   // who it is
 	gone    bool   // what is received from now on is not taken
 	over    error  // what the stream is to end with, io.EOF where the client went; nil while it goes on
 	holding bool   // routes wait for what the client has not asked for yet
 	refused [kinds]refusal
+
+	unserved []string // types that it asked for and that are not served
 }
 
 // refusal is what a client refused of one type.
@@ -67,15 +73,14 @@ func newNonce() string { return strconv.FormatUint(rand.Uint64(), 36) }
 // serve serves one client. The stream ends with it: also when the client does not read, for which nobody else waits.
 func (s *doors) serve(g grpc.ServerStream, delta bool) error {
 	c := newStream(s.Server, g, delta)
-	if err := s.clients.join(c); err != nil {
-		s.config.Log.Warn("xDS client turned away", "peer", c.who.Address, "error", err)
+	if err := c.join(); err != nil {
+		if status.Code(err) == codes.ResourceExhausted {
+			s.turned.Add(1)
+		}
+		c.log.Warn("xDS client turned away", "error", err)
 		return err
 	}
-	c.hold = time.AfterFunc(time.Hour, c.release)
-	c.hold.Stop()
-	c.silent = time.AfterFunc(s.patience, func() {
-		c.end(status.Errorf(codes.DeadlineExceeded, "nothing was asked for %s", s.patience))
-	})
+	c.silent.Reset(s.patience)
 	s.streams.Go(c.receive)
 	select {
 	case err := <-c.done:
@@ -87,19 +92,35 @@ func (s *doors) serve(g grpc.ServerStream, delta bool) error {
 	}
 }
 
-// receive takes requests until the stream ends: at the latest after its handler returned.
+// join makes the stream one of those there are, or returns a gRPC status when there are too many.
+func (c *stream) join() error {
+	origin, streams := c.server.origins.join(c.address)
+	c.origin, c.mailbox.origin = origin, origin
+	err := c.server.clients.join(c)
+	if most := fair(c.server.config.MaxClients); err == nil && streams > most {
+		c.server.clients.leave(c)
+		err = status.Errorf(codes.ResourceExhausted, "%d xDS clients are connected from this address, more may not be", most)
+	}
+	if err != nil {
+		c.server.origins.leave(c.address)
+	}
+	return err
+}
+
+// receive takes requests until the stream ends: at the latest after its handler returned. Who asks for much is read slowly.
 func (c *stream) receive() {
 	var m message // one for all, as it is of the heap
 	for {
 		m = message{delta: c.session.delta}
-		err := c.grpc.RecvMsg(&m)
+		names, err := 0, c.grpc.RecvMsg(&m)
 		if err == nil {
-			err = c.request(m)
+			names, err = c.request(m)
 		}
 		if err != nil {
 			c.end(err)
 			return
 		}
+		c.origin.wait(c.grpc.Context(), names)
 	}
 }
 
@@ -119,7 +140,7 @@ func (c *stream) work() {
 	resp, unread, more, err := c.next()
 	switch {
 	case err != nil:
-		c.finish(err)
+		c.server.streams.Go(func() { c.finish(err) }) // it may have subscribed to much
 	case resp == nil:
 		c.server.turns.rest(&c.turn, more)
 	case unread < ahead:
@@ -156,48 +177,74 @@ func (c *stream) finish(err error) {
 	c.done <- err
 }
 
-// request takes one request. Of types that are not served there is nothing to say, but who asks may say who it is.
-func (c *stream) request(m message) error {
+// request takes one request, and returns how many names it bears on. Of types that are not served there is nothing to say. Who
+// the client is its first request says.
+func (c *stream) request(m message) (names int, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.gone {
-		return io.EOF
+		return 0, io.EOF
+	}
+	if m.fault != nil {
+		c.log.Warn("xDS client asks for too much", "error", m.fault)
+		return 0, m.fault
 	}
 	if !c.heard {
 		c.heard = true
 		c.silent.Stop()
-	}
-	if m.node != nil && !c.known {
-		c.introduce(m.node)
+		if m.node != nil {
+			c.introduce(m.node)
+		}
 	}
 	k, ok := kindOf(m.typeURL)
 	if !ok {
-		return nil
+		c.wonder(m.typeURL)
+		return 0, nil
 	}
 	m.kind = k
 	if c.session.acknowledge(m.request) {
 		c.refuse(m)
 	}
 	in, err := c.session.subscribe(m.request)
+	names = len(m.names) / lookedAt
 	if err == nil && !in.empty() {
-		err = c.server.store.subscribe(c.mailbox, in)
+		var covered int
+		covered, err = c.server.store.subscribe(c.mailbox, in)
+		names += len(in.add) + len(in.drop) + covered
 	}
 	if err != nil {
 		c.log.Warn("xDS client asks for too much", "error", err)
-		return err
+		return names, err
 	}
 	if c.session.some() || !in.empty() {
 		c.mailbox.ring()
 	}
-	return nil
+	return names, nil
 }
+
+// lookedAt is how many names that a client only repeats cost as much as one that changes.
+const lookedAt = 16
+
+// wonder notes a type that is not served: the client waits for it in vain.
+func (c *stream) wonder(typeURL string) {
+	if typeURL = clip(typeURL); typeURL == "" {
+		return
+	}
+	if len(c.unserved) < maxUnserved && !slices.Contains(c.unserved, typeURL) {
+		c.unserved = append(c.unserved, typeURL)
+		c.log.Warn("xDS client asks for a type that is not served", "type", typeURL)
+	}
+}
+
+// maxUnserved is how many types that are not served are noted of a client.
+const maxUnserved = 4
 
 // refuse notes a refusal (NACK).
 func (c *stream) refuse(m message) {
 	c.server.refusals.Add(1)
 	r := &c.refused[m.kind]
 	r.count++
-	r.version, r.words, r.at = c.session.types[m.kind].version, clip(m.detail), time.Now()
+	r.version, r.words, r.at = c.session.types[m.kind].state.version(), clip(m.detail), time.Now()
 	c.log.Warn("xDS client refused a response", "type", typeURLs[m.kind], "version", r.version, "error", r.words)
 }
 
@@ -255,7 +302,7 @@ func (c *stream) update() {
 	for _, change := range c.server.store.take(c.mailbox) {
 		k, r := change.key, change.now
 		if r == nil {
-			c.session.update(k, nil)
+			c.tell(change, nil)
 			continue
 		}
 		b, err := r.encode(c.who.Audience)
@@ -265,9 +312,17 @@ func (c *stream) update() {
 		if err != nil && b == nil {
 			c.session.keep(k)
 		} else {
-			c.session.update(k, b)
+			c.tell(change, b)
 		}
 	}
+}
+
+func (c *stream) tell(change change, b *body) {
+	if change.item != nil {
+		c.session.renew(change.key.kind, change.item, b)
+		return
+	}
+	c.session.update(change.key, b)
 }
 
 // leave ends all that the stream subscribes to.
@@ -281,8 +336,9 @@ func (c *stream) leave() {
 	c.server.store.leave(c.mailbox, c.session.end())
 	c.server.clients.leave(c)
 	if c.known {
-		c.server.audiences.leave(c.who.Audience)
+		c.server.audiences.leave(c.who.Audience, c.origin)
 	}
+	c.server.origins.leave(c.address)
 }
 
 // clip keeps what a stranger sent from filling the log.

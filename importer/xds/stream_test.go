@@ -204,7 +204,7 @@ func TestWhoAsksForTooMuchIsToldSo(t *testing.T) {
 	c := dial(t, s)
 	c.send(&discoveryv3.DiscoveryRequest{TypeUrl: ClusterType, ResourceNames: names})
 	_, err := c.Recv()
-	if status.Code(err) != codes.ResourceExhausted || !strings.Contains(err.Error(), "100001 resource names on one stream: want at most 100000") {
+	if status.Code(err) != codes.ResourceExhausted || !strings.Contains(err.Error(), "50001 resource names on one stream: want at most 50000") {
 		t.Errorf("got %v", err)
 	}
 }
