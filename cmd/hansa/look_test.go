@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+	"google.golang.org/grpc"
 
 	"github.com/hansa-mcs/hansa/cmd/hansa-agent/report"
 	"github.com/hansa-mcs/hansa/federation"
@@ -148,6 +149,22 @@ func TestAnAgentElsewhereIsAskedWithTheClustersOwnFiles(t *testing.T) {
 	}
 	if _, _, err := hansa(t.Context(), "status", "--agent", leads); err == nil || !strings.Contains(err.Error(), "give the three --tls-…-file flags too") {
 		t.Errorf("in the clear: %v", err)
+	}
+}
+
+// The port of xDS begins with a frame of HTTP/2, which says nothing to anybody.
+func TestAnAgentAskedAtItsPortOfXDS(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := grpc.NewServer()
+	var work sync.WaitGroup
+	work.Go(func() { _ = server.Serve(l) })
+	t.Cleanup(func() { server.Stop(); work.Wait() })
+	_, _, err = hansa(t.Context(), "xds", "clients", "--agent", l.Addr().String())
+	if want := "does not answer: that is not an agent's --http-address; is it its --xds-address?"; err == nil || !strings.HasSuffix(err.Error(), want) {
+		t.Errorf("%v, want %s", err, want)
 	}
 }
 

@@ -20,6 +20,8 @@ type served []string
 const webCluster = "outbound|80||web.shop.svc.clusterset.local"
 
 func (served) Address() string                { return "127.0.0.1:15010" }
+func (served) MaxClients() int                { return 5 }
+func (served) TurnedAway() uint64             { return 0 }
 func (served) Quarantined() map[string]string { return nil }
 
 func (s served) Clients() (list []report.XDSClient) {
@@ -62,50 +64,22 @@ func TestXDSCommands(t *testing.T) {
 	for i := range 12 {
 		many = append(many, fmt.Sprintf("web-%02d", i))
 	}
+	one := inTheClear(t, xdsReports(served{"web-1"}))
 	crowd, nobody, off := inTheClear(t, xdsReports(many)), inTheClear(t, xdsReports(served{})), inTheClear(t, xdsReports(nil))
 	for _, c := range []struct{ agent, typed, want, fault string }{
 		{some, "clients", "web-2   grpc  10.0.0.8:40000  of-web-2  0s     eds   1           1      0\n", ""},
-		{some, "clients web-1", "eds   " + webCluster + "\n", ""},
-		{some, "clients web-3", "", `no client has ID or address "web-3": there is web-1, web-2; other agents of the cluster were not asked, as --agent chose this one`},
+		{some, "clients web-1", "eds   " + webCluster + "  -\n", ""},
+		{some, "clients web-3", "", `no client has ID or address "web-3": there are web-1, web-2; other agents of the cluster were not asked, as --agent chose this one`},
 		{crowd, "clients x", "", `there are web-00, web-01, web-02, web-03, web-04, web-05, web-06, web-07 and 4 more`},
 		{nobody, "clients x", "", `no client has ID or address "x": none is connected`},
-		{nobody, "clients", "No client is connected.\n", ""},
+		{nobody, "clients", "No client is connected. Clients connect to 127.0.0.1:15010.\n", ""},
+		{one, "clients x", "", `no client has ID or address "x": there is web-1; other`},
 		{off, "clients", "", "this agent serves no xDS: it needs --xds-address and --xds-tls, which are the values xdsAddress and xdsTls of the chart (404)"},
 		{off, "clients x", "", "this agent serves no xDS"},
 		{off, "dump", "", "this agent serves no xDS"},
 		{off, "dump --client x", "", "this agent serves no xDS"},
-		{some, "dump", "As agent east-0 tells a client of kind envoy, region -, zone -\n", ""},
-		{some, "dump -o json", `"version": "envoy/"`, ""},
-		{some, "dump -o json --kind grpc --zone z", `"version": "grpc/z"`, ""},
-		{some, "dump -o yaml --client web-2", "version: grpc/of-web-2\n", ""},
-		{some, "dump --client web-3", "", `no client has ID or address "web-3": there is web-1, web-2`},
-		{some, "dump --type cds,eds shop/web", "\nCLUSTER ", ""},
-		{some, "dump --type lds", "There is no resource.\n", ""},
-		{some, "dump --type lds,cds shop/web", "\nCLUSTER ", ""},
-		{some, "dump --type lds,rds shop/web shop/api", "", `"shop/web": such a client is told no lds or rds of that name`},
-		{some, "dump shop/web shop/api", "", `"shop/api": such a client is told no eds of that name`},
-		{some, "dump --type sds", "", `--type "sds": want cds, eds, lds or rds`},
-		{some, "dump --type=", "", `--type: want at least one`},
-		{some, "dump --client a --kind grpc", "", `--client and --kind: want one of them`},
-		{some, "dump --kind grpc --egress 127.0.0.1:1", "", `--egress: it is for kind=envoy`},
-		{some, "dump --egress x", "", `--egress="x": want IP:port`},
 	} {
-		out, _, err := hansa(t.Context(), append(append([]string{"xds"}, strings.Fields(c.typed)...), "--agent", c.agent)...)
-		switch {
-		case c.fault == "" && (err != nil || !strings.Contains(out, c.want)):
-			t.Errorf("%s: %v\n%s\nwant in it\n%s", c.typed, err, out, c.want)
-		case c.fault != "" && (err == nil || !strings.Contains(err.Error(), c.fault) || out != ""):
-			t.Errorf("%s: %v, %s\nwant %s", c.typed, err, out, c.fault)
-		}
-	}
-}
-
-// What several names mean is shown once.
-func TestWhatIsDumpedTwiceIsShownOnce(t *testing.T) {
-	agent := inTheClear(t, xdsReports(served{}))
-	out, _, err := hansa(t.Context(), "xds", "dump", "--agent", agent, "-o", "json", "--type", "cds,eds", "shop/web", webCluster)
-	if err != nil || strings.Count(out, `"name"`) != 2 {
-		t.Errorf("%v\n%s", err, out)
+		xdsSays(t, c.typed, c.agent, c.want, c.fault)
 	}
 }
 

@@ -204,6 +204,9 @@ var (
 	xdsSlow = counter("hansa_xds_slow_clients_total",
 		"Clients that were cut because they did not read what they were sent.",
 		"a steady rate: a client hangs, or the network to it does; the log says which")
+	xdsTurned = counter("hansa_xds_turned_away_total",
+		"Times that a client was turned away because as many as --xds-max-clients are connected to this agent, or too many from its address. One that comes again counts again.",
+		"any increase on all agents of a cluster: there are more clients than they may have, and more replicas, or a higher limit, take them; or too many come from one address, which the log says")
 	xdsQuarantined = gauge("hansa_xds_quarantined_resources",
 		"Resources that are not told, or not wholly, because clients would refuse them.",
 		"above 0: hansa status says which, and why; that of one service never stops the others")
@@ -220,6 +223,6 @@ var sections = []struct {
 	{"The streams", []*metric{receivedBytes, receivedFrames, sentBytes, sentFrames, receivedRecords, receivedPatches, receivedWithdrawals, streamsBegun, refusedRecords, changeSeconds}},
 	{"The port and gossip", []*metric{accepted, refused, passed, passing, leaderless, joinRequests, members, dropped}},
 	{"DNS", []*metric{dnsRequests, dnsSeconds, dnsReplyBytes, dnsTruncated, dnsLimited, dnsDropped}},
-	{"xDS", []*metric{xdsStreams, xdsResponses, xdsRefusals, xdsSlow, xdsQuarantined}},
+	{"xDS", []*metric{xdsStreams, xdsResponses, xdsRefusals, xdsSlow, xdsTurned, xdsQuarantined}},
 	{"What is in the way", []*metric{conflict, blocked}},
 }

@@ -64,7 +64,7 @@ func leader() *reading {
 		joins:     enroll.Stats{Joined: 3, Renewed: 4, Silent: 5, Refused: map[enroll.Code]uint64{enroll.Unknown: 6, enroll.NoCA: 0}},
 		conflicts: map[string]bool{"clusterset.k8s.io": true},
 		blocked:   map[string]int{"refused": 3},
-		xds:       &xdsNumbers{delta: 3, sotw: 2, responses: 9, nacks: 1, slow: 4, quarantined: 5},
+		xds:       &xdsNumbers{delta: 3, sotw: 2, responses: 9, nacks: 1, slow: 4, turned: 6, quarantined: 5},
 	}
 }
 
@@ -171,6 +171,7 @@ hansa_xds_responses_total 9
 hansa_xds_slow_clients_total 4
 hansa_xds_streams{variant="delta"} 3
 hansa_xds_streams{variant="sotw"} 2
+hansa_xds_turned_away_total 6
 `)
 }
 

@@ -9,13 +9,14 @@ import (
 
 // xdsNumbers are those of what serves xDS.
 type xdsNumbers struct {
-	delta, sotw            int // clients
-	responses, nacks, slow uint64
-	quarantined            int // resources
+	delta, sotw      int // clients
+	responses, nacks uint64
+	slow, turned     uint64 // clients
+	quarantined      int    // resources
 }
 
 func newXDSNumbers(s *xds.Server) *xdsNumbers {
-	n := &xdsNumbers{responses: s.Pushes(), nacks: s.Refusals(), slow: s.Cuts(), quarantined: len(s.Quarantined())}
+	n := &xdsNumbers{responses: s.Pushes(), nacks: s.Refusals(), slow: s.Cuts(), turned: s.TurnedAway(), quarantined: len(s.Quarantined())}
 	n.delta, n.sotw = s.Streams()
 	return n
 }
@@ -26,5 +27,6 @@ func (n *xdsNumbers) show(ch chan<- prometheus.Metric) {
 	xdsResponses.send(ch, float64(n.responses))
 	xdsRefusals.send(ch, float64(n.nacks))
 	xdsSlow.send(ch, float64(n.slow))
+	xdsTurned.send(ch, float64(n.turned))
 	xdsQuarantined.send(ch, float64(n.quarantined))
 }

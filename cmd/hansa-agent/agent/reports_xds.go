@@ -43,6 +43,12 @@ func typeOf(typeURL string) report.XDSType {
 // Address implements report.Discovery.
 func (d servedXDS) Address() string { return d.server.Addr().String() }
 
+// MaxClients implements report.Discovery.
+func (d servedXDS) MaxClients() int { return d.server.MaxClients() }
+
+// TurnedAway implements report.Discovery.
+func (d servedXDS) TurnedAway() uint64 { return d.server.TurnedAway() }
+
 // Quarantined implements report.Discovery.
 func (d servedXDS) Quarantined() map[string]string { return d.server.Quarantined() }
 
@@ -59,7 +65,8 @@ func clientsOf(all []xds.Client) []report.XDSClient {
 	for i, c := range all {
 		list[i] = report.XDSClient{
 			ID: c.ID, Group: c.Group, Software: c.UserAgent, Address: c.Address, Since: c.Since.UTC().Truncate(time.Millisecond),
-			Variant: variantOf(c.Delta), Audience: audienceOf(c.Audience), Types: statesOf(c.Types),
+			Variant: variantOf(c.Delta), Audience: audienceOf(c.Audience), EgressFault: c.EgressFault,
+			Types: statesOf(c.Types), Unserved: append([]string{}, c.Unserved...),
 		}
 	}
 	return list
@@ -84,7 +91,8 @@ func statesOf(types []xds.ClientType) []report.XDSState {
 	states := make([]report.XDSState, len(types))
 	for i, t := range types {
 		states[i] = report.XDSState{
-			Type: typeOf(t.TypeURL), Wildcard: t.Wildcard, Subscribed: t.Total, Names: t.Names, Sent: t.Sent, Acked: t.Acked, Waiting: t.Waiting, NACKs: t.Refusals,
+			Type: typeOf(t.TypeURL), Wildcard: t.Wildcard, Subscribed: t.Total, Missing: t.Missing, Names: t.Names, Absent: t.Absent,
+			Sent: t.Sent, Acked: t.Acked, Unanswered: t.Unacked, Waiting: t.Waiting, NACKs: t.Refusals,
 		}
 		if t.Refusals > 0 {
 			states[i].LastNACK = &report.XDSNACK{At: t.At.UTC().Truncate(time.Millisecond), Version: t.Refused, Error: t.Error}
@@ -92,6 +100,9 @@ func statesOf(types []xds.ClientType) []report.XDSState {
 	}
 	return states
 }
+
+// Serving reports whether clients are answered: before that there is nothing to show.
+func (d servedXDS) Serving() bool { return d.server.Serving() }
 
 // Names implements report.Discovery.
 func (d servedXDS) Names(t report.XDSType) []string { return d.server.Names(typeURLs[t]) }

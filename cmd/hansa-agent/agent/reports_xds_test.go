@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"net/netip"
 	"slices"
@@ -75,6 +76,7 @@ func servingXDS(t *testing.T) *member {
 type envoy struct {
 	*testing.T
 	stream discoveryv3.AggregatedDiscoveryService_DeltaAggregatedResourcesClient
+	egress *structpb.Value
 }
 
 func newEnvoy(t *testing.T, address string) *envoy {
@@ -88,7 +90,7 @@ func newEnvoy(t *testing.T, address string) *envoy {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &envoy{t, stream}
+	return &envoy{t, stream, structpb.NewStringValue("127.0.0.1:15001")}
 }
 
 // asks subscribes to something of a type and returns the answer.
@@ -97,7 +99,7 @@ func (e *envoy) asks(typeURL, name string) *discoveryv3.DeltaDiscoveryResponse {
 	e.send(&discoveryv3.DeltaDiscoveryRequest{
 		Node: &corev3.Node{
 			Id: "envoy-1", Cluster: "edge", UserAgentName: "envoy", Locality: &corev3.Locality{Region: "eu", Zone: "eu-1"},
-			Metadata: &structpb.Struct{Fields: map[string]*structpb.Value{xds.EgressKey: structpb.NewStringValue("127.0.0.1:15001")}},
+			Metadata: &structpb.Struct{Fields: map[string]*structpb.Value{xds.EgressKey: e.egress}},
 		},
 		TypeUrl: typeURL, ResourceNamesSubscribe: []string{name},
 	})
@@ -157,12 +159,37 @@ func TestXDSClientsAreToldOf(t *testing.T) {
 	}
 }
 
+// What a client asks for in vain is told, and in its words without what is around them.
+func TestWhatAnXDSClientAsksForInVainIsToldOf(t *testing.T) {
+	m := servingXDS(t)
+	e := newEnvoy(t, m.discovery().Address())
+	e.egress = structpb.NewStringValue("localhost:15001")
+	first := e.asks(xds.EndpointType, "outbound|80||wep.shop.svc.clusterset.local")
+	e.send(&discoveryv3.DeltaDiscoveryRequest{TypeUrl: xds.EndpointType, ResponseNonce: first.GetNonce(), ErrorDetail: &statuspb.Status{Message: "\n no locality\n"}})
+	e.send(&discoveryv3.DeltaDiscoveryRequest{TypeUrl: "type.googleapis.com/x"})
+	e.asks(xds.ClusterType, "*")
+	all := m.discovery().ClientsCalled("envoy-1")
+	if len(all) != 1 || len(all[0].Types) != 2 || !slices.Equal(all[0].Unserved, []string{"type.googleapis.com/x"}) || !strings.Contains(all[0].EgressFault, "localhost:15001") {
+		t.Fatalf("%+v", all)
+	}
+	clusters, endpoints := all[0].Types[0], all[0].Types[1]
+	if !clusters.Unanswered || clusters.Missing != 0 || endpoints.Unanswered || endpoints.Missing != 1 || !slices.Equal(endpoints.Absent, endpoints.Names) || endpoints.LastNACK.Error != "no locality" {
+		t.Errorf("%+v, %+v", all[0].Types, endpoints.LastNACK)
+	}
+}
+
 // More clients than --xds-max-clients says are turned away.
 func TestXDSClientsAreAsManyAsMayBe(t *testing.T) {
 	m := servingXDS(t)
 	newEnvoy(t, m.discovery().Address()).asks(xds.ClusterType, "*")
 	if _, err := newEnvoy(t, m.discovery().Address()).stream.Recv(); status.Code(err) != codes.ResourceExhausted {
 		t.Errorf("one more client is told %v", err)
+	}
+	if d := m.discovery(); d.MaxClients() != 1 || d.TurnedAway() != 1 {
+		t.Errorf("%d may be connected, %d were turned away", d.MaxClients(), d.TurnedAway())
+	}
+	if shown := scrapeAll(t, m.metrics()); !strings.Contains(shown, "hansa_xds_turned_away_total 1\n") {
+		t.Errorf("it is not counted:\n%s", shown)
 	}
 }
 
@@ -206,6 +233,35 @@ func TestXDSResourcesAreShown(t *testing.T) {
 	}
 	if _, err := m.discovery().Resource(report.XDSAudience{Egress: "x"}, report.LDS, "x"); err == nil {
 		t.Error("what is no address is taken for one")
+	}
+}
+
+// Until the server answers clients there is nothing to show, which is no fault of any service.
+func TestXDSResourcesAreNotShownBeforeClientsAreAnswered(t *testing.T) {
+	o, _ := valid(t)
+	o.XDSAddress, o.XDSTLS = "127.0.0.1:0", xdsPlain
+	m, err := newMember(t.Context(), o, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	t.Cleanup(func() {
+		if err := errors.Join(m.xds.Start(over), m.port.Start(over)); err != nil {
+			t.Error(err)
+		}
+		m.http.listener.Close()
+	})
+	scene := report.Scene{Store: m.store, XDS: m.discovery(), Agent: report.Agent{Waiting: "the objects of this cluster have not been read yet"}}
+	const want = "this agent is not ready: the objects of this cluster have not been read yet"
+	if _, err := scene.XDSResources(report.XDSQuery{Type: report.EDS, Name: "shop/web"}); err == nil || err.Error() != want {
+		t.Errorf("%v, want %s", err, want)
+	}
+	serving := servingXDS(t)
+	newEnvoy(t, serving.discovery().Address()).asks(xds.ClusterType, "*") // from then on it answers
+	scene.Store, scene.XDS = serving.store, serving.discovery()
+	if told, err := scene.XDSResources(report.XDSQuery{Type: report.EDS, Name: "shop/web"}); err != nil || len(told.Resources) != 1 {
+		t.Errorf("%+v, %v", told, err)
 	}
 }
 

@@ -39,6 +39,9 @@ func NewClient(address string, transport http.RoundTripper) (*Client, error) {
 	}}, nil
 }
 
+// errNoHTTP is what is told of a port that answers in another language, as that of xDS does.
+var errNoHTTP = errors.New("that is not an agent's --http-address; is it its --xds-address?")
+
 // Refused is what an agent answers that does not give what it is asked for.
 type Refused struct {
 	Code    int // of HTTP
@@ -170,6 +173,9 @@ func get[T any](ctx context.Context, c *Client, path string, q query) (*T, error
 	if err != nil {
 		if inner, ok := errors.AsType[*url.Error](err); ok {
 			err = inner.Err
+		}
+		if strings.Contains(err.Error(), "malformed HTTP response") {
+			err = errNoHTTP
 		}
 		return nil, fmt.Errorf("the agent at %s does not answer: %w", c.base.Host, err)
 	}

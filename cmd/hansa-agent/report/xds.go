@@ -15,6 +15,9 @@ import (
 type Discovery interface {
 	// Address is where clients connect.
 	Address() string
+	// MaxClients is how many may be connected, and TurnedAway how often one more came so far.
+	MaxClients() int
+	TurnedAway() uint64
 	// Clients are those that are connected to this agent, by ID and address, without the names that they subscribe to.
 	Clients() []XDSClient
 	// ClientsCalled are those of them that have an ID or address, with all these names.
@@ -69,6 +72,9 @@ type XDS struct {
 	Address string               `json:"address"` // where clients connect
 	Clients []XDSClient          `json:"clients"`
 	More    int                  `json:"more"` // how many clients are not listed
+	// MaxClients is how many may be connected, and TurnedAway how often one more came since the agent started.
+	MaxClients int    `json:"maxClients"`
+	TurnedAway uint64 `json:"turnedAway"`
 	// Quarantined are the resources that are not told to anybody, or not wholly, by their names.
 	Quarantined []XDSQuarantined `json:"quarantined"`
 }
@@ -89,7 +95,10 @@ type XDSClient struct {
 	Since    time.Time   `json:"since"`
 	Variant  string      `json:"variant"` // delta or sotw
 	Audience XDSAudience `json:"audience"`
-	Types    []XDSState  `json:"types"` // that it asked for
+	// EgressFault is what is wrong with where an Envoy says that its listener is to be, "" for nothing.
+	EgressFault string     `json:"egressFault"`
+	Types       []XDSState `json:"types"`    // that it asked for
+	Unserved    []string   `json:"unserved"` // types that it asked for and that are not served, by their full names
 }
 
 // The variants of the protocol.
@@ -98,17 +107,20 @@ const (
 	VariantSotW  = "sotw"  // the state of the world
 )
 
-// XDSState is what a client has of one type.
+// XDSState is what a client has of one type. A version of "0" is of nothing.
 type XDSState struct {
 	Type       XDSType  `json:"type"`
 	Wildcard   bool     `json:"wildcard"` // it subscribes to all of the type
 	Subscribed int      `json:"subscribed"`
-	Names      []string `json:"names,omitempty"` // the first of those that it subscribes to, where one client is asked for
-	Sent       string   `json:"sent"`            // version of the last response, "" for none
-	Acked      string   `json:"acked"`           // version of the last response that it took, "" for none
-	Waiting    int      `json:"waiting"`         // resources of which something newer waits until it answers
-	NACKs      int      `json:"nacks"`           // responses that it refused
-	LastNACK   *XDSNACK `json:"lastNACK"`        // null for none
+	Missing    int      `json:"missing"`          // how many of these do not exist, for such a client
+	Names      []string `json:"names,omitempty"`  // the first of those that it subscribes to, where one client is asked for
+	Absent     []string `json:"absent,omitempty"` // the first of those of them that do not exist
+	Sent       string   `json:"sent"`             // version of the last response
+	Acked      string   `json:"acked"`            // version of the last response that it took
+	Unanswered bool     `json:"unanswered"`       // the last response
+	Waiting    int      `json:"waiting"`          // resources of which something newer waits until it answers
+	NACKs      int      `json:"nacks"`            // responses that it refused
+	LastNACK   *XDSNACK `json:"lastNACK"`         // null for none
 }
 
 // XDSNACK is a response that a client refused.
@@ -156,14 +168,15 @@ func (s *Scene) XDSClients(q XDSQuery) (*XDS, error) {
 	}
 	answer := &XDS{
 		At: utc(s.Now), Cluster: s.self(), Agent: s.Agent.Name, Leads: s.Agent.Leads, Address: s.XDS.Address(),
-		Clients: []XDSClient{}, Quarantined: []XDSQuarantined{},
+		MaxClients: s.XDS.MaxClients(), TurnedAway: s.XDS.TurnedAway(), Clients: []XDSClient{}, Quarantined: []XDSQuarantined{},
 	}
 	all := s.clients(q.Client)
 	answer.Clients = append(answer.Clients, all[:min(len(all), MaxXDSClients)]...)
 	answer.More = len(all) - len(answer.Clients)
 	for _, c := range answer.Clients {
 		for i := range c.Types {
-			c.Types[i].Names = c.Types[i].Names[:min(len(c.Types[i].Names), maxXDSNames)]
+			t := &c.Types[i]
+			t.Names, t.Absent = t.Names[:min(len(t.Names), maxXDSNames)], t.Absent[:min(len(t.Absent), maxXDSNames)]
 		}
 	}
 	quarantined := s.XDS.Quarantined()

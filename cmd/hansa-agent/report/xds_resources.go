@@ -1,6 +1,8 @@
 package report
 
 import (
+	"cmp"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -17,9 +19,12 @@ type XDSResources struct {
 	Agent   string               `json:"agent"`
 	// Client is the one that was asked for, by its ID; "" for none.
 	Client    string        `json:"client"`
+	Address   string        `json:"address"` // of that client
 	Audience  XDSAudience   `json:"audience"`
 	Resources []XDSResource `json:"resources"`
-	Next      string        `json:"next"` // what to ask for after, "" if this is all
+	// Lacks says what there is not, and why: if there is no resource at all, and of a client what it subscribes to in vain.
+	Lacks []string `json:"lacks"`
+	Next  string   `json:"next"` // what to ask for after, "" if this is all
 }
 
 // MaxXDSResources and maxXDSBytes bound how many resources one answer has, and about how long it gets.
@@ -28,32 +33,74 @@ const (
 	maxXDSBytes     = 8 << 20
 )
 
-// XDSResources returns the answer to /v1/xds/resources. Of a client it has what that subscribes to, unless the query has a
-// name.
+// EgressName is the name of an Envoy's listener for HTTP to all hosts, and of the routes of all hosts.
+const EgressName = "hansa-egress"
+
+// XDSResources returns the answer to /v1/xds/resources. Of a client it has only what that subscribes to.
 func (s *Scene) XDSResources(q XDSQuery) (*XDSResources, error) {
-	switch {
-	case s.XDS == nil:
+	if s.XDS == nil {
 		return nil, errNoXDS
-	case q.Type == "":
+	}
+	if q.Type == "" {
 		return nil, errors.New("want type, which is cds, eds, lds or rds")
 	}
-	answer := &XDSResources{At: utc(s.Now), Cluster: s.self(), Agent: s.Agent.Name, Audience: q.Audience, Resources: []XDSResource{}}
+	if err := s.serving(); err != nil {
+		return nil, err
+	}
+	answer := &XDSResources{At: utc(s.Now), Cluster: s.self(), Agent: s.Agent.Name, Audience: q.Audience, Resources: []XDSResource{}, Lacks: []string{}}
 	if answer.Audience.Kind == "" {
 		answer.Audience.Kind = KindOther
 	}
-	wanted := func(string) bool { return true }
+	named, subscribed := matching(q.Type, q.Name), func(string) bool { return true }
+	var client *XDSClient
 	if q.Client != "" {
-		list := s.clients(q.Client)
-		if len(list) == 0 {
-			return nil, none(fmt.Sprintf("no client that is connected to agent %s has ID or address %.100q", s.Agent.Name, q.Client))
+		var err error
+		if client, err = s.client(q.Client); err != nil {
+			return nil, err
 		}
-		answer.Client, answer.Audience, wanted = list[0].ID, list[0].Audience, list[0].subscribes(q.Type)
+		answer.Client, answer.Address, answer.Audience, subscribed = client.ID, client.Address, client.Audience, client.subscribes(q.Type)
 	}
-	if q.Name != "" {
-		wanted = matching(q.Type, q.Name)
+	s.fill(answer, q, func(name string) bool { return named(name) && subscribed(name) })
+	if q.After == "" {
+		answer.Lacks = append(answer.Lacks, s.lacks(q, answer, client)...)
 	}
-	s.fill(answer, q, wanted)
 	return answer, nil
+}
+
+// serving returns why nobody is told anything yet, or nil.
+func (s *Scene) serving() error {
+	d, tells := s.XDS.(interface{ Serving() bool })
+	if !tells || d.Serving() {
+		return nil
+	}
+	return fmt.Errorf("this agent is not ready: %s", cmp.Or(s.Agent.Waiting, "it serves no xDS yet"))
+}
+
+// client returns the one client that is called so.
+func (s *Scene) client(called string) (*XDSClient, error) {
+	list := s.clients(called)
+	switch len(list) {
+	case 0:
+		return nil, none(fmt.Sprintf("no client that is connected to agent %s has ID or address %.100q", s.Agent.Name, called))
+	case 1:
+		return &list[0], nil
+	}
+	return nil, Ambiguous(called, list)
+}
+
+// Ambiguous says that several clients have an ID or address, and how else each can be called.
+func Ambiguous(called string, list []XDSClient) error {
+	what, other := "ID", "an address"
+	var names []string
+	for _, c := range list {
+		if c.ID == called {
+			names = append(names, c.Address)
+			continue
+		}
+		what, other = "address", "an ID"
+		names = append(names, cmp.Or(c.ID, "none"))
+	}
+	return fmt.Errorf("%d clients have the %s %.100s: give %s, %s", len(list), what, called, other, some(names, " or "))
 }
 
 // fill adds the resources that are wanted until the answer is full.
@@ -75,8 +122,8 @@ func (s *Scene) fill(answer *XDSResources, q XDSQuery, wanted func(string) bool)
 		if err != nil { // which is of this one alone
 			r = &XDSResource{Type: q.Type, Name: name, Fault: err.Error()}
 		}
-		if r == nil {
-			continue // it went meanwhile, or is of another audience
+		if r == nil || !r.routesTo(q.Name) {
+			continue // it went meanwhile, or is of another audience, or of other hosts
 		}
 		answer.Resources = append(answer.Resources, *r)
 		last, size = name, size+len(r.Message)
@@ -99,11 +146,12 @@ func (c *XDSClient) subscribes(t XDSType) func(name string) bool {
 	return func(name string) bool { return names[name] }
 }
 
-// matching returns whether a resource is meant by a name. The routes of all hosts are one resource, so that any host means it.
+// matching returns whether a resource is meant by a name, "" for all. The routes of all hosts are one resource, so that any host
+// may mean it: what it says must be looked at.
 func matching(t XDSType, name string) func(resource string) bool {
 	host := MatchHost(name)
 	return func(resource string) bool {
-		if resource == name {
+		if name == "" || resource == name {
 			return true
 		}
 		at, port, ok := hostOf(resource)
@@ -111,6 +159,39 @@ func matching(t XDSType, name string) func(resource string) bool {
 			return t == RDS && !strings.HasPrefix(name, "outbound|")
 		}
 		return host(at, port)
+	}
+}
+
+// routesTo reports whether it may be meant by a name as far as routes go: they have a virtual host that is.
+func (r *XDSResource) routesTo(name string) bool {
+	if r.Type != RDS || r.Fault != "" || name == "" || name == r.Name {
+		return true
+	}
+	var c struct {
+		Hosts []struct {
+			Domains []string `json:"domains"`
+		} `json:"virtualHosts"`
+	}
+	if json.Unmarshal(r.Message, &c) != nil {
+		return true // who asks is shown what it is
+	}
+	means := MatchRoutes(name)
+	for _, h := range c.Hosts {
+		if means(r.Name, h.Domains) {
+			return true
+		}
+	}
+	return false
+}
+
+// MatchRoutes returns what tells whether a name means a virtual host: by one of its domains, or by the routes that it is of.
+func MatchRoutes(name string) func(routes string, domains []string) bool {
+	is := MatchHost(name)
+	return func(routes string, domains []string) bool {
+		return name == routes || slices.ContainsFunc(domains, func(d string) bool {
+			host, port, _ := strings.Cut(d, ":")
+			return is(host, port)
+		})
 	}
 }
 

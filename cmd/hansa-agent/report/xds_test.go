@@ -21,6 +21,8 @@ type discovery struct {
 }
 
 func (*discovery) Address() string                  { return "10.0.0.10:15010" }
+func (*discovery) MaxClients() int                  { return 3 }
+func (*discovery) TurnedAway() uint64               { return 7 }
 func (d *discovery) Quarantined() map[string]string { return d.quarantined }
 
 func (d *discovery) Clients() []XDSClient {
@@ -72,6 +74,7 @@ func newDiscovery() *discovery {
 			{
 				ID: "envoy-1", Software: "envoy 1.36.0", Address: "10.0.0.8:40000", Since: epoch.Add(-time.Minute), Variant: VariantDelta,
 				Audience: XDSAudience{Kind: KindEnvoy, Region: "r1", Zone: "z1", Egress: "127.0.0.1:15001"},
+				Unserved: []string{},
 				Types: []XDSState{
 					{Type: CDS, Wildcard: true, Sent: "9", Acked: "9"},
 					{Type: EDS, Subscribed: 1, Names: []string{"outbound|81||web.shop.svc.clusterset.local"}, Sent: "9", Acked: "9"},
@@ -80,6 +83,7 @@ func newDiscovery() *discovery {
 			{
 				ID: "web-1", Group: "shop", Software: "grpc-go 1.85.0", Address: "10.0.0.7:40000", Since: epoch.Add(-time.Hour), Variant: VariantSotW,
 				Audience: XDSAudience{Kind: KindGRPC, Region: "r1", Zone: "z2"},
+				Unserved: []string{"type.googleapis.com/envoy.service.runtime.v3.Runtime"},
 				Types: []XDSState{
 					{Type: LDS, Subscribed: 1, Names: []string{"web.shop.svc.clusterset.local:80"}, Sent: "3", Acked: "2", Waiting: 1, NACKs: 4, LastNACK: &XDSNACK{At: epoch, Version: "1", Error: "no route"}},
 				},
@@ -94,7 +98,8 @@ func newDiscovery() *discovery {
 			}
 		}
 	}
-	d.resources[RDS] = []XDSResource{{Type: RDS, Name: "hansa-egress", Message: json.RawMessage(`{}`)}}
+	routes := json.RawMessage(`{"virtualHosts":[{"domains":["web.shop.svc.clusterset.local:80","web.shop.svc.clusterset.local"]}]}`)
+	d.resources[RDS] = []XDSResource{{Type: RDS, Name: "hansa-egress", Message: routes}}
 	for _, list := range d.resources {
 		slices.SortFunc(list, func(a, b XDSResource) int { return strings.Compare(a.Name, b.Name) })
 	}
@@ -122,9 +127,12 @@ func TestResourcesAreFoundByTheirHosts(t *testing.T) {
 		{"type=rds&name=shop/web", []string{"hansa-egress"}},
 		{"type=rds&name=hansa-egress", []string{"hansa-egress"}},
 		{"type=rds&name=outbound|80||x", nil},
+		{"type=rds&name=shop/webb", nil},
+		{"type=rds&name=web.shop.svc." + set + ":81", nil},
 		{"type=eds&client=envoy-1", []string{"81 web"}},
 		{"type=eds&client=10.0.0.8:40000", []string{"81 web"}},
-		{"type=eds&client=envoy-1&name=web.shop.svc." + set + ":80", []string{"80 web"}},
+		{"type=eds&client=envoy-1&name=web.shop.svc." + set, []string{"81 web"}},
+		{"type=eds&client=envoy-1&name=web.shop.svc." + set + ":80", nil},
 		{"type=cds&client=envoy-1&limit=2", []string{"80 api", "80 web here"}},
 		{"type=lds&client=envoy-1", nil},
 		{"type=lds&client=web-1", []string{"80 web"}},
@@ -239,12 +247,16 @@ func TestAllIsShownOfAClientWithManyNames(t *testing.T) {
 	for i := range many {
 		state.Names = append(state.Names, fmt.Sprintf("outbound|%05d||web", i))
 	}
+	state.Absent = state.Names[1:]
 	for _, name := range state.Names {
 		d.resources[EDS] = append(d.resources[EDS], XDSResource{Type: EDS, Name: name, Message: json.RawMessage(`{}`)}, XDSResource{Type: EDS, Name: name + "x", Message: json.RawMessage(`{}`)})
 	}
 	listed, err := scene.XDSClients(XDSQuery{Client: "envoy-1"})
 	if err != nil || len(listed.Clients) != 1 || listed.Clients[0].Types[1].Subscribed != many || !slices.Equal(listed.Clients[0].Types[1].Names, state.Names[:maxXDSNames]) {
 		t.Errorf("%v, want the first %d of %d names", err, maxXDSNames, many)
+	}
+	if got := listed.Clients[0].Types[1].Absent; !slices.Equal(got, state.Absent[:maxXDSNames]) {
+		t.Errorf("%d names do not exist, want the first %d", len(got), maxXDSNames)
 	}
 	var shown []string
 	for q := (XDSQuery{Client: "envoy-1", Type: EDS}); ; {
@@ -275,6 +287,9 @@ func TestClientsAreListedToABound(t *testing.T) {
 	answer, err := scene.XDSClients(XDSQuery{})
 	if err != nil || len(answer.Clients) != MaxXDSClients || answer.More != 2 {
 		t.Fatalf("%d clients and %d more: %v", len(answer.Clients), answer.More, err)
+	}
+	if answer.MaxClients != 3 || answer.TurnedAway != 7 {
+		t.Errorf("%d may be connected, %d were turned away", answer.MaxClients, answer.TurnedAway)
 	}
 	if state := answer.Clients[0].Types[1]; state.Names != nil || state.Subscribed != 1 {
 		t.Errorf("%d names, %q of a list", state.Subscribed, state.Names)

@@ -3,8 +3,10 @@ package tables
 import (
 	"fmt"
 	"io"
+	"net/netip"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/hansa-mcs/hansa/cmd/hansa-agent/report"
@@ -50,18 +52,44 @@ func XDSClients(w io.Writer, c *Connected, wide bool) error {
 	}
 	var err error
 	if c.Clients() == 0 {
-		_, err = fmt.Fprintln(w, "No client is connected.")
+		_, err = fmt.Fprintln(w, clean(nobody(c)))
 	} else {
 		err = t.write(w)
 	}
 	return writeLines(w, err, remarks(c))
 }
 
-// remarks says what the list lacks, and what is not told, or not wholly, to any client.
+// nobody says that no client is connected, and where one would be.
+func nobody(c *Connected) string {
+	var at []string
+	for _, a := range c.Agents {
+		if to := where(a.Address); to != "" && !slices.Contains(at, to) {
+			at = append(at, to)
+		}
+	}
+	if len(at) == 0 {
+		return "No client is connected."
+	}
+	return fmt.Sprintf("No client is connected. Clients connect to %s.", strings.Join(at, " or "))
+}
+
+// where says where clients connect to an agent that listens at an address. One that listens at all of its addresses is mostly
+// in a cluster, where none of them stays.
+func where(address string) string {
+	if a, err := netip.ParseAddrPort(address); err == nil && a.Addr().IsUnspecified() {
+		return fmt.Sprintf("port %d of an agent, to which the Service hansa-agent-xds of its namespace leads", a.Port())
+	}
+	return address
+}
+
+// remarks says what the list lacks, what is wrong with a client, and what is not told, or not wholly, to any.
 func remarks(c *Connected) (lines []string) {
 	for _, a := range c.Agents {
 		if a.More > 0 {
 			lines = append(lines, fmt.Sprintf("and %s more of agent %s", amount(a.More, "client"), a.Agent))
+		}
+		if a.TurnedAway > 0 {
+			lines = append(lines, crowded(a))
 		}
 	}
 	if c.Alone {
@@ -81,7 +109,71 @@ func remarks(c *Connected) (lines []string) {
 			told[q.Name] = true
 		}
 	}
+	return append(lines, troubled(c)...)
+}
+
+// crowded says of an agent that it turned clients away.
+func crowded(a *report.XDS) string {
+	n, bound := len(a.Clients)+a.More, "which is as many as --xds-max-clients allows"
+	if n < a.MaxClients {
+		bound = fmt.Sprintf("of %d that --xds-max-clients allows, of which one address may have a part", a.MaxClients)
+	}
+	return fmt.Sprintf("  ! %s %s connected to agent %s, %s; so far clients were turned away %s", amount(n, "client"), are(n), a.Agent, bound, amount(int(a.TurnedAway), "time"))
+}
+
+func are(n int) string {
+	if n == 1 {
+		return "is"
+	}
+	return "are"
+}
+
+// maxTroubled is of how many clients a list says what is wrong.
+const maxTroubled = 8
+
+// troubled says which clients do not get what they ask for.
+func troubled(c *Connected) (lines []string) {
+	more := 0
+	for _, a := range c.Agents {
+		for _, each := range a.Clients {
+			switch wrong := troubles(&each); {
+			case len(wrong) == 0:
+			case len(lines) == maxTroubled:
+				more++
+			default:
+				id := each.ID
+				if id == "" {
+					id = each.Address
+				}
+				lines = append(lines, fmt.Sprintf("  ! %s %s: hansa xds clients %s", id, strings.Join(wrong, ", and "), id))
+			}
+		}
+	}
+	if more > 0 {
+		lines = append(lines, fmt.Sprintf("  ! and so %s more, which -o json has", amount(more, "client")))
+	}
 	return lines
+}
+
+// troubles says what a client does not get, though all that it is told it takes.
+func troubles(c *report.XDSClient) (list []string) {
+	missing := 0
+	for _, s := range c.Types {
+		missing += s.Missing
+	}
+	switch {
+	case missing == 1:
+		list = append(list, "subscribes to 1 name that does not exist")
+	case missing > 1:
+		list = append(list, fmt.Sprintf("subscribes to %d names that do not exist", missing))
+	}
+	if len(c.Unserved) > 0 {
+		list = append(list, "asks for what is not served")
+	}
+	if c.EgressFault != "" {
+		list = append(list, "says wrongly where its listener for HTTP is to be")
+	}
+	return list
 }
 
 // writeLines writes lines below what was written, after an empty one.
@@ -111,11 +203,19 @@ func subscribed(s report.XDSState) string {
 func acked(s report.XDSState) string {
 	switch {
 	case s.Sent == s.Acked:
-		return s.Acked
-	case s.LastNACK != nil && s.LastNACK.Version == s.Sent:
-		return "refused"
+		return version(s.Acked)
+	case s.Unanswered:
+		return "waits"
 	}
-	return "waits"
+	return "refused"
+}
+
+// version returns a version, "" for that of nothing.
+func version(v string) string {
+	if v == "0" {
+		return ""
+	}
+	return v
 }
 
 // XDSClient writes all that is known of a client, or of several that call themselves the same.
@@ -136,44 +236,88 @@ func XDSClient(w io.Writer, c *Connected, _ bool) error {
 }
 
 func writeClient(w io.Writer, a *report.XDS, c *report.XDSClient) error {
-	for _, line := range []string{
+	lines := []string{
 		"Client  " + either(c.ID) + in(", of group ", c.Group),
 		"Kind    " + c.Audience.Kind + in(", ", c.Software) + ", by the variant " + c.Variant,
-		"Place   region " + either(c.Audience.Region) + ", zone " + either(c.Audience.Zone) + in("; its listener for HTTP is at ", c.Audience.Egress),
+		"Place   region " + either(c.Audience.Region) + ", zone " + either(c.Audience.Zone),
+	}
+	if c.Audience.Kind == report.KindEnvoy {
+		lines = append(lines, "Egress  "+egress(c))
+	}
+	lines = append(lines,
 		fmt.Sprintf("Since   %s, for %s, from %s", c.Since.UTC().Format(time.RFC3339), span(a.At.Sub(c.Since)), c.Address),
-		"Agent   " + a.Agent + ", at " + a.Address,
-	} {
+		"Agent   "+a.Agent+", at "+a.Address)
+	for _, line := range lines {
 		fmt.Fprintln(w, clean(line))
 	}
-	if len(c.Types) == 0 {
-		_, err := fmt.Fprintln(w, "\nIt has asked for nothing yet.")
-		return err
+	wrong := append(refusals(c), unserved(c)...)
+	if len(c.Types) == 0 && len(wrong) == 0 {
+		wrong = []string{"It has asked for nothing yet."}
 	}
-	fmt.Fprintln(w)
-	t := columns(false, []string{"TYPE", "SUBSCRIBED", "SENT", "ACKED", "WAITING", "NACKS"})
-	for _, s := range c.Types {
-		t.row([]string{string(s.Type), subscribed(s), s.Sent, acked(s), strconv.Itoa(s.Waiting), strconv.Itoa(s.NACKs)})
+	var err error
+	if len(c.Types) > 0 {
+		err = writeStates(w, c.Types)
 	}
-	var refused []string
-	for _, s := range c.Types {
-		if n := s.LastNACK; n != nil {
-			refused = append(refused, fmt.Sprintf("  ! at %s it refused version %s of %s: %s", n.At.UTC().Format(time.RFC3339), n.Version, s.Type, n.Error))
-		}
-	}
-	if err := writeLines(w, t.write(w), refused); err != nil {
+	if err := writeLines(w, err, wrong); err != nil {
 		return err
 	}
 	return writeNames(w, c.Types)
 }
 
-func writeNames(w io.Writer, types []report.XDSState) error {
-	t := columns(false, []string{"TYPE", "NAME"})
+// egress says where an Envoy's listener for HTTP is, or why there is none.
+func egress(c *report.XDSClient) string {
+	switch {
+	case c.EgressFault != "":
+		return "none: " + c.EgressFault
+	case c.Audience.Egress == "":
+		return "none: its node names no hansa-egress"
+	}
+	return c.Audience.Egress
+}
+
+func writeStates(w io.Writer, types []report.XDSState) error {
+	fmt.Fprintln(w)
+	t := columns(false, []string{"TYPE", "SUBSCRIBED", "SENT", "ACKED", "WAITING", "NACKS"})
 	for _, s := range types {
-		for _, name := range s.Names {
-			t.row([]string{string(s.Type), name})
+		t.row([]string{string(s.Type), subscribed(s), version(s.Sent), acked(s), strconv.Itoa(s.Waiting), strconv.Itoa(s.NACKs)})
+	}
+	return t.write(w)
+}
+
+// refusals says what a client refused last of each type.
+func refusals(c *report.XDSClient) (lines []string) {
+	for _, s := range c.Types {
+		if n := s.LastNACK; n != nil {
+			lines = append(lines, fmt.Sprintf("  ! at %s it refused version %s of %s: %s", n.At.UTC().Format(time.RFC3339), n.Version, s.Type, n.Error))
 		}
-		if more := s.Subscribed - len(s.Names); more > 0 {
-			t.row([]string{string(s.Type), fmt.Sprintf("and %d more", more)})
+	}
+	return lines
+}
+
+// unserved says what a client asked for in vain.
+func unserved(c *report.XDSClient) (lines []string) {
+	for _, typeURL := range c.Unserved {
+		lines = append(lines, fmt.Sprintf("  ! it asked for %s, which is not served: clusters, endpoints, listeners and routes of v3 are", typeURL))
+	}
+	return lines
+}
+
+func writeNames(w io.Writer, types []report.XDSState) error {
+	t := columns(false, []string{"TYPE", "NAME", "STATE"})
+	for _, s := range types {
+		for _, name := range s.Absent {
+			t.row([]string{string(s.Type), name, "does not exist"})
+		}
+		names := there(s)
+		for _, name := range names {
+			t.row([]string{string(s.Type), name, ""})
+		}
+		if more := s.Subscribed - len(s.Absent) - len(names); more > 0 {
+			state := ""
+			if missing := s.Missing - len(s.Absent); missing > 0 {
+				state = fmt.Sprintf("%d of them do not exist", missing)
+			}
+			t.row([]string{string(s.Type), fmt.Sprintf("and %d more", more), state})
 		}
 	}
 	if len(t.rows) == 1 {
@@ -181,6 +325,14 @@ func writeNames(w io.Writer, types []report.XDSState) error {
 	}
 	fmt.Fprintln(w)
 	return t.write(w)
+}
+
+// there returns the names that are listed and exist.
+func there(s report.XDSState) []string {
+	return slices.DeleteFunc(slices.Clone(s.Names), func(name string) bool {
+		_, absent := slices.BinarySearch(s.Absent, name)
+		return absent
+	})
 }
 
 func either(text string) string {

@@ -13,11 +13,11 @@ import (
 
 // XDSDump writes what clients are told: a table for each type. Of routes it has those of the hosts that names mean, or all.
 func XDSDump(w io.Writer, d *report.XDSResources, names []string, wide bool) error {
-	if _, err := fmt.Fprintln(w, clean(toldTo(d))); err != nil {
-		return err
+	_, err := fmt.Fprintln(w, clean(toldTo(named(d))))
+	if err == nil && len(d.Resources)+len(d.Lacks) == 0 {
+		_, err = fmt.Fprintln(w, "There is no resource.")
 	}
-	if len(d.Resources) == 0 {
-		_, err := fmt.Fprintln(w, "There is no resource.")
+	if err != nil {
 		return err
 	}
 	for _, each := range dumps {
@@ -38,13 +38,30 @@ func XDSDump(w io.Writer, d *report.XDSResources, names []string, wide bool) err
 			return err
 		}
 	}
-	var faults []string
+	return writeLines(w, nil, remarksOn(d))
+}
+
+// named returns an answer in which the client is called by its address too: an ID may be that of several.
+func named(d *report.XDSResources) *report.XDSResources {
+	if d.Address == "" {
+		return d
+	}
+	called := *d
+	called.Client = strings.TrimPrefix(d.Client+" at "+d.Address, " ")
+	return &called
+}
+
+// remarksOn says which resources nobody is told, and what there is not.
+func remarksOn(d *report.XDSResources) (lines []string) {
 	for _, r := range d.Resources {
 		if r.Fault != "" {
-			faults = append(faults, fmt.Sprintf("  ! %s %s is told to nobody: %s", r.Type, r.Name, r.Fault))
+			lines = append(lines, fmt.Sprintf("  ! %s %s is told to nobody: %s", r.Type, r.Name, r.Fault))
 		}
 	}
-	return writeLines(w, nil, faults)
+	for _, lack := range d.Lacks {
+		lines = append(lines, "  - "+lack)
+	}
+	return lines
 }
 
 // dumps are the tables of the types.
@@ -195,13 +212,7 @@ func routeRows(t *table, r report.XDSResource, names []string) error {
 	return nil
 }
 
-// meant reports whether any of the names means a host, or all routes.
+// meant reports whether any of the names means a host, or all routes; without names all are meant.
 func meant(domains []string, routes string, names []string) bool {
-	return len(names) == 0 || slices.ContainsFunc(names, func(name string) bool {
-		is := report.MatchHost(name)
-		return name == routes || slices.ContainsFunc(domains, func(d string) bool {
-			host, port, _ := strings.Cut(d, ":")
-			return is(host, port)
-		})
-	})
+	return len(names) == 0 || slices.ContainsFunc(names, func(name string) bool { return report.MatchRoutes(name)(routes, domains) })
 }

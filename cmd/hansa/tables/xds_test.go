@@ -3,6 +3,7 @@ package tables
 import (
 	"bytes"
 	"encoding/json"
+	"strings"
 	"testing"
 	"time"
 
@@ -23,7 +24,7 @@ func connected() *Connected {
 		ID: "web-1", Address: "10.0.0.7:1", Since: noon.Add(-2 * time.Hour), Variant: "sotw", Audience: report.XDSAudience{Kind: "grpc"},
 		Types: []report.XDSState{
 			{Type: "lds", Wildcard: true, Subscribed: 1, Sent: "3", Acked: "2", NACKs: 4, LastNACK: &report.XDSNACK{At: noon, Version: "3", Error: "no\x1b[2J route"}},
-			{Type: "eds", Subscribed: 1, Sent: "3", Acked: "2", Waiting: 7},
+			{Type: "eds", Subscribed: 1, Sent: "3", Acked: "2", Unanswered: true, Waiting: 7},
 		},
 	}
 	return &Connected{Agents: []*report.XDS{
@@ -45,7 +46,7 @@ func TestXDSClients(t *testing.T) {
 		wide bool
 		want string
 	}{
-		"nobody": {none, false, "No client is connected.\n"},
+		"nobody": {none, false, "No client is connected. Clients connect to 10.0.0.1:15010.\n"},
 		"one agent alone": {alone, false, `CLIENT   KIND   ADDRESS     ZONE  SINCE  TYPE  SUBSCRIBED  ACKED  NACKS
 envoy-1  envoy  10.0.0.8:1  eu-1  1m0s   cds   all         9      0
 envoy-1  envoy  10.0.0.8:1  eu-1  1m0s   eds   3           9      0
@@ -74,7 +75,8 @@ and 2 clients more of agent east-1
 func TestXDSClient(t *testing.T) {
 	const want = `Client  envoy-1, of group edge
 Kind    envoy, envoy 1.36.0, by the variant delta
-Place   region eu, zone eu-1; its listener for HTTP is at 127.0.0.1:15001
+Place   region eu, zone eu-1
+Egress  127.0.0.1:15001
 Since   2026-03-01T11:59:00Z, for 1m0s, from 10.0.0.8:1
 Agent   east-0, at 10.0.0.1:15010
 
@@ -82,10 +84,10 @@ TYPE  SUBSCRIBED  SENT  ACKED  WAITING  NACKS
 cds   all         9     9      0        0
 eds   3           9     9      0        0
 
-TYPE  NAME
-eds   a
-eds   b
-eds   and 1 more
+TYPE  NAME        STATE
+eds   a           -
+eds   b           -
+eds   and 1 more  -
 
 Client  web-1
 Kind    grpc, by the variant sotw
@@ -99,9 +101,9 @@ eds   1           3     waits    7        0
 
   ! at 2026-03-01T12:00:00Z it refused version 3 of lds: no [2J route
 
-TYPE  NAME
-lds   and 1 more
-eds   and 1 more
+TYPE  NAME        STATE
+lds   and 1 more  -
+eds   and 1 more  -
 
 Client  new
 Kind    other, by the variant 
@@ -114,6 +116,85 @@ It has asked for nothing yet.
 	var b bytes.Buffer
 	if err := XDSClient(&b, connected(), false); err != nil || b.String() != want {
 		t.Errorf("%v\n%s\nwant\n%s", err, b.String(), want)
+	}
+}
+
+// vain are two Envoys and a gRPC client that do not get what they ask for.
+func vain() *Connected {
+	return &Connected{Agents: []*report.XDS{{At: noon, Cluster: "east", Agent: "east-0", MaxClients: 3, Clients: []report.XDSClient{
+		{
+			ID: "envoy-1", Since: noon, Audience: report.XDSAudience{Kind: "envoy"}, EgressFault: `hansa-egress is "localhost:1"`,
+			Types: []report.XDSState{{Type: "eds", Subscribed: 5, Missing: 3, Names: []string{"a", "b", "c"}, Absent: []string{"b", "d"}, Sent: "0", Acked: "0"}},
+		},
+		{ID: "envoy-2", Since: noon, Audience: report.XDSAudience{Kind: "envoy"}, Unserved: []string{"type.googleapis.com/x"}},
+		{
+			Address: "10.0.0.7:1", Since: noon, Audience: report.XDSAudience{Kind: "grpc"},
+			Types: []report.XDSState{{Type: "lds", Subscribed: 1, Missing: 1, Unanswered: true, Sent: "3", Acked: "0"}},
+		},
+	}}}}
+}
+
+// Who takes all that it is told, and still lacks something, is pointed to.
+func TestWhatXDSClientsAskForInVain(t *testing.T) {
+	const list = `CLIENT   KIND   ADDRESS     ZONE  SINCE  TYPE  SUBSCRIBED  ACKED  NACKS
+envoy-1  envoy  -           -     0s     eds   5           -      0
+envoy-2  envoy  -           -     0s     -     -           -      -
+-        grpc   10.0.0.7:1  -     0s     lds   1           waits  0
+
+  ! envoy-1 subscribes to 3 names that do not exist, and says wrongly where its listener for HTTP is to be: hansa xds clients envoy-1
+  ! envoy-2 asks for what is not served: hansa xds clients envoy-2
+  ! 10.0.0.7:1 subscribes to 1 name that does not exist: hansa xds clients 10.0.0.7:1
+`
+	const first = `Egress  none: hansa-egress is "localhost:1"
+Since   2026-03-01T12:00:00Z, for 0s, from 
+Agent   east-0, at 
+
+TYPE  SUBSCRIBED  SENT  ACKED  WAITING  NACKS
+eds   5           -     -      0        0
+
+TYPE  NAME        STATE
+eds   b           does not exist
+eds   d           does not exist
+eds   a           -
+eds   c           -
+eds   and 1 more  1 of them do not exist
+
+`
+	const second = `Egress  none: its node names no hansa-egress
+Since   2026-03-01T12:00:00Z, for 0s, from 
+Agent   east-0, at 
+
+  ! it asked for type.googleapis.com/x, which is not served: clusters, endpoints, listeners and routes of v3 are
+
+`
+	var all, each bytes.Buffer
+	if err := XDSClients(&all, vain(), false); err != nil || all.String() != list {
+		t.Errorf("%v\n%s\nwant\n%s", err, all.String(), list)
+	}
+	if err := XDSClient(&each, vain(), false); err != nil || !strings.Contains(each.String(), first) || !strings.Contains(each.String(), second) {
+		t.Errorf("%v\n%s\nwant in it\n%s\n%s", err, each.String(), first, second)
+	}
+}
+
+func TestNotesOfXDSClients(t *testing.T) {
+	crowd, full, less := vain(), vain(), vain()
+	for range 10 {
+		crowd.Agents[0].Clients = append(crowd.Agents[0].Clients, crowd.Agents[0].Clients[1])
+	}
+	full.Agents[0].TurnedAway, full.Agents[0].More = 12, 1
+	less.Agents[0].TurnedAway, less.Agents[0].Clients = 1, less.Agents[0].Clients[:1]
+	for want, c := range map[string]*Connected{
+		"\n  ! and so 5 clients more, which -o json has\n": crowd,
+		"\n  ! 4 clients are connected to agent east-0, which is as many as --xds-max-clients allows; so far clients were turned away 12 times\n":                         full,
+		"\n  ! 1 client is connected to agent east-0, of 3 that --xds-max-clients allows, of which one address may have a part; so far clients were turned away 1 time\n": less,
+		"No client is connected. Clients connect to 10.0.0.1:1 or port 15010 of an agent, to which the Service hansa-agent-xds of its namespace leads.\n": {
+			Agents: []*report.XDS{{Address: "10.0.0.1:1"}, {Address: "[::]:15010"}, {Address: "10.0.0.1:1"}},
+		},
+	} {
+		var b bytes.Buffer
+		if err := XDSClients(&b, c, false); err != nil || !strings.Contains(b.String(), want) {
+			t.Errorf("%v\n%s\nwant in it %s", err, b.String(), want)
+		}
 	}
 }
 

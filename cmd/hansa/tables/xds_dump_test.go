@@ -1,0 +1,31 @@
+package tables
+
+import (
+	"bytes"
+	"encoding/json"
+	"testing"
+
+	"github.com/hansa-mcs/hansa/cmd/hansa-agent/report"
+)
+
+// What there is not is said with the reasons, and a client is called by its address too.
+func TestXDSDumpSaysWhatThereIsNot(t *testing.T) {
+	grpc := report.XDSAudience{Kind: "grpc"}
+	plain := []report.XDSResource{{Type: report.CDS, Name: "plain", Message: json.RawMessage(`{}`)}, {Type: report.CDS, Name: "bad", Fault: "port 0"}}
+	for _, c := range []struct {
+		told report.XDSResources
+		want string
+	}{
+		{report.XDSResources{Agent: "a", Client: "web-1", Address: "10.0.0.7:1", Audience: grpc, Lacks: []string{"one \x1b[2J", "two"}},
+			"As agent a tells client web-1 at 10.0.0.7:1, of kind grpc, region -, zone -\n\n  - one  [2J\n  - two\n"},
+		{report.XDSResources{Agent: "a", Address: "10.0.0.7:1", Audience: grpc},
+			"As agent a tells client at 10.0.0.7:1, of kind grpc, region -, zone -\nThere is no resource.\n"},
+		{report.XDSResources{Agent: "a", Audience: grpc, Resources: plain, Lacks: []string{"one"}},
+			"As agent a tells a client of kind grpc, region -, zone -\n\nCLUSTER  BALANCED     PROTOCOL\nplain    round robin  -\n\n  ! cds bad is told to nobody: port 0\n  - one\n"},
+	} {
+		var b bytes.Buffer
+		if err := XDSDump(&b, &c.told, nil, false); err != nil || b.String() != c.want {
+			t.Errorf("%v\n%q\nwant\n%q", err, b.String(), c.want)
+		}
+	}
+}
