@@ -66,7 +66,7 @@ func startFanout(ctx context.Context, b *bench, linear bool) (f *fanout, err err
 		}
 	}()
 	var address string
-	f.server, err = startProcess(ctx, b, "xds-server", xdsTask{Linear: linear, Services: fanoutServices, Endpoints: xdsEndpoints}, &address)
+	f.server, err = startProcess(ctx, b, "xds-server", xdsTask{Linear: linear, Services: fanoutServices, Endpoints: xdsEndpoints, Changes: (1 + fanoutRounds) * fanoutChanges}, &address)
 	if err != nil {
 		return f, err
 	}

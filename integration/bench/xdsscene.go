@@ -17,7 +17,8 @@ type xdsScene struct {
 	store    *federation.Store
 	importer *importer.Importer
 	exports  []*federation.Export
-	changes  int // so far
+	changes  int                  // so far
+	ready    []*federation.Export // the next changes, made beforehand
 }
 
 func newXDSScene(services, endpoints int) *xdsScene {
@@ -54,14 +55,25 @@ func shows(ctx context.Context, i *importer.Importer, services int) error {
 
 // change makes the next change: one endpoint of one service gets an address that none had before.
 func (s *xdsScene) change() {
-	i := s.changes % len(s.exports)
-	e := *s.exports[i]
-	e.Subsets = []federation.Subset{{Ports: e.Subsets[0].Ports, Endpoints: slices.Clone(e.Subsets[0].Endpoints)}}
-	e.Subsets[0].Endpoints[s.changes*37%len(e.Subsets[0].Endpoints)].Address = changedAddress(s.changes)
-	e.Normalize()
-	s.exports[i] = &e
-	s.store.Set(&e)
-	s.changes++
+	if len(s.ready) == 0 {
+		s.prepare(1)
+	}
+	s.store.Set(s.ready[0])
+	s.ready = s.ready[1:]
+}
+
+// prepare makes what the next changes are of, which is not what a server of them does.
+func (s *xdsScene) prepare(changes int) {
+	for range changes {
+		i := s.changes % len(s.exports)
+		e := *s.exports[i]
+		e.Subsets = []federation.Subset{{Ports: e.Subsets[0].Ports, Endpoints: slices.Clone(e.Subsets[0].Endpoints)}}
+		e.Subsets[0].Endpoints[s.changes*37%len(e.Subsets[0].Endpoints)].Address = changedAddress(s.changes)
+		e.Normalize()
+		s.exports[i] = &e
+		s.ready = append(s.ready, &e)
+		s.changes++
+	}
 }
 
 // changedAddress is what a change brings.

@@ -19,6 +19,7 @@ import (
 type xdsTask struct {
 	Linear              bool // by go-control-plane instead of ours
 	Services, Endpoints int
+	Changes             int    // that are to come, about
 	Dir                 string // with the files of a certificate; without it in plaintext
 }
 
@@ -36,6 +37,7 @@ func runXDSServer(ctx context.Context, args []string) error {
 		return err
 	}
 	scene := newXDSScene(task.Services, task.Endpoints)
+	scene.prepare(task.Changes)
 	server, err := task.server(ctx, scene)
 	if err != nil {
 		return err
