@@ -6,6 +6,7 @@ import (
 	"hash"
 	"maps"
 	"slices"
+	"sync"
 )
 
 // Hash identifies what an owner says of one service: equal content has equal hashes. The owner computes it;
@@ -36,7 +37,9 @@ func sealed(exports []*Export) []Record {
 // hash covers all that the wire carries, the name included, and no more. A field may be added at the end of
 // what is written here, and only where it is given: else every record of a former version would differ.
 func (e *Export) hash() Hash {
-	w := &hasher{sum: sha256.New()}
+	w := hashers.Get().(*hasher)
+	defer hashers.Put(w)
+	w.sum.Reset()
 	w.text(e.Name.Namespace, e.Name.Name)
 	w.number(uint64(e.Created.Unix()))
 	w.text(string(e.Type), e.SessionAffinity, e.InternalTrafficPolicy, e.TrafficDistribution, e.Network)
@@ -77,6 +80,9 @@ const (
 	hashDemote
 	hashWithdraw
 )
+
+// hashers are those that are not in use. What one has written is flushed.
+var hashers = sync.Pool{New: func() any { return &hasher{sum: sha256.New(), buf: make([]byte, 0, 5<<10)} }}
 
 // hasher writes values so that no two sequences of them look alike: each text under its length.
 type hasher struct {
