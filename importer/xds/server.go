@@ -56,7 +56,7 @@ type Server struct {
 	grace    time.Duration  // how long clients have to let go when the server ends
 	patience time.Duration  // how long a client may leave unread what it is sent
 	warming  time.Duration  // how long routes wait for a client to ask for the assignments of its clusters
-	streams  sync.WaitGroup // the goroutines of streams
+	streams  sync.WaitGroup // streams that are there, and their goroutines
 }
 
 // New binds the address, so that a wrong one is known at once, and answers nobody yet. Start must be

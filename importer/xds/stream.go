@@ -103,8 +103,10 @@ func (c *stream) join() error {
 	}
 	if err != nil {
 		c.server.origins.leave(c.address)
+		return err
 	}
-	return err
+	c.server.streams.Add(1) // until it leaves, whichever goroutine that is in
+	return nil
 }
 
 // receive takes requests until the stream ends: at the latest after its handler returned. Who asks for much is read slowly.
@@ -339,6 +341,7 @@ func (c *stream) leave() {
 		c.server.audiences.leave(c.who.Audience, c.origin)
 	}
 	c.server.origins.leave(c.address)
+	c.server.streams.Done()
 }
 
 // clip keeps what a stranger sent from filling the log.
