@@ -32,6 +32,9 @@ func (ch *chosen) add(f *pflag.FlagSet) {
 
 // parse reads what is typed for the chart, and the address in it.
 func (b *becoming) parse() (err error) {
+	if o := b.chart.options; !b.install && len(o.Values)+len(o.ValueFiles) > 0 {
+		return fmt.Errorf("--set, --values: they are of the chart, which --install=false leaves out; give an agent that runs elsewhere its flags: %w", errUsage)
+	}
 	if b.chart.typed, err = b.chart.options.MergeValues(nil); err != nil {
 		return fmt.Errorf("--set, --values: %w: %w", err, errUsage)
 	}
