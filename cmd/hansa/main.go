@@ -5,6 +5,8 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
+	stdlog "log"
 	"log/slog"
 	"os"
 	"os/signal"
@@ -17,6 +19,7 @@ func main() {
 	// What client-go notes on the way, such as a watch that it begins anew, is nothing to the user: what fails comes back as
 	// an error.
 	klog.SetSlogLogger(slog.New(slog.DiscardHandler))
+	stdlog.SetOutput(io.Discard) // nor what net/http does
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	root := command()

@@ -275,7 +275,7 @@ func TestReadingTakesLittleMemory(t *testing.T) {
 	}
 }
 
-// readWithin reads a message and fails if that takes more than twice its memory.
+// readWithin reads a message and fails if that takes more than a few times its memory, what is garbage at once included.
 func readWithin(t *testing.T, delta bool, data []byte) message {
 	t.Helper()
 	var before, after runtime.MemStats
@@ -286,7 +286,7 @@ func readWithin(t *testing.T, delta bool, data []byte) message {
 	if err != nil {
 		t.Error(err)
 	}
-	if took := after.TotalAlloc - before.TotalAlloc; took > 2*uint64(len(data)) {
+	if took := after.TotalAlloc - before.TotalAlloc; took > 5*uint64(len(data)) {
 		t.Errorf("%d bytes for a message of %d", took, len(data))
 	}
 	return m

@@ -42,6 +42,11 @@ func NewClient(address string, transport http.RoundTripper) (*Client, error) {
 // errNoHTTP is what is told of a port that answers in another language, as that of xDS does.
 var errNoHTTP = errors.New("that is not an agent's --http-address; is it its --xds-address?")
 
+// noHTTP reports whether an error of net/http is of who speaks otherwise: what it says differs by who speaks first.
+func noHTTP(err error) bool {
+	return strings.Contains(err.Error(), "malformed HTTP response") || strings.Contains(err.Error(), "readLoopPeekFailLocked")
+}
+
 // Refused is what an agent answers that does not give what it is asked for.
 type Refused struct {
 	Code    int // of HTTP
@@ -174,7 +179,7 @@ func get[T any](ctx context.Context, c *Client, path string, q query) (*T, error
 		if inner, ok := errors.AsType[*url.Error](err); ok {
 			err = inner.Err
 		}
-		if strings.Contains(err.Error(), "malformed HTTP response") {
+		if noHTTP(err) {
 			err = errNoHTTP
 		}
 		return nil, fmt.Errorf("the agent at %s does not answer: %w", c.base.Host, err)
