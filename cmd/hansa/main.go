@@ -5,8 +5,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
-	stdlog "log"
 	"log/slog"
 	"os"
 	"os/signal"
@@ -18,8 +16,9 @@ import (
 func main() {
 	// What client-go notes on the way, such as a watch that it begins anew, is nothing to the user: what fails comes back as
 	// an error.
-	klog.SetSlogLogger(slog.New(slog.DiscardHandler))
-	stdlog.SetOutput(io.Discard) // nor what net/http does
+	silence := slog.New(slog.DiscardHandler)
+	klog.SetSlogLogger(silence)
+	slog.SetDefault(silence) // which package log goes by too, and so net/http
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	root := command()
