@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -89,11 +91,26 @@ func findsBy(d door, cluster, service string, addresses ...string) step {
 		ctx, cancel := context.WithTimeout(ctx, 3*patience)
 		defer cancel()
 		u := r.user(cluster, service)
+		if d == byXDS {
+			addresses = nearest(cluster, addresses)
+		}
 		if d == byDNS && !u.headless && len(addresses) > 0 {
 			return u.awaitAny(ctx, d)
 		}
 		return u.await(ctx, d, addresses)
 	}
+}
+
+// blocks are of which addresses the clusters have their endpoints here.
+var blocks = map[string]string{"east": "10.1.", "west": "10.2.", "north": "10.3."}
+
+// nearest returns those of addresses to which a client of xDS sends everything: its own cluster's, where that has any.
+func nearest(cluster string, addresses []string) []string {
+	own := slices.DeleteFunc(slices.Clone(addresses), func(a string) bool { return !strings.HasPrefix(a, blocks[cluster]) })
+	if blocks[cluster] == "" || len(own) == 0 {
+		return addresses
+	}
+	return own
 }
 
 // kills says which endpoints of a service answer no more: requests to them alone are lost.
