@@ -221,29 +221,50 @@ func (s *renewals) streamsGoOn(t *testing.T) {
 	ctx, east, west := within(t), s.members["east"], s.members["west"]
 	awaitEvent(ctx, t, east.Member, "PeerJoined", "cluster west joined")
 	awaitEvent(ctx, t, west.Member, "PeerJoined", "cluster east joined")
-	before := s.streams(ctx, t)
+	s.exports(ctx, t, "before-renewal")
+	before := s.settled(ctx, t)
 	if !east.tries(ctx, t, s.ca) {
 		t.Fatal("east did not renew")
 	}
 	s.renewed(ctx, t, east)
 	s.exports(ctx, t, "after-renewal")
-	if after := s.streams(ctx, t); after != before {
+	if after, _ := s.streams(ctx, t); after != before {
 		t.Errorf("the streams are %s, were %s", after, before)
 	}
 }
 
-// streams tells how many streams came up and went on both sides.
-func (s *renewals) streams(ctx context.Context, t *testing.T) (text string) {
+// settled waits until of two streams that crossed at the start one is left, on both sides, and tells of it as streams does.
+func (s *renewals) settled(ctx context.Context, t *testing.T) string {
 	t.Helper()
+	for {
+		text, stand := s.streams(ctx, t)
+		if stand {
+			return text
+		}
+		select {
+		case <-ctx.Done():
+			t.Fatalf("no stream stands on both sides: %s", text)
+		case <-time.After(20 * time.Millisecond): // the metrics tell no event
+		}
+	}
+}
+
+// streams tells how many streams came up and went on both sides, and whether one stands on each.
+func (s *renewals) streams(ctx context.Context, t *testing.T) (text string, stand bool) {
+	t.Helper()
+	stand = true
 	for _, m := range []*renewing{s.members["east"], s.members["west"]} {
+		stands := false
 		for line := range strings.Lines(must(m.Get(ctx, "/metrics"))(t)) {
 			if strings.HasPrefix(line, "hansa_cluster_streams_total{") {
 				text += m.Name + ": " + line
 			}
+			stands = stands || strings.HasPrefix(line, "hansa_cluster_stream_up{") && strings.HasSuffix(line, " 1\n")
 		}
 		text += fmt.Sprintf("%s: %d down\n", m.Name, m.said(t, "stream down"))
+		stand = stand && stands
 	}
-	return text
+	return text, stand
 }
 
 // exports shows that what west says reaches east.
@@ -308,13 +329,13 @@ func (s *renewals) ofOthers(t *testing.T) {
 		c.CA = s.both()
 		m.changes(ctx, t, c)
 	}
-	tried, streams := west.said(t, saidRenewal), s.streams(ctx, t)
+	tried, streams := west.said(t, saidRenewal), s.settled(ctx, t)
 	theirs := issued(t, s.second, "west", must(trust.NewKey())(t), due)
 	theirs.CA = s.both()
 	west.changes(ctx, t, theirs)
 	s.uses(ctx, t, west, theirs.Cert)
 	s.exports(ctx, t, "in-rotation")
-	if after := s.streams(ctx, t); after != streams {
+	if after, _ := s.streams(ctx, t); after != streams {
 		t.Errorf("the streams are %s, were %s", after, streams)
 	}
 
