@@ -164,10 +164,8 @@ func (i *Importer) changed(revision *uint64, facts news) dirty {
 // namesIn returns the services of a namespace that are exported, in the View, or kept.
 func (i *Importer) namesIn(namespace string) []federation.ServiceName {
 	names := i.store.NamesIn(namespace)
-	if ns := i.View().namespaces[namespace]; ns != nil {
-		for _, s := range ns.services {
-			names = append(names, s.Name)
-		}
+	for _, s := range i.View().namespaces.of(namespace).all() {
+		names = append(names, s.Name)
 	}
 	for name := range i.ice {
 		if name.Namespace == namespace {

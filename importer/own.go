@@ -18,7 +18,7 @@ func (i *Importer) SetOwn(name federation.ServiceName, e *federation.Export) {
 
 // Own returns what this cluster's own Service of that name is, exported or not; nil for none.
 func (v *View) Own(name federation.ServiceName) *federation.Export {
-	return v.own[name.Namespace].of(name.Name)
+	return v.own.of(name.Namespace).of(name.Name)
 }
 
 // DiffOwn yields the names of which Own differs between two Views, in no particular order, at the cost that Diff has.
@@ -32,42 +32,18 @@ func DiffOwn(before, after *View) iter.Seq[federation.ServiceName] {
 			}
 			return
 		}
-		for ns, now := range after.own {
-			for name, e := range now.differing(before.own[ns]) {
-				if e != nil && !yield(federation.ServiceName{Namespace: ns, Name: name}) {
+		for ns, now := range after.own.differing(before.own) {
+			for name := range now.differing(before.own.of(ns)) {
+				if !yield(federation.ServiceName{Namespace: ns, Name: name}) {
 					return
 				}
 			}
 		}
-		for ns, was := range before.own {
-			for name := range was.differing(after.own[ns]) {
-				if after.own[ns].of(name) == nil && !yield(federation.ServiceName{Namespace: ns, Name: name}) {
+		for ns, was := range before.own.differing(after.own) {
+			for name := range was.differing(after.own.of(ns)) {
+				if after.own.of(ns).of(name) == nil && !yield(federation.ServiceName{Namespace: ns, Name: name}) {
 					return
 				}
-			}
-		}
-	}
-}
-
-// ownServices are those of one namespace, shared by all Views in which they are the same; nil for none.
-type ownServices struct{ exports map[string]*federation.Export }
-
-func (o *ownServices) of(name string) *federation.Export {
-	if o == nil {
-		return nil
-	}
-	return o.exports[name]
-}
-
-// differing yields what o has and another one has not, or otherwise.
-func (o *ownServices) differing(other *ownServices) iter.Seq2[string, *federation.Export] {
-	return func(yield func(string, *federation.Export) bool) {
-		if o == nil || o == other {
-			return
-		}
-		for name, e := range o.exports {
-			if other.of(name) != e && !yield(name, e) {
-				return
 			}
 		}
 	}

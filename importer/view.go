@@ -2,7 +2,6 @@ package importer
 
 import (
 	"iter"
-	"maps"
 	"slices"
 	"weak"
 
@@ -18,8 +17,8 @@ type View struct {
 	// Frozen means that what is imported is kept as it was, see Importer.Freeze.
 	Frozen bool
 
-	namespaces map[string]*namespace
-	own        map[string]*ownServices
+	namespaces *shelf[*shelf[*Service]]
+	own        *shelf[*shelf[*federation.Export]]
 	synced     []federation.ClusterID // sorted
 	epoch      uint64                 // of synced
 
@@ -30,18 +29,12 @@ type View struct {
 	replaced chan struct{}
 }
 
-// namespace holds the Services of one namespace; it is shared by all Views in which they are the same.
-type namespace struct{ services map[string]*Service }
-
 // Empty returns a View without Services, to diff the first one against.
 func Empty() *View { return &View{Gates: DefaultGates(), replaced: make(chan struct{})} }
 
 // Service returns the Service of that name, or nil.
 func (v *View) Service(name federation.ServiceName) *Service {
-	if ns := v.namespaces[name.Namespace]; ns != nil {
-		return ns.services[name.Name]
-	}
-	return nil
+	return v.namespaces.of(name.Namespace).of(name.Name)
 }
 
 // Clusterset returns what the names of the clusterset are served from: the View itself, or without MCSHost one that has no
@@ -54,7 +47,7 @@ func (v *View) Clusterset() *View {
 }
 
 // HasNamespace reports whether any Service is in the namespace.
-func (v *View) HasNamespace(name string) bool { return v.namespaces[name] != nil }
+func (v *View) HasNamespace(name string) bool { return v.namespaces.of(name) != nil }
 
 // Synced reports whether a complete set of the cluster's exports has come since the start. Until then
 // what the View lacks of it may still exist.
@@ -69,8 +62,8 @@ func (v *View) SyncedEpoch() uint64 { return v.epoch }
 // All yields every Service, in no particular order.
 func (v *View) All() iter.Seq[*Service] {
 	return func(yield func(*Service) bool) {
-		for _, ns := range v.namespaces {
-			for _, s := range ns.services {
+		for _, ns := range v.namespaces.all() {
+			for _, s := range ns.all() {
 				if !yield(s) {
 					return
 				}
@@ -100,39 +93,21 @@ func Diff(before, after *View) iter.Seq[Change] {
 			}
 			return
 		}
-		for name, ns := range after.namespaces {
-			old := before.namespaces[name]
-			if old != ns && !diffNamespace(name, old, ns, yield) {
-				return
+		for name, ns := range after.namespaces.differing(before.namespaces) {
+			for _, s := range ns.differing(before.namespaces.of(name)) {
+				if !yield(Change{Name: s.Name, Old: before.Service(s.Name), New: s}) {
+					return
+				}
 			}
 		}
-		for name, ns := range before.namespaces {
-			if after.namespaces[name] == nil && !diffNamespace(name, ns, nil, yield) {
-				return
+		for name, ns := range before.namespaces.differing(after.namespaces) {
+			for _, s := range ns.differing(after.namespaces.of(name)) {
+				if after.Service(s.Name) == nil && !yield(Change{Name: s.Name, Old: s}) {
+					return
+				}
 			}
 		}
 	}
-}
-
-func diffNamespace(name string, before, after *namespace, yield func(Change) bool) bool {
-	var old, now map[string]*Service
-	if before != nil {
-		old = before.services
-	}
-	if after != nil {
-		now = after.services
-	}
-	for n, s := range now {
-		if o := old[n]; o != s && !yield(Change{Name: s.Name, Old: o, New: s}) {
-			return false
-		}
-	}
-	for n, o := range old {
-		if now[n] == nil && !yield(Change{Name: federation.ServiceName{Namespace: name, Name: n}, Old: o}) {
-			return false
-		}
-	}
-	return true
 }
 
 // follows reports whether v was made from before.
@@ -147,19 +122,22 @@ func once(names []federation.ServiceName) []federation.ServiceName {
 	return slices.Compact(names)
 }
 
-// edit is a View in the making: it copies only the namespaces that are written to.
+// edit is a View in the making: it copies only what is written to.
 type edit struct {
 	edited  edited
 	from    *View
-	changed map[string]*namespace
-	own     map[string]*ownServices // those that changed
+	changed map[string]*draft[*Service]           // the namespaces of those that changed
+	own     map[string]*draft[*federation.Export] // likewise
 	synced  []federation.ClusterID
 	gates   Gates
 	frozen  bool
 }
 
 func newEdit(from *View, synced []federation.ClusterID, gates Gates, frozen bool) *edit {
-	return &edit{from: from, changed: map[string]*namespace{}, own: map[string]*ownServices{}, synced: synced, gates: gates, frozen: frozen}
+	return &edit{
+		from: from, synced: synced, gates: gates, frozen: frozen,
+		changed: map[string]*draft[*Service]{}, own: map[string]*draft[*federation.Export]{},
+	}
 }
 
 func (d *edit) setOwn(name federation.ServiceName, e *federation.Export) {
@@ -167,36 +145,22 @@ func (d *edit) setOwn(name federation.ServiceName, e *federation.Export) {
 		return
 	}
 	d.edited.own = append(d.edited.own, name)
-	ns := d.own[name.Namespace]
-	if ns == nil {
-		ns = &ownServices{exports: map[string]*federation.Export{}}
-		if old := d.from.own[name.Namespace]; old != nil {
-			ns.exports = maps.Clone(old.exports)
-		}
-		d.own[name.Namespace] = ns
-	}
-	if e != nil {
-		ns.exports[name.Name] = e
-	} else {
-		delete(ns.exports, name.Name)
-	}
+	write(d.own, d.from.own, name, e)
 }
 
 func (d *edit) set(name federation.ServiceName, s *Service) {
 	d.edited.services = append(d.edited.services, name)
-	ns := d.changed[name.Namespace]
+	write(d.changed, d.from.namespaces, name, s)
+}
+
+// write makes a name stand for a value in the draft of its namespace.
+func write[V comparable](drafts map[string]*draft[V], from *shelf[*shelf[V]], name federation.ServiceName, v V) {
+	ns := drafts[name.Namespace]
 	if ns == nil {
-		ns = &namespace{services: map[string]*Service{}}
-		if old := d.from.namespaces[name.Namespace]; old != nil {
-			ns.services = maps.Clone(old.services)
-		}
-		d.changed[name.Namespace] = ns
+		ns = from.of(name.Namespace).edit()
+		drafts[name.Namespace] = ns
 	}
-	if s != nil {
-		ns.services[name.Name] = s
-	} else {
-		delete(ns.services, name.Name)
-	}
+	ns.set(name.Name, v)
 }
 
 // view returns the View with what was set, the old one if nothing was.
@@ -220,26 +184,19 @@ func (d *edit) view() *View {
 		next.epoch++
 	}
 	if len(d.changed) > 0 {
-		next.namespaces = replaced(d.from.namespaces, d.changed, func(ns *namespace) bool { return len(ns.services) > 0 })
+		next.namespaces = replaced(d.from.namespaces, d.changed)
 	}
 	if len(d.own) > 0 {
-		next.own = replaced(d.from.own, d.own, func(ns *ownServices) bool { return len(ns.exports) > 0 })
+		next.own = replaced(d.from.own, d.own)
 	}
 	return next
 }
 
-// replaced returns a copy of a map in which what changed stands for what was, and what is not kept is gone.
-func replaced[T any](from, changed map[string]T, keep func(T) bool) map[string]T {
-	next := maps.Clone(from)
-	if next == nil {
-		next = map[string]T{}
+// replaced returns namespaces in which those that are in the making stand for what was. One that holds nothing is gone.
+func replaced[V comparable](from *shelf[*shelf[V]], drafts map[string]*draft[V]) *shelf[*shelf[V]] {
+	next := from.edit()
+	for name, ns := range drafts {
+		next.set(name, ns.done())
 	}
-	for name, ns := range changed {
-		if keep(ns) {
-			next[name] = ns
-		} else {
-			delete(next, name)
-		}
-	}
-	return next
+	return next.done()
 }

@@ -12,7 +12,7 @@ import (
 
 // anyEdit returns the View after a few random changes, and the namespaces that these touched.
 func anyEdit(r *rand.Rand, from *View) (*View, map[string]bool) {
-	d := &edit{from: from, changed: map[string]*namespace{}, synced: from.synced}
+	d := newEdit(from, from.synced, from.Gates, from.Frozen)
 	touched := map[string]bool{}
 	for range r.IntN(5) {
 		name := federation.ServiceName{Namespace: pick(r, "a", "b", "c", "d"), Name: pick(r, "x", "y", "z")}
@@ -72,11 +72,11 @@ func TestUntouchedNamespacesAreShared(t *testing.T) {
 	for range 300 {
 		before := content(view)
 		next, touched := anyEdit(r, view)
-		for name, ns := range next.namespaces {
-			if shared := ns == view.namespaces[name]; shared == touched[name] {
+		for name, ns := range next.namespaces.all() {
+			if shared := ns == view.namespaces.of(name); shared == touched[name] {
 				t.Fatalf("%s: shared %t, touched %t", name, shared, touched[name])
 			}
-			if len(ns.services) == 0 {
+			if ns.len() == 0 {
 				t.Fatalf("%s is empty, and still there", name)
 			}
 		}
@@ -89,7 +89,7 @@ func TestUntouchedNamespacesAreShared(t *testing.T) {
 
 // A reader that breaks off a Diff, or All, is not called again, whatever is left.
 func TestReadersMayBreakOff(t *testing.T) {
-	d := &edit{from: Empty(), changed: map[string]*namespace{}}
+	d := newEdit(Empty(), nil, DefaultGates(), false)
 	for i := range 9 {
 		name := federation.ServiceName{Namespace: fmt.Sprint(i % 3), Name: fmt.Sprint(i)}
 		d.set(name, &Service{Name: name})
@@ -114,7 +114,7 @@ func TestReadersMayBreakOff(t *testing.T) {
 }
 
 func TestViewFindsWhatIsThere(t *testing.T) {
-	d := &edit{from: Empty(), changed: map[string]*namespace{}, synced: []federation.ClusterID{"east", "west"}}
+	d := newEdit(Empty(), []federation.ClusterID{"east", "west"}, DefaultGates(), false)
 	web := &Service{Name: shopWeb}
 	d.set(shopWeb, web)
 	v := d.view()
