@@ -19,7 +19,7 @@ func (t *subscriptions) change(r request, first bool) interest {
 	}
 	for _, name := range r.subscribe {
 		if name != wildcard {
-			in.add, in.items = append(in.add, name), append(in.items, t.add(name, first))
+			in.add = append(in.add, t.add(name, first))
 		}
 	}
 	if first && !t.wildcard {
@@ -78,12 +78,12 @@ func (t *subscriptions) unwant(name string, in *interest) {
 		}
 	case it == nil || it.request == 0:
 	case t.wildcard:
-		in.drop = append(in.drop, name)
+		in.drop = append(in.drop, it)
 		t.byName--
 		it.request, it.owed = 0, true
 		t.settle(it)
 	default:
-		in.drop = append(in.drop, name)
+		in.drop = append(in.drop, it)
 		t.byName--
 		t.forget(it)
 	}

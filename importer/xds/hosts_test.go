@@ -43,7 +43,7 @@ func newScene(t *testing.T) *scene {
 	for k := range kinds {
 		c.server.store.subscribe(c.box, interest{kind: k, startAll: true})
 	}
-	c.server.store.take(c.box)
+	c.server.store.take(nil, c.box)
 	return c
 }
 
@@ -218,7 +218,7 @@ func (c *scene) compare(t *testing.T, before map[key]*resource) {
 		t.Errorf("it has %v, a server that starts now %v", slices.Collect(maps.Keys(now)), slices.Collect(maps.Keys(anew)))
 	}
 	told, changed := map[key]*resource{}, map[key]*resource{}
-	for _, change := range c.server.store.take(c.box) {
+	for _, change := range c.server.store.take(nil, c.box) {
 		told[change.key] = change.now
 	}
 	for k, r := range before {

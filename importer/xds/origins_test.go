@@ -79,16 +79,25 @@ func TestNobodyTakesAllSubscriptions(t *testing.T) {
 		t.Errorf("one more: %v", err)
 	}
 	honest.add(assignmentKind, "a", "b", "c")
-	if _, err := s.subscribe(hoarder.mailbox, interest{kind: assignmentKind, drop: []string{"a"}}); err != nil {
+	if _, err := s.subscribe(hoarder.mailbox, interest{kind: assignmentKind, drop: hoarder.named("a")}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.subscribe(hoarder.mailbox, wanting("c")); err != nil {
+	another := wanting("c")
+	if _, err := s.subscribe(hoarder.mailbox, another); err != nil {
 		t.Errorf("one for another: %v", err)
 	}
-	s.leave(hoarder.mailbox, []interest{{kind: assignmentKind, drop: []string{"b", "c"}}})
+	s.leave(hoarder.mailbox, []interest{{kind: assignmentKind, drop: append(another.add, hoarder.named("b")...)}})
 	if n := hoarder.mailbox.origin.names; n != 1_000_000-2 {
 		t.Errorf("%d names are left of it", n)
 	}
+}
+
+// named returns what the client has of some assignments.
+func (c *talk) named(names ...string) (items []*item) {
+	for _, name := range names {
+		items = append(items, c.session.types[assignmentKind].items[name])
+	}
+	return items
 }
 
 // knocks are connections that come to a listener.

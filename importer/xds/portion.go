@@ -68,9 +68,9 @@ func newPortion(src source, without []netip.AddrPort) *portion {
 		_, taken := slices.BinarySearchFunc(without, e.address, netip.AddrPort.Compare)
 		return taken || e.tier == unfit
 	})
-	slices.SortStableFunc(places, func(a, b place) int { // by address within each
-		return cmp.Or(cmp.Compare(b.tier, a.tier), cmp.Compare(a.region, b.region), cmp.Compare(a.zone, b.zone))
-	})
+	if !slices.IsSortedFunc(places, nearby) {
+		slices.SortStableFunc(places, nearby) // by address within each
+	}
 	for len(places) > 0 {
 		n := 1
 		for n < len(places) && places[n].together(places[0]) {
@@ -107,9 +107,14 @@ func (s source) places() []place {
 		if c := a.address.Compare(b.address); c != 0 {
 			return c
 		}
-		return cmp.Or(cmp.Compare(b.tier, a.tier), cmp.Compare(a.region, b.region), cmp.Compare(a.zone, b.zone))
+		return nearby(a, b)
 	})
 	return slices.CompactFunc(list, func(a, b place) bool { return a.address == b.address })
+}
+
+// nearby compares endpoints by what is told together, the most useful first.
+func nearby(a, b place) int {
+	return cmp.Or(cmp.Compare(b.tier, a.tier), strings.Compare(a.region, b.region), strings.Compare(a.zone, b.zone))
 }
 
 // addresses returns where those endpoints are.

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"maps"
 	"slices"
+
+	"google.golang.org/grpc/mem"
 )
 
 // maxResponse is how many bytes of resources one response holds, if there is more than one: gRPC clients refuse a message
@@ -19,6 +21,12 @@ type response struct {
 	delta   bool
 	removed []string // of the incremental variant
 	size    int      // in bytes, about
+
+	usual struct { // room for one of a single body, of one memory with it
+		bodies [1]*body
+		pieces [3]mem.Buffer
+		ends   [2]mem.SliceBuffer
+	}
 }
 
 // next returns the next response that may be sent now, or nil. At most one of a type is on its way. What a service needs comes before what
@@ -73,6 +81,7 @@ func (s *session) release() { clear(s.warming) }
 func (s *session) respond(k kind, fill func(*session, *response)) *response {
 	t := &s.types[k]
 	r := &response{kind: k, delta: s.delta, nonce: s.nonce()}
+	r.bodies = r.usual.bodies[:0]
 	fill(s, r)
 	r.version = t.state.version()
 	if !s.delta && k.whole() {

@@ -69,6 +69,7 @@ func (it *item) unmark() {
 // item is one resource that the client wants.
 type item struct {
 	name         string
+	sub          subscription // the store's
 	newest, sent *body
 	marked       *marks // coming or going, nil where it is in neither
 	at           int    // where in marked it is
@@ -93,8 +94,7 @@ type request struct {
 // all of a type.
 type interest struct {
 	kind              kind
-	drop, add         []string
-	items             []*item // of add, in its order
+	drop, add         []*item
 	stopAll, startAll bool
 }
 
@@ -196,8 +196,8 @@ func (s *session) end() []interest {
 	for k := range s.types {
 		if t := &s.types[k]; t.asked {
 			in := interest{kind: kind(k), stopAll: t.wildcard}
-			for name := range t.items {
-				in.drop = append(in.drop, name)
+			for _, it := range t.items {
+				in.drop = append(in.drop, it)
 			}
 			ins = append(ins, in)
 		}

@@ -61,7 +61,7 @@ func (c *talk) tell(r request) {
 
 // update takes what changed, as it is told a client that does not say what it is.
 func (c *talk) update() {
-	for _, change := range c.store.take(c.mailbox) {
+	for _, change := range c.store.take(nil, c.mailbox) {
 		k, r := change.key, change.now
 		var b *body
 		if r != nil {
@@ -111,9 +111,9 @@ func at(k kind, name, version string) map[key]*resource {
 
 // wanting is the interest of a session in assignments.
 func wanting(names ...string) interest {
-	in := interest{kind: assignmentKind, add: names}
+	in := interest{kind: assignmentKind}
 	for _, name := range names {
-		in.items = append(in.items, &item{name: name})
+		in.add = append(in.add, &item{name: name})
 	}
 	return in
 }

@@ -26,7 +26,7 @@ func (t *subscriptions) wantAll(k kind) interest {
 	for _, it := range t.items {
 		it.request = 0
 	}
-	return interest{kind: k, startAll: true, drop: slices.Collect(maps.Keys(t.items))}
+	return interest{kind: k, startAll: true, drop: slices.Collect(maps.Values(t.items))}
 }
 
 // want subscribes to exactly these names. One that was dropped and comes again is sent again. Clients
@@ -40,11 +40,11 @@ func (t *subscriptions) want(k kind, names []string) interest {
 		if it == nil {
 			it = &item{name: name}
 			t.items[name] = it
-			in.add, in.items = append(in.add, name), append(in.items, it)
+			in.add = append(in.add, it)
 		} else if it.request == t.requests {
 			continue
 		} else if t.wildcard {
-			in.add, in.items = append(in.add, name), append(in.items, it)
+			in.add = append(in.add, it)
 		}
 		it.request = t.requests
 		wanted++
@@ -56,15 +56,15 @@ func (t *subscriptions) want(k kind, names []string) interest {
 	return in
 }
 
-// sweep forgets what the last request did not name, and returns which names of it were subscribed to.
-func (t *subscriptions) sweep() (dropped []string) {
-	for name, it := range t.items {
+// sweep forgets what the last request did not name, and returns what of it was subscribed to by name.
+func (t *subscriptions) sweep() (dropped []*item) {
+	for _, it := range t.items {
 		if it.request == t.requests {
 			continue
 		}
 		t.forget(it)
 		if !t.wildcard {
-			dropped = append(dropped, name)
+			dropped = append(dropped, it)
 		}
 	}
 	return dropped

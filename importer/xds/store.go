@@ -28,33 +28,34 @@ type fault struct {
 
 // entry is there while its resource exists or anybody subscribes to it.
 type entry struct {
-	current     *resource                  // nil while there is none
-	subscribers map[*mailbox]*subscription // nil before the first
+	kind        kind
+	current     *resource // nil while there is none
+	subscribers []*item   // in no order
 }
 
 // mailbox holds what changed for one stream since it last looked, the newest of each name: as much as
 // it subscribes to, and a bounded number of names that it dropped. The store's lock guards what is above the blank line.
 type mailbox struct {
-	changed []*subscription  // those with news, each once
-	covered map[key]struct{} // what of these is covered by a wildcard
+	changed []*item          // those of which the stream is told by name, with news, each once
+	covered map[key]struct{} // what else changed that a wildcard covers
 
 	origin *origin // where the stream comes from
 	ring   func()  // makes the stream look for something to send; it does not block, and any goroutine may call it
 }
 
-// subscription is one name that one stream is told of.
+// subscription is what the store notes of an item, and guards by its lock. It is of one memory with the item, as there are as
+// many of them as all streams together subscribe to names.
 type subscription struct {
-	key   key
-	entry *entry // nil for a name that a wildcard covers
-	item  *item  // of the stream's session; nil for a name that a wildcard covers
+	box   *mailbox
+	entry *entry // nil while the stream is not told of it by name
+	at    int    // where among the subscribers of entry it is
 	news  bool   // it is among those that changed
-	ended bool   // the name was dropped
 }
 
 // change is what a name stands for now, nil for nothing.
 type change struct {
 	key  key
-	item *item // of the stream's session, if it is at hand
+	item *item // of the stream's session; nil for a name that a wildcard covers
 	now  *resource
 }
 
@@ -86,9 +87,9 @@ func (s *store) replace(changes map[key]*resource) (news []*mailbox) {
 		if !s.set(k, r) {
 			continue
 		}
-		for box, sub := range s.subscribers(k) {
-			news = box.joins(news)
-			box.put(sub)
+		for _, it := range s.subscribers(k) {
+			news = it.sub.box.joins(news)
+			it.sub.box.put(it)
 		}
 		for box := range s.all[k.kind] {
 			news = box.joins(news)
@@ -99,11 +100,14 @@ func (s *store) replace(changes map[key]*resource) (news []*mailbox) {
 }
 
 func (b *mailbox) joins(news []*mailbox) []*mailbox {
-	if len(b.changed) > 0 {
+	if b.holds() > 0 {
 		return news
 	}
 	return append(news, b)
 }
+
+// holds returns how many names with news, or dropped since they had some, the mailbox holds.
+func (b *mailbox) holds() int { return len(b.changed) + len(b.covered) }
 
 // set reports whether it is another one than who subscribes to it knows. An assignment that went stays as an empty
 // one for who subscribes to it: its absence would say nothing, and Envoy would go on with the last one.
@@ -126,7 +130,7 @@ func (s *store) set(k key, r *resource) (changed bool) {
 }
 
 // subscribers returns who subscribes to a name, nil for nobody.
-func (s *store) subscribers(k key) map[*mailbox]*subscription {
+func (s *store) subscribers(k key) []*item {
 	if e := s.entries[k.kind][k.name]; e != nil {
 		return e.subscribers
 	}
@@ -136,7 +140,7 @@ func (s *store) subscribers(k key) map[*mailbox]*subscription {
 func (s *store) entry(k key) *entry {
 	e := s.entries[k.kind][k.name]
 	if e == nil {
-		e = &entry{}
+		e = &entry{kind: k.kind}
 		s.entries[k.kind][k.name] = e
 	}
 	return e
@@ -202,12 +206,11 @@ func (s *store) subscribe(box *mailbox, in interest) (covered int, err error) {
 	if in.startAll { // before any name is dropped, so that no change is missed
 		covered = s.startAll(box, in.kind)
 	}
-	for names := range slices.Chunk(in.drop, atOnce) {
-		s.drop(box, in.kind, names)
+	for items := range slices.Chunk(in.drop, atOnce) {
+		s.drop(items)
 	}
-	for from := 0; from < len(in.add); from += atOnce {
-		to := min(from+atOnce, len(in.add))
-		if err := s.add(box, in.kind, in.add[from:to], in.items[from:to]); err != nil {
+	for items := range slices.Chunk(in.add, atOnce) {
+		if err := s.add(box, in.kind, items); err != nil {
 			return covered, err
 		}
 	}
@@ -217,28 +220,24 @@ func (s *store) subscribe(box *mailbox, in interest) (covered int, err error) {
 	return covered, nil
 }
 
-func (s *store) add(box *mailbox, kind kind, names []string, items []*item) error {
+func (s *store) add(box *mailbox, kind kind, items []*item) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch most := fair(maxSubscriptions); {
-	case len(box.changed)+len(names) > 2*maxNames:
+	case box.holds()+len(items) > 2*maxNames:
 		return status.Error(codes.ResourceExhausted, "names are asked for and dropped faster than they are read")
-	case s.subscriptions+len(names) > maxSubscriptions:
+	case s.subscriptions+len(items) > maxSubscriptions:
 		return status.Errorf(codes.ResourceExhausted, "all clients subscribe to %d names: there may be %d", s.subscriptions, maxSubscriptions)
-	case box.origin.names+len(names) > most:
+	case box.origin.names+len(items) > most:
 		return status.Errorf(codes.ResourceExhausted, "the clients at this address subscribe to %d names: there may be %d", box.origin.names, most)
 	}
-	for i, name := range names {
-		k := key{kind, name}
-		e := s.entry(k)
-		sub := e.subscribers[box]
-		if sub == nil {
-			sub = e.add(box, k)
+	for _, it := range items {
+		if it.sub.entry == nil {
+			s.entry(key{kind, it.name}).add(box, it)
 			s.subscriptions++
 			box.origin.names++
 		}
-		sub.item = items[i]
-		box.put(sub)
+		box.put(it)
 	}
 	return nil
 }
@@ -260,92 +259,89 @@ func (s *store) stopAll(box *mailbox, kind kind) {
 	delete(s.all[kind], box)
 }
 
-func (e *entry) add(box *mailbox, k key) *subscription {
-	if e.subscribers == nil {
-		e.subscribers = map[*mailbox]*subscription{}
-	}
-	sub := &subscription{key: k, entry: e}
-	e.subscribers[box] = sub
-	return sub
+func (e *entry) add(box *mailbox, it *item) {
+	it.sub.box, it.sub.entry, it.sub.at = box, e, len(e.subscribers)
+	e.subscribers = append(e.subscribers, it)
 }
 
-func (s *store) drop(box *mailbox, kind kind, names []string) {
+// remove is the end of add. What the mailbox holds of the item stays until the stream looks.
+func (e *entry) remove(it *item) {
+	last := len(e.subscribers) - 1
+	e.subscribers[it.sub.at] = e.subscribers[last]
+	e.subscribers[it.sub.at].sub.at = it.sub.at
+	e.subscribers[last] = nil
+	if e.subscribers = e.subscribers[:last]; last == 0 {
+		e.subscribers = nil
+	}
+	it.sub.entry = nil
+}
+
+func (s *store) drop(items []*item) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, name := range names {
-		k := key{kind, name}
-		e := s.entries[k.kind][k.name]
+	for _, it := range items {
+		e := it.sub.entry
 		if e == nil {
 			continue
 		}
-		if sub := e.subscribers[box]; sub != nil {
-			sub.ended = true
-			s.subscriptions--
-			box.origin.names--
-			delete(e.subscribers, box)
-		}
-		s.tidy(k, e)
+		e.remove(it)
+		s.subscriptions--
+		it.sub.box.origin.names--
+		s.tidy(key{e.kind, it.name}, e)
 	}
 }
 
 // leave ends all that a stream subscribes to.
 func (s *store) leave(box *mailbox, ins []interest) {
 	for _, in := range ins {
-		for names := range slices.Chunk(in.drop, atOnce) {
-			s.drop(box, in.kind, names)
+		for items := range slices.Chunk(in.drop, atOnce) {
+			s.drop(items)
 		}
 		s.stopAll(box, in.kind)
 	}
 }
 
-// take returns what changed for a stream since the last call, as it is now.
-func (s *store) take(box *mailbox) []change {
+// take appends what changed for a stream since the last call, as it is now.
+func (s *store) take(changes []change, box *mailbox) []change {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(box.changed) == 0 {
-		return nil
-	}
-	changes := make([]change, 0, len(box.changed))
-	for _, sub := range box.changed {
-		sub.news = false
-		if sub.ended {
-			continue
+	for _, it := range box.changed {
+		it.sub.news = false
+		if e := it.sub.entry; e != nil {
+			changes = append(changes, change{key{e.kind, it.name}, it, e.current})
 		}
-		c := change{key: sub.key, item: sub.item}
-		if e := sub.entry; e != nil {
-			c.now = e.current
-		} else {
-			c.now = s.there[sub.key.kind][sub.key.name]
-		}
-		changes = append(changes, c)
 	}
-	clear(box.changed)
-	if box.changed = box.changed[:0]; cap(box.changed) > maxIdle {
-		box.changed = nil
+	for k := range box.covered {
+		changes = append(changes, change{key: k, now: s.there[k.kind][k.name]})
 	}
-	box.covered = nil
+	box.changed, box.covered = reuse(box.changed), nil
 	return changes
 }
 
-// maxIdle is of how many changes a mailbox keeps the room.
+// reuse returns the room of a list, as long as it is not for much.
+func reuse[T any](list []T) []T {
+	clear(list)
+	if cap(list) > maxIdle {
+		return nil
+	}
+	return list[:0]
+}
+
+// maxIdle is of how many changes a stream keeps the room.
 const maxIdle = 64
 
 // put notes that one of the stream's names stands for something else.
-func (b *mailbox) put(sub *subscription) {
-	if !sub.news {
-		sub.news = true
-		b.changed = append(b.changed, sub)
+func (b *mailbox) put(it *item) {
+	if !it.sub.news {
+		it.sub.news = true
+		b.changed = append(b.changed, it)
 	}
 }
 
 // cover is put for a name that a wildcard covers.
 func (b *mailbox) cover(k key) {
-	if _, noted := b.covered[k]; noted {
-		return
-	}
 	if b.covered == nil {
 		b.covered = map[key]struct{}{}
 	}
 	b.covered[k] = struct{}{}
-	b.put(&subscription{key: k})
 }

@@ -54,6 +54,7 @@ type stream struct {
 	over    error  // what the stream is to end with, io.EOF where the client went; nil while it goes on
 	holding bool   // routes wait for what the client has not asked for yet
 	refused [kinds]refusal
+	changes []change // room for what update takes
 
 	unserved []string // types that it asked for and that are not served
 }
@@ -301,7 +302,8 @@ func (c *stream) release() {
 // update gives the session what changed. That is done right before anything is sent: what the session was asked for and
 // has not yet is not there. Of a resource that is faulty the client keeps what it has.
 func (c *stream) update() {
-	for _, change := range c.server.store.take(c.mailbox) {
+	c.changes = c.server.store.take(c.changes, c.mailbox)
+	for _, change := range c.changes {
 		k, r := change.key, change.now
 		if r == nil {
 			c.tell(change, nil)
@@ -317,6 +319,7 @@ func (c *stream) update() {
 			c.tell(change, b)
 		}
 	}
+	c.changes = reuse(c.changes)
 }
 
 func (c *stream) tell(change change, b *body) {

@@ -49,7 +49,7 @@ func (c codec) Unmarshal(data mem.BufferSlice, into any) error {
 	return c.CodecV2.Unmarshal(data, into)
 }
 
-// marshal returns the message as a client reads it.
+// marshal returns the message as a client reads it. It may be called again once what it returned is not used any more.
 func (r *response) marshal() mem.BufferSlice {
 	frame := appendText(make([]byte, 0, r.room()), responseVersion, r.version)
 	head := len(frame)
@@ -58,12 +58,12 @@ func (r *response) marshal() mem.BufferSlice {
 	for _, name := range r.removed {
 		frame = appendText(frame, responseRemoved, name)
 	}
-	buffers := make(mem.BufferSlice, 0, 2+len(r.bodies))
-	buffers = append(buffers, mem.SliceBuffer(frame[:head]))
+	r.usual.ends = [2]mem.SliceBuffer{frame[:head], frame[head:]}
+	buffers := append(mem.BufferSlice(r.usual.pieces[:0]), &r.usual.ends[0])
 	for _, b := range r.bodies {
 		buffers = append(buffers, b.lay(r.kind, r.delta)...)
 	}
-	return append(buffers, mem.SliceBuffer(frame[head:]))
+	return append(buffers, &r.usual.ends[1])
 }
 
 // room returns how long the message is without its resources, at most.

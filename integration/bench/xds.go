@@ -15,8 +15,9 @@ const (
 	fanoutClients  = 100
 	fanoutServices = 1000
 	xdsEndpoints   = 100 // of each service
-	// fanoutChanges come in rounds, in which the two servers take turns: what else the machine does bears on both.
-	fanoutRounds  = 8
+	// fanoutChanges come in rounds, in which the two servers take turns: what else the machine does bears on both. There are as
+	// many as it takes for garbage collections to weigh on both as they do in the long run.
+	fanoutRounds  = 20
 	fanoutChanges = 25 // of each round
 	// fanoutRest is how long a server may go on with what a change left to do.
 	fanoutRest = 200 * time.Millisecond
