@@ -18,7 +18,8 @@ type shelf[V comparable] struct {
 // part holds those names whose hashes end alike.
 type part[V comparable] struct{ held map[string]V }
 
-// partSize is how many names a part holds, about; a shelf that gets fuller is given twice as many parts.
+// partSize is how many names a part holds, about; a shelf that gets fuller is given twice as many parts, which it keeps until
+// it is empty.
 const partSize = 32
 
 var shelfSeed = maphash.MakeSeed()

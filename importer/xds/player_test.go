@@ -90,7 +90,9 @@ func (p *player) play() {
 			p.stream.release()
 		}
 	}
-	p.wake()
+	if p.pick(3) > 0 { // else what comes next meets what was not looked at
+		p.wake()
+	}
 }
 
 func (p *player) name() string { return fmt.Sprintf("w%d", p.pick(5)) }
@@ -262,7 +264,6 @@ func (p *player) reconnect() {
 		}
 		if w.asked {
 			p.ask(kind(k), "of the stream before", names)
-			p.wake()
 		}
 	}
 }

@@ -77,7 +77,7 @@ type body struct {
 	mark    state    // of this body alone
 
 	mu           sync.Mutex
-	plain, named weak.Pointer[mem.BufferSlice] // what lay returned for each variant, while that is in use
+	plain, named weak.Pointer[mem.BufferSlice] // what lay returned for each variant, until memory is cleared
 }
 
 // resource is what is told under one name, until that changes. Any goroutine may use it.

@@ -29,8 +29,8 @@ type response struct {
 	}
 }
 
-// next returns the next response that may be sent now, or nil. At most one of a type is on its way. What a service needs comes before what
-// leads to it, and goes after it:
+// next returns the next response that may be sent now, or nil. At most one of a type is on its way. What a service needs
+// comes before what leads to it, and goes after it:
 //
 //  1. clusters that came or changed, beside those that are about to go;
 //  2. assignments, again after their cluster was sent, because Envoy waits for them;
@@ -111,17 +111,23 @@ func (b *body) wire(k kind) int {
 
 // additions fills a response with what came, and ends nothing.
 func (s *session) additions(r *response) {
-	t := &s.types[r.kind]
 	if s.delta || !r.kind.whole() {
 		s.come(r)
 		return
 	}
+	s.whole(r)
+}
+
+// whole fills a response with all that the client is to have, where what it leaves out ends.
+func (s *session) whole(r *response) {
+	t := &s.types[r.kind]
+	r.bodies = nil
 	for _, name := range slices.Sorted(maps.Keys(t.items)) {
 		switch it := t.items[name]; {
-		case it.newest != nil:
+		case it.newest != nil && !it.withheld:
 			r.bodies = append(r.bodies, it.newest)
 			s.send(r.kind, it)
-		case it.sent != nil: // it is about to go
+		case it.sent != nil: // it is about to go, or the client keeps it
 			r.bodies = append(r.bodies, it.sent)
 		}
 	}
@@ -135,12 +141,7 @@ func (s *session) changes(r *response) {
 	}
 	s.fill(r, &t.going)
 	if !s.delta && r.kind.whole() {
-		r.bodies = nil
-		for _, name := range slices.Sorted(maps.Keys(t.items)) {
-			if it := t.items[name]; it.newest != nil {
-				r.bodies = append(r.bodies, it.newest)
-			}
-		}
+		s.whole(r)
 	}
 }
 

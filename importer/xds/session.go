@@ -1,5 +1,7 @@
 package xds
 
+import "maps"
+
 // The bounds of what one stream may subscribe to.
 const (
 	maxNames      = 50_000 // of all types together
@@ -90,8 +92,8 @@ type request struct {
 	has                    map[string]string // incremental, first request: versions of what it has from another stream
 }
 
-// interest is a change of what a stream subscribes to: names that it drops, then names that it adds, or
-// all of a type.
+// interest is a change of what a stream subscribes to: first all of a type, then items that it drops and items that it adds
+// by name, and at last no more all of the type.
 type interest struct {
 	kind              kind
 	drop, add         []*item
@@ -134,14 +136,19 @@ func (s *session) subscribe(r request) (interest, error) {
 	t := &s.types[r.kind]
 	first := !t.asked
 	t.due, t.asked = t.due || first, true
+	var in interest
 	if s.delta {
-		in := t.change(r, first)
-		if first && r.kind == assignmentKind {
-			s.warm()
-		}
-		return in, nil
+		in = t.change(r, first)
+	} else {
+		in = t.restate(r)
 	}
-	return t.restate(r), nil
+	switch {
+	case r.kind == clusterKind: // nobody waits for a cluster that is not wanted any more
+		maps.DeleteFunc(s.warming, func(name string, _ struct{}) bool { return t.items[name] == nil })
+	case s.delta && first && r.kind == assignmentKind:
+		s.warm()
+	}
+	return in, nil
 }
 
 // warm makes the assignments of clusters that were sent be sent too, also those that the client says to have: it has had

@@ -100,14 +100,11 @@ func (s *store) replace(changes map[key]*resource) (news []*mailbox) {
 }
 
 func (b *mailbox) joins(news []*mailbox) []*mailbox {
-	if b.holds() > 0 {
+	if len(b.changed)+len(b.covered) > 0 {
 		return news
 	}
 	return append(news, b)
 }
-
-// holds returns how many names with news, or dropped since they had some, the mailbox holds.
-func (b *mailbox) holds() int { return len(b.changed) + len(b.covered) }
 
 // set reports whether it is another one than who subscribes to it knows. An assignment that went stays as an empty
 // one for who subscribes to it: its absence would say nothing, and Envoy would go on with the last one.
@@ -224,7 +221,7 @@ func (s *store) add(box *mailbox, kind kind, items []*item) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch most := fair(maxSubscriptions); {
-	case box.holds()+len(items) > 2*maxNames:
+	case len(box.changed)+len(items) > 2*maxNames:
 		return status.Error(codes.ResourceExhausted, "names are asked for and dropped faster than they are read")
 	case s.subscriptions+len(items) > maxSubscriptions:
 		return status.Errorf(codes.ResourceExhausted, "all clients subscribe to %d names: there may be %d", s.subscriptions, maxSubscriptions)
@@ -284,9 +281,13 @@ func (s *store) drop(items []*item) {
 		if e == nil {
 			continue
 		}
+		box := it.sub.box
+		if _, covered := s.all[e.kind][box]; covered && it.sub.news {
+			box.cover(key{e.kind, it.name}) // a wildcard goes on with the name, and would not tell what changed before
+		}
 		e.remove(it)
 		s.subscriptions--
-		it.sub.box.origin.names--
+		box.origin.names--
 		s.tidy(key{e.kind, it.name}, e)
 	}
 }

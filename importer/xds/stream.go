@@ -39,13 +39,13 @@ type stream struct {
 	turn    turn
 	address netip.Addr
 	origin  *origin
-	log     *slog.Logger
 	hold    *time.Timer   // runs while holding
 	silent  *time.Timer   // runs until the first request
 	stuck   chan struct{} // is closed when the client did not read for too long
 	done    chan error    // what the stream ended with, nil where the client went
 
-	mu      sync.Mutex // is held while the fields below change, never while anything is sent
+	mu      sync.Mutex   // is held while the fields below change, never while anything is sent
+	log     *slog.Logger // says who the client is, once it has said so
 	session *session
 	who     Client // but for its Types
 	heard   bool   // it asked for something
@@ -97,17 +97,18 @@ func (s *doors) serve(g grpc.ServerStream, delta bool) error {
 func (c *stream) join() error {
 	origin, streams := c.server.origins.join(c.address)
 	c.origin, c.mailbox.origin = origin, origin
-	err := c.server.clients.join(c)
-	if most := fair(c.server.config.MaxClients); err == nil && streams > most {
-		c.server.clients.leave(c)
+	c.server.streams.Add(1) // until it leaves, whichever goroutine that is in
+	var err error
+	if most := fair(c.server.config.MaxClients); streams > most {
 		err = status.Errorf(codes.ResourceExhausted, "%d xDS clients are connected from this address, more may not be", most)
+	} else {
+		err = c.server.clients.join(c) // who is there may be ended from now on
 	}
 	if err != nil {
 		c.server.origins.leave(c.address)
-		return err
+		c.server.streams.Done()
 	}
-	c.server.streams.Add(1) // until it leaves, whichever goroutine that is in
-	return nil
+	return err
 }
 
 // receive takes requests until the stream ends: at the latest after its handler returned. Who asks for much is read slowly.
@@ -164,7 +165,7 @@ const ahead = 32 << 10
 // push sends a response, and ends the turn.
 func (c *stream) push(r *response, more bool) {
 	if err := c.grpc.SendMsg(r); err != nil {
-		c.finish(err)
+		c.server.streams.Go(func() { c.finish(err) })
 		return
 	}
 	c.server.pushes.Add(1)
@@ -180,7 +181,7 @@ func (c *stream) finish(err error) {
 	c.done <- err
 }
 
-// request takes one request, and returns how many names it bears on. Of types that are not served there is nothing to say. Who
+// request takes one request, and returns how many names it costs. Of types that are not served there is nothing to say. Who
 // the client is its first request says.
 func (c *stream) request(m message) (names int, err error) {
 	c.mu.Lock()
@@ -199,17 +200,17 @@ func (c *stream) request(m message) (names int, err error) {
 			c.introduce(m.node)
 		}
 	}
+	names = (len(m.names) + len(m.subscribe) + len(m.unsubscribe) + len(m.has)) / lookedAt
 	k, ok := kindOf(m.typeURL)
 	if !ok {
 		c.wonder(m.typeURL)
-		return 0, nil
+		return names, nil
 	}
 	m.kind = k
 	if c.session.acknowledge(m.request) {
 		c.refuse(m)
 	}
 	in, err := c.session.subscribe(m.request)
-	names = len(m.names) / lookedAt
 	if err == nil && !in.empty() {
 		var covered int
 		covered, err = c.server.store.subscribe(c.mailbox, in)
@@ -225,7 +226,7 @@ func (c *stream) request(m message) (names int, err error) {
 	return names, nil
 }
 
-// lookedAt is how many names that a client only repeats cost as much as one that changes.
+// lookedAt is how many names that are only looked at cost as much as one that changes.
 const lookedAt = 16
 
 // wonder notes a type that is not served: the client waits for it in vain.
@@ -252,8 +253,8 @@ func (c *stream) refuse(m message) {
 }
 
 // next returns the next response, nil for none, how many bytes of those before it the client may not have read yet, and
-// whether there is another one behind it. It waits while the server has pushed as much as it may: all others wait then too, and
-// what changes meanwhile conflates.
+// whether there is another one behind it. It waits while the server has pushed as much as it may: all others wait then too,
+// and what changes meanwhile conflates.
 func (c *stream) next() (resp *response, unread int, more bool, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -17,7 +17,7 @@ type turns struct {
 
 // turn is the place of one stream among others. The lock of turns guards it.
 type turn struct {
-	do    func() // what a worker does: it must not block, and rest follows it, at once or later
+	do    func() // what a worker does, waiting for no client: rest follows it, at once or later
 	phase phase
 	again bool // it was rung since its turn began
 }
