@@ -144,7 +144,7 @@ func followChanges(s *xdsScene, proxies []*proxy) {
 			l.settle(step.answers...)
 		}
 	}
-	s.set("abroad")
+	s.replace("abroad")
 	for _, l := range loads {
 		l.settle("abroad")
 		if n := len(l.failures()); n > 2 {

@@ -205,11 +205,9 @@ func (g *grpcScene) changes() {
 		for len(some) == 0 {
 			some = slices.DeleteFunc(slices.Clone(all), func(string) bool { return random.IntN(3) > 0 })
 		}
-		if round%2 == 0 {
-			g.set(some...)
-			continue
+		if g.replace(some...); round%2 == 1 {
+			g.settle(some, nearest(some))
 		}
-		g.settle(some, nearest(some))
 	}
 }
 

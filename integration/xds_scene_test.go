@@ -17,6 +17,7 @@ import (
 	"github.com/hansa-mcs/hansa/integration/clusterset"
 	"github.com/hansa-mcs/hansa/integration/echo"
 	"github.com/hansa-mcs/hansa/integration/lab"
+	"github.com/hansa-mcs/hansa/integration/probe"
 )
 
 // The hosts and ports by which the users of an xdsScene know web: webHost, too.
@@ -172,6 +173,40 @@ func (s *xdsScene) set(names ...string) {
 			if slices.Contains(names, name) == add {
 				s.list(name, add)
 			}
+		}
+	}
+}
+
+// replace is set where no request may fail: nothing is removed before each agent tells of all that is added. What is written
+// first in one cluster may be known last in another.
+func (s *xdsScene) replace(names ...string) {
+	s.t.Helper()
+	for _, name := range names {
+		s.list(name, true)
+	}
+	for _, m := range s.agents {
+		s.tells(m, names...)
+	}
+	s.set(names...)
+}
+
+// tells waits until an agent assigns these backends, beside others, to the HTTP port of web.
+func (s *xdsScene) tells(m *clusterset.Member, names ...string) {
+	s.t.Helper()
+	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
+	defer cancel()
+	ads, err := probe.OpenAssignment(ctx, m.XDS, webHost, webHTTPPort)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer ads.Close()
+	for {
+		told, err := ads.NextAssignment()
+		if err != nil {
+			s.t.Fatalf("waiting until the agent at %s tells of %v: %v", m.XDS, names, err)
+		}
+		if !slices.ContainsFunc(names, func(name string) bool { return !slices.Contains(told, s.backends[name].HTTP) }) {
+			return
 		}
 	}
 }
