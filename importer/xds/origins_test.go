@@ -3,6 +3,7 @@ package xds
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/netip"
@@ -164,4 +165,22 @@ func TestConnectionsBeyondTheBoundsAreClosedAtOnce(t *testing.T) {
 	if _, err := d.Accept(); !errors.Is(err, io.EOF) {
 		t.Errorf("the listener ended with %v", err)
 	}
+}
+
+// What is only looked at has its price, too, whatever is asked for.
+func TestNamesOfAnyRequestAreCounted(t *testing.T) {
+	p := newPlayer(t, true, func(int) int { return 0 })
+	names := make([]string, 10*lookedAt)
+	for i := range names {
+		names[i] = fmt.Sprint(i)
+	}
+	for what, m := range map[string]message{
+		"of a type that is not served": {typeURL: "none", request: request{subscribe: names}},
+		"that nobody subscribed to":    {typeURL: ClusterType, request: request{unsubscribe: names}},
+	} {
+		if cost, err := p.stream.request(m); err != nil || cost != 10 {
+			t.Errorf("%d names %s cost %d (%v), want 10", len(names), what, cost, err)
+		}
+	}
+	p.stream.leave()
 }
