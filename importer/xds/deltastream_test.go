@@ -150,6 +150,8 @@ func TestAServiceOnTheWireOfDelta(t *testing.T) {
 	}
 	c.ack(resp)
 	c.ack(c.want(ClusterType, "-"+webCluster))
+	c.add(RouteType, "none") // its answer says that what was acknowledged before it is
+	c.ack(c.want(RouteType, "-none"))
 
 	w.say(t, "b", export("b", spot("z1/10.0.0.3", ready)))
 	c.ack(c.want(ClusterType, webCluster))
