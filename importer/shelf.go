@@ -40,14 +40,6 @@ func (s *shelf[V]) of(name string) (none V) {
 	return s.parts[partOf(name, len(s.parts))].held[name]
 }
 
-// len returns how many names there are.
-func (s *shelf[V]) len() int {
-	if s == nil {
-		return 0
-	}
-	return s.count
-}
-
 // all yields every name, in no particular order.
 func (s *shelf[V]) all() iter.Seq2[string, V] { return s.differing(nil) }
 

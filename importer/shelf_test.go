@@ -28,8 +28,8 @@ func TestShelfIsAMap(t *testing.T) {
 		all = append(all, version{d.done(), want})
 	}
 	for i, v := range all {
-		if got := maps.Collect(v.shelf.all()); !maps.Equal(got, v.want) || v.shelf.len() != len(v.want) {
-			t.Fatalf("%d: got %v, of length %d, want %v", i, got, v.shelf.len(), v.want)
+		if got := maps.Collect(v.shelf.all()); !maps.Equal(got, v.want) || (v.shelf == nil) != (len(v.want) == 0) || v.shelf != nil && v.shelf.count != len(v.want) {
+			t.Fatalf("%d: got %v in %+v, want %v", i, got, v.shelf, v.want)
 		}
 		other := all[r.IntN(len(all))]
 		got := maps.Collect(v.shelf.differing(other.shelf))

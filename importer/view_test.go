@@ -76,7 +76,7 @@ func TestUntouchedNamespacesAreShared(t *testing.T) {
 			if shared := ns == view.namespaces.of(name); shared == touched[name] {
 				t.Fatalf("%s: shared %t, touched %t", name, shared, touched[name])
 			}
-			if ns.len() == 0 {
+			if ns.count == 0 {
 				t.Fatalf("%s is empty, and still there", name)
 			}
 		}

@@ -10,7 +10,14 @@ import (
 func TestWhatIsKeptBackIsNotEnded(t *testing.T) {
 	c := newTalk(t, newStore())
 	c.ask(clusterKind, "")
-	tell := func(name, version string) { c.session.update(key{clusterKind, name}, bodyOf(name, version)) }
+	tell := func(name, version string) {
+		t.Helper()
+		b, err := text{name, version}.encode(Audience{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.session.update(key{clusterKind, name}, b)
+	}
 	c.want("nothing yet", c.ask(clusterKind, "1"))
 	tell("x", "1")
 	tell("y", "1")
@@ -24,10 +31,6 @@ func TestWhatIsKeptBackIsNotEnded(t *testing.T) {
 	c.want("x is kept where another one goes", c.ask(clusterKind, "3"), "CDS 4: x@1")
 	tell("z", "1")
 	c.want("and where another one comes", c.ask(clusterKind, "4"), "CDS 5: x@1 z@1")
-}
-
-func bodyOf(name, version string) *body {
-	return newBody(name, version, []byte(name+"@"+version))
 }
 
 // A removal is not lost where the client's next request, before it is told, has a wildcard stand for the name.
