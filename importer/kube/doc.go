@@ -9,5 +9,6 @@
 //
 // Owned here: the shape of those objects (Plan, pure), their names and our mark on them. An object
 // without our mark is never touched, unless it was handed over. Nothing of a cluster is removed before its
-// first complete set came.
+// first complete set came. The budget of what is written: these objects are a projection that DNS and xDS never wait
+// for, and so the one whose writing yields when the API server has too much to do.
 package kube

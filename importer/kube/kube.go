@@ -59,6 +59,7 @@ type door struct {
 	definition Definition
 	blocked    *Blocked
 	written    written
+	budget     *budget
 	imports    imports
 	inWay      sync.Map // foreign derived Services, by their key, to the service's name
 	taken      taken
@@ -111,7 +112,7 @@ func Add(ctx context.Context, mgr manager.Manager, config Config) error {
 	d := &door{
 		client: mgr.GetClient(), plain: plain, self: config.Store.Self(), store: config.Store, importer: config.Importer, rest: config.AddressRest, log: config.Log,
 		queue: make(chan priorityqueue.PriorityQueue[ctrl.Request], 1), teller: newTeller(mgr.GetEventRecorder("hansa-agent")),
-		definition: config.Definition, lead: config.Lead, left: config.Left, withdrawn: config.Withdrawn, blocked: cmp.Or(config.Blocked, &Blocked{}),
+		definition: config.Definition, lead: config.Lead, left: config.Left, withdrawn: config.Withdrawn, blocked: cmp.Or(config.Blocked, &Blocked{}), budget: newBudget(),
 		features: &features{client: plain, importer: config.Importer, log: config.Log},
 	}
 	err = mgr.GetFieldIndexer().IndexField(ctx, &discoveryv1.EndpointSlice{}, byDerived, func(o client.Object) []string {
@@ -244,7 +245,15 @@ func (d *door) reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, er
 		want, scene := view.Service(name), d.scene(view)
 		d.leaveAlone(name, want, now)
 		changes, unread := d.allowed(ctx, name, want, now, Plan(name, want, now, scene))
+		if canWait(now, changes) {
+			if wait := d.budget.wait(name, len(changes), scene.Now); wait > 0 {
+				return ctrl.Result{RequeueAfter: wait}, nil
+			}
+		}
 		again, err := d.writeAll(ctx, name, now, changes)
+		if want == nil {
+			d.budget.forget(name)
+		}
 		d.teller.tell(name, append(notes(want, scene), d.blocked.notes(name)...), now, ownExport(want, d.self) != nil)
 		if unread == nil && errors.Is(err, errBehind) {
 			return ctrl.Result{RequeueAfter: behindPause}, nil

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
@@ -37,6 +38,7 @@ type rig struct {
 	refuse   func(write string) error // what the API server says to "apply Service derived-…"
 	lacks    []corev1.IPFamily        // what it says that it has not when a dry run asks
 	others   []string                 // addresses of other Services
+	takes    time.Duration            // what it takes for each write
 	asked    []string                 // all writes
 	written  []string                 // what it took
 	told     []string                 // Events
@@ -59,7 +61,7 @@ func onRig(t *testing.T, test func(*rig)) {
 			client: interceptor.NewClient(nil, r.funcs()), self: "own", store: store, importer: r.importer, rest: DefaultAddressRest, log: log,
 			lead: func(ctx context.Context) (context.Context, func(), uint64, error) { return ctx, func() {}, 1, nil },
 			left: always(false), withdrawn: always(true),
-			teller: newTeller(r), definition: &kind{served: true}, blocked: &Blocked{},
+			teller: newTeller(r), definition: &kind{served: true}, blocked: &Blocked{}, budget: newBudget(),
 			features: &features{client: interceptor.NewClient(nil, interceptor.Funcs{Create: r.dryRun}), importer: r.importer, log: log},
 		}
 		r.importer.SetNamespace(web.Namespace, true)
@@ -142,6 +144,7 @@ func (r *rig) ask(verb Verb, id string, write func() error) error {
 			return err
 		}
 	}
+	time.Sleep(r.takes)
 	err := write()
 	if err == nil {
 		r.written = append(r.written, fmt.Sprint(verb, " ", id))

@@ -37,7 +37,9 @@ func (d *door) writeAll(ctx context.Context, name federation.ServiceName, now Cu
 		if r.hold && isImport && c.Verb == ApplyStatus {
 			continue
 		}
+		began := time.Now()
 		err := d.write(ctx, c)
+		d.budget.wrote(name, time.Now(), time.Since(began))
 		if errors.Is(err, errForeign) {
 			break
 		}
