@@ -153,10 +153,19 @@ func (b *bench) measure(ctx context.Context, chosen []group, wanted *regexp.Rege
 	began := time.Now()
 	for i, g := range chosen {
 		fmt.Fprintf(b.progress, "%s: group %d of %d, after %s\n", g.name, i+1, len(chosen), time.Since(began).Round(time.Second))
+		before, err := machine.ReadCPU()
+		if err != nil {
+			return err
+		}
 		rows, err := b.rows(ctx, g)
 		if err != nil {
 			return fmt.Errorf("%s: %w", g.name, err)
 		}
+		after, err := machine.ReadCPU()
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(b.progress, "%s: the host kept %.1f %% of the cores' time from this machine\n", g.name, after.StolenSince(before))
 		for _, r := range rows {
 			if wanted.MatchString(r.id) {
 				t.add(r)
