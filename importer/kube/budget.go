@@ -1,6 +1,7 @@
 package kube
 
 import (
+	"slices"
 	"sync"
 	"time"
 
@@ -53,16 +54,18 @@ func (b *budget) wait(name federation.ServiceName, writes int, now time.Time) ti
 		return 0
 	}
 	if t.due.IsZero() {
-		t.due = latest
-		if place := b.limiter.ReserveN(now, writes); place.OK() && place.DelayFrom(now) < latest.Sub(now) {
-			t.due = now.Add(place.DelayFrom(now))
+		place := b.limiter.ReserveN(now, min(writes, budgetBurst))
+		if t.due = now.Add(place.DelayFrom(now)); t.due.After(latest) {
+			place.CancelAt(now) // or a storm would leave a debt that others wait for when it is long over
+			t.due = latest
 		}
 		b.turns[name] = t
 	}
 	return max(t.due.Sub(now), 0)
 }
 
-// wrote is told when something of a service was written, and how long that took.
+// wrote is told when something of a service was written, and how long that took. A write that failed is none: its
+// service is tried again by the queue, later each time, and never waits here as well.
 func (b *budget) wrote(name federation.ServiceName, now time.Time, took time.Duration) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -79,28 +82,34 @@ func (b *budget) forget(name federation.ServiceName) {
 	delete(b.turns, name)
 }
 
-// canWait reports whether changes do no more than write slices anew that stay, in which as many endpoints are ready as
-// before, or more, and some were: then nobody is sent to none who was sent to one.
+// canWait reports whether changes do no more than write slices anew that keep what they are, and their clients somebody:
+// labels and ports, as many endpoints that are ready, or more, and one of them where it was.
 func canWait(now Current, changes []Change) bool {
-	before, was, is := map[string]int{}, 0, 0
+	before := map[string]*discoveryv1.EndpointSlice{}
 	for _, s := range now.Slices {
-		before[s.Name] = readyIn(s)
+		before[s.Name] = s
 	}
 	for _, c := range changes {
 		s, ok := c.Object.(*discoveryv1.EndpointSlice)
-		if !ok || c.Verb != Apply || c.First {
+		if !ok || c.Verb != Apply || c.First || before[s.Name] == nil || !keeps(before[s.Name], s) {
 			return false
 		}
-		was, is = was+before[s.Name], is+readyIn(s)
 	}
-	return was > 0 && is >= was
+	return len(changes) > 0
 }
 
-func readyIn(s *discoveryv1.EndpointSlice) (n int) {
+func keeps(before, after *discoveryv1.EndpointSlice) bool {
+	was, is := ready(before), ready(after)
+	return sameLabels(after.Labels, before.Labels) && samePorts(after.Ports, before.Ports) &&
+		len(is) >= len(was) && slices.ContainsFunc(was, func(address string) bool { return slices.Contains(is, address) })
+}
+
+// ready returns the addresses of the endpoints that are.
+func ready(s *discoveryv1.EndpointSlice) (list []string) {
 	for i := range s.Endpoints {
-		if ptr.Deref(s.Endpoints[i].Conditions.Ready, true) {
-			n++
+		if e := &s.Endpoints[i]; ptr.Deref(e.Conditions.Ready, true) && len(e.Addresses) > 0 {
+			list = append(list, e.Addresses[0])
 		}
 	}
-	return n
+	return list
 }

@@ -1,6 +1,7 @@
 package kube
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -62,21 +63,50 @@ func TestWritesThatCanWaitTakeTheirShareOfTime(t *testing.T) {
 	}
 }
 
-func TestABudgetForgetsServicesThatAreGone(t *testing.T) {
+// TestAStormLeavesNoDebt: who changes twice after it waits for nothing.
+func TestAStormLeavesNoDebt(t *testing.T) {
 	b := newBudget()
-	b.wrote(web, time.Unix(0, 0), time.Millisecond)
-	if b.forget(web); len(b.turns) > 0 {
-		t.Errorf("it remembers %v", b.turns)
+	storm(b, 200, 500*time.Microsecond, 15*time.Millisecond, time.Minute)
+	calm := time.Unix(0, 0).Add(62 * time.Second)
+	b.wrote(web, calm, time.Millisecond)
+	if wait := b.wait(web, 1, calm.Add(100*time.Millisecond)); wait > 0 {
+		t.Errorf("it waits for %s", wait)
 	}
 }
 
-func TestOnlySlicesThatLoseNothingCanWait(t *testing.T) {
+// TestEachWriteIsCharged: a service of many slices takes as much of the budget as it writes, and the most there is.
+func TestEachWriteIsCharged(t *testing.T) {
+	for writes, left := range map[int]float64{1: budgetBurst - 1, 5: budgetBurst - 5, budgetBurst + 1: 0} {
+		b, now := newBudget(), time.Unix(0, 0)
+		b.wrote(web, now, time.Millisecond)
+		if wait := b.wait(web, writes, now); wait > 0 || b.limiter.TokensAt(now) != left {
+			t.Errorf("%d writes wait for %s and leave room for %v, want %v", writes, wait, b.limiter.TokensAt(now), left)
+		}
+	}
+}
+
+// TestOneSlowWriteChangesLittle: what one write takes is not what writes take.
+func TestOneSlowWriteChangesLittle(t *testing.T) {
+	b, now := newBudget(), time.Unix(0, 0)
+	for range 100 {
+		b.wrote(web, now, 4*time.Millisecond)
+	}
+	if b.wrote(web, now, time.Minute); b.typical > 20*time.Millisecond {
+		t.Errorf("a write takes %s", b.typical)
+	}
+}
+
+func TestOnlySlicesThatKeepTheirClientsCanWait(t *testing.T) {
 	slice := func(name string, endpoints ...string) *discoveryv1.EndpointSlice {
 		s := &discoveryv1.EndpointSlice{}
-		s.Name = name
+		s.Name, s.Labels, s.Ports = name, map[string]string{"a": "b"}, []discoveryv1.EndpointPort{{Port: new(int32(8080))}}
 		for _, e := range endpoints {
-			ready := !strings.HasPrefix(e, "-")
-			s.Endpoints = append(s.Endpoints, discoveryv1.Endpoint{Addresses: []string{e}, Conditions: discoveryv1.EndpointConditions{Ready: &ready}})
+			address, unready := strings.CutPrefix(e, "-")
+			endpoint := discoveryv1.Endpoint{Addresses: []string{address}, Conditions: discoveryv1.EndpointConditions{Ready: new(!unready)}}
+			if address, open := strings.CutPrefix(e, "?"); open { // which means that it is ready
+				endpoint = discoveryv1.Endpoint{Addresses: []string{address}}
+			}
+			s.Endpoints = append(s.Endpoints, endpoint)
 		}
 		return s
 	}
@@ -86,26 +116,64 @@ func TestOnlySlicesThatLoseNothingCanWait(t *testing.T) {
 		}
 		return changes
 	}
-	now := Current{Slices: []*discoveryv1.EndpointSlice{slice("s1", "a", "b"), slice("s2", "c"), slice("s3", "-d")}}
+	moved, marked := slice("s1", "a", "b"), slice("s1", "a", "b")
+	moved.Ports, marked.Labels = nil, map[string]string{"a": "c"}
+	now := Current{Slices: []*discoveryv1.EndpointSlice{slice("s1", "a", "b"), slice("s2", "c"), slice("s3", "-d"), slice("s5", "?e", "?f")}}
 	for _, c := range []struct {
 		what    string
 		changes []Change
 		want    bool
 	}{
 		{"nothing", nil, false},
-		{"another address", again(slice("s1", "a", "e")), true},
-		{"one more", again(slice("s1", "a", "b", "e")), true},
-		{"one that moves", again(slice("s1", "a"), slice("s2", "c", "b")), true},
+		{"another address", again(slice("s1", "a", "x")), true},
+		{"one more", again(slice("s1", "a", "b", "x")), true},
+		{"of which nothing says that they are ready", again(slice("s5", "e", "x")), true},
+		{"one fewer of these", again(slice("s5", "e")), false},
+		{"two slices", again(slice("s1", "a", "x"), slice("s2", "c", "y")), true},
+		{"all are others", again(slice("s1", "x", "y")), false},
+		{"the only one is another", again(slice("s1", "a", "x"), slice("s2", "y")), false},
+		{"one that goes in one of two", again(slice("s1", "a"), slice("s2", "c", "x")), false},
 		{"one fewer", again(slice("s1", "a")), false},
 		{"one that is ready no more", again(slice("s1", "a", "-b")), false},
 		{"the first", again(slice("s3", "d")), false},
+		{"other ports", again(moved), false},
+		{"other labels", again(marked), false},
 		{"a new slice", []Change{{Verb: Apply, Object: slice("s4", "e"), First: true}}, false},
+		{"a new slice in the place of one that somebody deleted", []Change{{Verb: Apply, Object: slice("s1", "a", "b"), First: true}}, false},
 		{"a slice that goes", append(again(slice("s1", "a", "b", "c")), Change{Verb: Delete, Object: slice("s2", "c")}), false},
 	} {
 		if got := canWait(now, c.changes); got != c.want {
 			t.Errorf("%s: %t, want %t", c.what, got, c.want)
 		}
 	}
+}
+
+// TestWhatFailsIsLeftToTheQueue: it is tried again later each time, also while the budget is used up, and what is gone is
+// forgotten.
+func TestWhatFailsIsLeftToTheQueue(t *testing.T) {
+	onRig(t, func(r *rig) {
+		r.export(exported1)
+		r.rounds(3, false)
+		time.Sleep(longestWait)
+		for i := range 4 * budgetBurst {
+			name := federation.ServiceName{Namespace: "shop", Name: fmt.Sprint(i)}
+			r.door.budget.wrote(name, time.Now(), time.Second)
+			r.door.budget.wait(name, 1, time.Now())
+		}
+		r.refuse = refusing("apply EndpointSlice", errors.New("the API server is sick"))
+		for i := range 5 {
+			r.export(fmt.Sprintf("- cluster: a\n  ports: [http 80/TCP]\n  subsets:\n  - ports: [http 8080/TCP]\n    endpoints: [10.1.0.1, 10.2.0.%d]\n", i+1))
+			if result, err := r.round(); err == nil || result.RequeueAfter > 0 {
+				t.Errorf("try %d: result %v, error %v: the queue would not wait longer each time", i, result, err)
+			}
+		}
+		r.refuse = nil
+		r.export("[]")
+		r.rounds(3, false)
+		if _, kept := r.door.budget.turns[web]; kept {
+			t.Error("what is gone is remembered")
+		}
+	})
 }
 
 // TestAServiceThatChangesAgainAndAgainIsWrittenWithinASecond: the last that is said of it is written without a change

@@ -245,7 +245,7 @@ func (d *door) reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, er
 		want, scene := view.Service(name), d.scene(view)
 		d.leaveAlone(name, want, now)
 		changes, unread := d.allowed(ctx, name, want, now, Plan(name, want, now, scene))
-		if canWait(now, changes) {
+		if unread == nil && canWait(now, changes) {
 			if wait := d.budget.wait(name, len(changes), scene.Now); wait > 0 {
 				return ctrl.Result{RequeueAfter: wait}, nil
 			}

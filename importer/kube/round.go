@@ -39,7 +39,9 @@ func (d *door) writeAll(ctx context.Context, name federation.ServiceName, now Cu
 		}
 		began := time.Now()
 		err := d.write(ctx, c)
-		d.budget.wrote(name, time.Now(), time.Since(began))
+		if err == nil {
+			d.budget.wrote(name, time.Now(), time.Since(began))
+		}
 		if errors.Is(err, errForeign) {
 			break
 		}
