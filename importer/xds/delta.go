@@ -70,7 +70,7 @@ func (t *subscriptions) unwant(name string, in *interest) {
 	it := t.items[name]
 	switch {
 	case name == wildcard:
-		in.stopAll, in.startAll, t.wildcard = t.wildcard && !in.startAll, false, false
+		in.stopAll, in.startAll, t.wildcard = in.stopAll || t.wildcard && !in.startAll, false, false
 		for _, it := range t.items {
 			if it.request == 0 {
 				t.forget(it)

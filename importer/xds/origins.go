@@ -29,12 +29,24 @@ func fair(most int) int { return max(leastShare, most/2) }
 type origins struct {
 	mu   sync.Mutex
 	open map[netip.Addr]*origin
+	left []departure // of addresses, in their order
 }
+
+// departure is the end of the last stream of an address, which is remembered until its pace is as at the beginning: nobody
+// gets around it by a new connection.
+type departure struct {
+	address netip.Addr
+	at      time.Time
+}
+
+// rested is how long after its last stream an address is as one that never was.
+const rested = namesBurst * time.Second / namesRate
 
 // origin is one of them.
 type origin struct {
 	streams int                 // the lock of origins guards it
 	names   int                 // to which its streams subscribe; the store's lock guards it
+	gone    time.Time           // when the last of its streams ended; the lock of origins guards it
 	places  map[whereabouts]int // the lock of audiences guards it
 	pace    *rate.Limiter       // of names
 }
@@ -47,6 +59,7 @@ func newOrigin() *origin {
 func (s *origins) join(address netip.Addr) (o *origin, streams int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.forget(time.Now())
 	if s.open == nil {
 		s.open = map[netip.Addr]*origin{}
 	}
@@ -62,9 +75,23 @@ func (s *origins) join(address netip.Addr) (o *origin, streams int) {
 func (s *origins) leave(address netip.Addr) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	now := time.Now()
+	s.forget(now)
 	o := s.open[address]
 	if o.streams--; o.streams == 0 {
-		delete(s.open, address)
+		o.gone = now
+		s.left = append(s.left, departure{address, now})
+	}
+}
+
+// forget drops the addresses that rested since their last stream.
+func (s *origins) forget(now time.Time) {
+	for len(s.left) > 0 && now.Sub(s.left[0].at) >= rested {
+		d := s.left[0]
+		s.left = s.left[1:]
+		if o := s.open[d.address]; o != nil && o.streams == 0 && o.gone.Equal(d.at) {
+			delete(s.open, d.address)
+		}
 	}
 }
 

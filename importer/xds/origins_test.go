@@ -65,8 +65,10 @@ func TestOriginsAreThereWhileTheirStreamsAre(t *testing.T) {
 	}
 	s.leave(a)
 	s.leave(a)
-	if len(s.open) != 0 {
-		t.Errorf("%d addresses are left", len(s.open))
+	for address, o := range s.open { // until they rested
+		if o.streams != 0 {
+			t.Errorf("%d streams of %s are left", o.streams, address)
+		}
 	}
 }
 

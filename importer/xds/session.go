@@ -143,7 +143,7 @@ func (s *session) subscribe(r request) (interest, error) {
 		in = t.restate(r)
 	}
 	switch {
-	case r.kind == clusterKind: // nobody waits for a cluster that is not wanted any more
+	case r.kind == clusterKind && (len(in.drop) > 0 || in.stopAll): // nobody waits for a cluster that is not wanted any more
 		maps.DeleteFunc(s.warming, func(name string, _ struct{}) bool { return t.items[name] == nil })
 	case s.delta && first && r.kind == assignmentKind:
 		s.warm()

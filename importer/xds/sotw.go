@@ -23,6 +23,7 @@ func (t *subscriptions) wantAll(k kind) interest {
 		return interest{kind: k}
 	}
 	t.wildcard = true
+	t.retell(k)
 	for _, it := range t.items {
 		it.request = 0
 	}
@@ -41,6 +42,7 @@ func (t *subscriptions) want(k kind, names []string) interest {
 			it = &item{name: name}
 			t.items[name] = it
 			in.add = append(in.add, it)
+			t.retell(k)
 		} else if it.request == t.requests {
 			continue
 		} else if t.wildcard {
@@ -55,6 +57,10 @@ func (t *subscriptions) want(k kind, names []string) interest {
 	t.wildcard = false
 	return in
 }
+
+// retell makes the whole be told once more where a response is on its way: it may tell of a name that the client dropped and
+// now wants again, and that went meanwhile.
+func (t *subscriptions) retell(k kind) { t.due = t.due || t.unacked && k.whole() }
 
 // sweep forgets what the last request did not name, and returns what of it was subscribed to by name.
 func (t *subscriptions) sweep() (dropped []*item) {
