@@ -17,6 +17,8 @@ import (
 const (
 	// noiseServices are exported from east, and change in turn while others are measured.
 	noiseServices = 20
+	// noiseEndpoints is how many endpoints each of them has, of which one is another after each change, as in a roll-out.
+	noiseEndpoints = 3
 	// noiseEvery is how often one of them changes: 100 times each second.
 	noiseEvery = 10 * time.Millisecond
 	// fewMissed is how many of the changes may not be made in time, in percent, or the rows are of another pace.
@@ -71,15 +73,19 @@ func (c *course) rounds(ctx context.Context, b *bench, name string) ([]times, er
 func noiseName(i int) string { return fmt.Sprintf("noise-%d", i) }
 
 func noiseService(i int) []client.Object {
-	return exportedIn(namespace, noiseName(i), 80, noiseAddress(i, 0))
+	var addresses []netip.Addr
+	for n := range noiseEndpoints {
+		addresses = append(addresses, noiseAddress(i, n))
+	}
+	return exportedIn(namespace, noiseName(i), 80, addresses...)
 }
 
-// noiseAddress is that of the endpoint of a service after so many changes.
+// noiseAddress is an address of a service that no other has, nor it again.
 func noiseAddress(i, change int) netip.Addr {
 	return netip.AddrFrom4([4]byte{10, 220 + byte(i), byte(change >> 8), byte(change)})
 }
 
-// makeNoise changes the endpoint of one service each time that it is its turn, until ctx ends, and counts that.
+// makeNoise changes an endpoint of one service each time that it is its turn, until ctx ends, and counts that.
 func makeNoise(ctx context.Context, m *clusterset.Member, i int, began time.Time, made *int) error {
 	slice := noiseService(i)[1].(*discoveryv1.EndpointSlice)
 	if err := m.Client.Get(ctx, client.ObjectKeyFromObject(slice), slice); err != nil {
@@ -90,7 +96,7 @@ func makeNoise(ctx context.Context, m *clusterset.Member, i int, began time.Time
 		if sleep(ctx, time.Until(due)) != nil {
 			return nil
 		}
-		slice.Endpoints[0].Addresses[0] = noiseAddress(i, *made+1).String()
+		slice.Endpoints[*made%noiseEndpoints].Addresses[0] = noiseAddress(i, *made+noiseEndpoints).String()
 		if err := m.Client.Update(ctx, slice); err != nil {
 			if ctx.Err() != nil {
 				return nil

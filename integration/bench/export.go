@@ -131,7 +131,11 @@ func exported(name string, port int32) []client.Object {
 	return exportedIn(exportNamespace, name, port, netip.AddrFrom4([4]byte{10, 201, 0, 1}))
 }
 
-func exportedIn(namespace, name string, port int32, endpoint netip.Addr) []client.Object {
+func exportedIn(namespace, name string, port int32, addresses ...netip.Addr) []client.Object {
+	var endpoints []discoveryv1.Endpoint
+	for _, a := range addresses {
+		endpoints = append(endpoints, discoveryv1.Endpoint{Addresses: []string{a.String()}})
+	}
 	return []client.Object{
 		&corev1.Service{
 			ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name},
@@ -142,7 +146,7 @@ func exportedIn(namespace, name string, port int32, endpoint netip.Addr) []clien
 				Namespace: namespace, Name: name, Labels: map[string]string{discoveryv1.LabelServiceName: name},
 			},
 			AddressType: discoveryv1.AddressTypeIPv4,
-			Endpoints:   []discoveryv1.Endpoint{{Addresses: []string{endpoint.String()}}},
+			Endpoints:   endpoints,
 			Ports:       []discoveryv1.EndpointPort{{Name: new("http"), Port: new(port)}},
 		},
 	}
