@@ -26,9 +26,9 @@ type Reply struct {
 	Rcode         int // of the DNS, as dns.RcodeSuccess
 	Authoritative bool
 	Answer, Extra []dns.RR
-	// Own is how many records of Answer are of this cluster's endpoints. They are the first; which of them comes before
-	// which other of them means nothing, and so with the rest.
-	Own int
+	// Shares are of which clusters the records of Answer are, by tier; nil where they are of none. Which record of a tier
+	// comes before which other of it means nothing.
+	Shares []Share
 	// Denial says that the zone's SOA goes along, as the name or the type is not there.
 	Denial bool
 	// Of is the Service without whose replacement the reply stays what it is; nil if it depends on more.

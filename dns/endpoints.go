@@ -17,8 +17,8 @@ import (
 // does not fit, each reply has another part (D7).
 const maxEndpoints = 20000
 
-// headless answers for the name of a headless service: the ready endpoints of all clusters (D7), this cluster's first,
-// without those of clusters that are not heard while others have some.
+// headless answers for the name of a headless service: the ready endpoints of all clusters (D7), this cluster's first unless
+// its owner wishes otherwise, without those of clusters that are not heard, or drained, while others have some.
 func (c *conversation) headless(s *importer.Service) Reply {
 	return c.addresses(c.ready(s))
 }
@@ -55,15 +55,16 @@ func hostOf(cluster federation.ClusterID, e *federation.Endpoint) host {
 
 // addresses answers with the addresses of endpoints, each once: of all hosts, or of the first maxEndpoints, whichever the
 // family, so that A and AAAA are of the same (D9). Of no endpoint there is no name (D10).
-func (c *conversation) addresses(endpoints iter.Seq2[federation.ClusterID, *federation.Endpoint]) Reply {
+func (c *conversation) addresses(endpoints iter.Seq2[served, *federation.Endpoint]) Reply {
 	var records []dns.RR
-	all, own := 0, 0
+	var runs runs
+	all := 0
 	chosen, seen := map[host]bool{}, map[netip.Addr]bool{}
 	huge := exceeds(endpoints, maxEndpoints)
-	for cluster, e := range endpoints {
+	for of, e := range endpoints {
 		all++
 		if huge {
-			h := hostOf(cluster, e)
+			h := hostOf(of.cluster, e)
 			if len(chosen) == maxEndpoints && !chosen[h] {
 				continue
 			}
@@ -72,16 +73,14 @@ func (c *conversation) addresses(endpoints iter.Seq2[federation.ClusterID, *fede
 		if c.wants(e.Address) && !seen[e.Address] && len(records) < maxEndpoints {
 			seen[e.Address] = true
 			records = append(records, c.zone.address(c.q.Name, e.Address))
-			if cluster == c.zone.self {
-				own++
-			}
+			runs.count(of, len(records))
 		}
 	}
 	if all == 0 {
 		return c.absent()
 	}
 	reply := c.answer(records)
-	reply.Own = own
+	reply.Shares = runs.shares
 	return reply
 }
 
@@ -100,19 +99,13 @@ func (c *conversation) wants(a netip.Addr) bool {
 	return c.q.Qtype == dns.TypeA && a.Is4() || c.q.Qtype == dns.TypeAAAA && a.Is6()
 }
 
-// ready yields the ready endpoints of a service, cluster by cluster, our own first, whether or not they serve a port. What
-// is demoted is none of them: others have ready ones, see importer.Service.
-func (c *conversation) ready(s *importer.Service) iter.Seq2[federation.ClusterID, *federation.Endpoint] {
-	return func(yield func(federation.ClusterID, *federation.Endpoint) bool) {
-		for _, own := range []bool{true, false} {
-			for i, x := range s.Exports {
-				if s.Fate(i) != federation.Served || (x.Cluster == c.zone.self) != own {
-					continue
-				}
-				for e := range readyOf(x) {
-					if !yield(x.Cluster, e) {
-						return
-					}
+// ready yields the ready endpoints of a service, cluster by cluster as they are steered to, whether or not they serve a port.
+func (c *conversation) ready(s *importer.Service) iter.Seq2[served, *federation.Endpoint] {
+	return func(yield func(served, *federation.Endpoint) bool) {
+		for _, of := range c.steer(s) {
+			for e := range readyOf(s.Exports[of.index]) {
+				if !yield(of, e) {
+					return
 				}
 			}
 		}
@@ -134,12 +127,13 @@ func readyOf(x *federation.Export) iter.Seq[*federation.Endpoint] {
 }
 
 // called yields those of the ready endpoints of one cluster that have that label.
-func called(x *federation.Export, label string) iter.Seq2[federation.ClusterID, *federation.Endpoint] {
+func called(x *federation.Export, label string) iter.Seq2[served, *federation.Endpoint] {
 	address := labelled(label)
-	return func(yield func(federation.ClusterID, *federation.Endpoint) bool) {
+	of := served{cluster: x.Cluster, Choice: importer.Choice{Load: 1}}
+	return func(yield func(served, *federation.Endpoint) bool) {
 		for e := range readyOf(x) {
 			named := e.Hostname != "" && e.Hostname == label || e.Hostname == "" && e.Address == address
-			if named && !yield(x.Cluster, e) {
+			if named && !yield(of, e) {
 				return
 			}
 		}

@@ -23,7 +23,7 @@ type packed struct {
 	rcode         int
 	authoritative bool
 	denial        bool
-	own           int // of answer, see Reply
+	shares        []Share // of answer, see Reply
 	answer, extra section
 }
 
@@ -35,7 +35,7 @@ type section struct {
 
 // pack returns the Reply to a question of that name in wire format.
 func pack(reply Reply, name string) (*packed, error) {
-	p := &packed{rcode: reply.Rcode, authoritative: reply.Authoritative, denial: reply.Denial, own: reply.Own}
+	p := &packed{rcode: reply.Rcode, authoritative: reply.Authoritative, denial: reply.Denial, shares: reply.Shares}
 	for _, s := range []struct {
 		to      *section
 		records []dns.RR
@@ -87,7 +87,10 @@ func (s *section) part(from, to int) []byte {
 }
 
 // size returns how many bytes of memory the records of p take.
-func (p *packed) size() int { return p.answer.size() + p.extra.size() }
+func (p *packed) size() int { return p.answer.size() + p.extra.size() + shareSize*cap(p.shares) }
+
+// shareSize is what a Share takes.
+const shareSize = 24
 
 func (s *section) size() int { return cap(s.wire) + 4*cap(s.ends) }
 
@@ -142,8 +145,8 @@ func (r *request) header(b []byte, p *packed) []byte {
 // writeAnswer appends the answers, or as many as fit into room, and returns how many.
 func (p *packed) writeAnswer(b []byte, room int, turn uint32) ([]byte, int) {
 	s, n := &p.answer, p.answer.len()
-	own, others := begin(0, p.own, turn), begin(p.own, n, turn)
-	parts := [4][2]int{{own, p.own}, {0, own}, {others, n}, {p.own, others}}
+	var few [8][2]int
+	parts := p.parts(few[:0], turn)
 	if len(s.wire) <= room {
 		for _, part := range parts {
 			b = append(b, s.part(part[0], part[1])...)
@@ -162,14 +165,6 @@ func (p *packed) writeAnswer(b []byte, room int, turn uint32) ([]byte, int) {
 		}
 	}
 	return b, written
-}
-
-// begin returns with which of the records from one to before another that turn begins.
-func begin(from, to int, turn uint32) int {
-	if to <= from {
-		return from
-	}
-	return from + int(turn%uint32(to-from))
 }
 
 // writeOPT appends the OPT that goes with a reply (RFC 6891, section 6.1).

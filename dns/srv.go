@@ -15,7 +15,7 @@ type location struct {
 	target  string
 	port    uint16
 	address netip.Addr
-	own     bool // it is an endpoint of this cluster
+	of      served // the cluster whose endpoint it is; none of a service with addresses of its own
 }
 
 // port answers for the name of a port (D4, D11), and for that of a protocol, which only leads to ports.
@@ -54,7 +54,8 @@ func (c *conversation) srv(locations iter.Seq[location]) Reply {
 		address netip.Addr
 	}
 	var records, extra []dns.RR
-	places, addresses, own := map[place]bool{}, map[address]bool{}, 0
+	var runs runs
+	places, addresses := map[place]bool{}, map[address]bool{}
 	for l := range locations {
 		if p := (place{l.target, l.port}); !places[p] {
 			if len(records) == maxEndpoints {
@@ -62,8 +63,8 @@ func (c *conversation) srv(locations iter.Seq[location]) Reply {
 			}
 			places[p] = true
 			records = append(records, c.zone.srv(c.q.Name, l.target, l.port))
-			if l.own {
-				own++
+			if l.of.cluster != "" {
+				runs.count(l.of, len(records))
 			}
 		}
 		if a := (address{l.target, l.address}); len(addresses) <= maxExtra && !addresses[a] {
@@ -72,13 +73,13 @@ func (c *conversation) srv(locations iter.Seq[location]) Reply {
 		}
 	}
 	reply := c.answer(records)
-	if reply.Own = own; len(extra) <= maxExtra {
+	if reply.Shares = runs.shares; len(extra) <= maxExtra {
 		reply.Extra = extra
 	}
 	return reply
 }
 
-// locations yields where the ports that n means are served, in this cluster first.
+// locations yields where the ports that n means are served, cluster by cluster as they are steered to.
 func (c *conversation) locations(s *importer.Service, n name) iter.Seq[location] {
 	name := c.zone.service(s.Name)
 	return func(yield func(location) bool) {
@@ -92,9 +93,9 @@ func (c *conversation) locations(s *importer.Service, n name) iter.Seq[location]
 			}
 			return
 		}
-		for _, own := range []bool{true, false} {
+		for _, of := range c.steer(s) {
 			for p := range namedPorts(s, n) {
-				for l := range c.endpointLocations(s, p, name, own) {
+				for l := range endpointLocations(s, p, name, of) {
 					if !yield(l) {
 						return
 					}
@@ -104,17 +105,17 @@ func (c *conversation) locations(s *importer.Service, n name) iter.Seq[location]
 	}
 }
 
-// endpointLocations yields where the ready endpoints of a headless service of that name serve a port, those of this
-// cluster or those of all others (D11), each at its own number: a client that resolved an endpoint connects to it, as
-// CoreDNS has it too. An endpoint whose name would be too long has none (D12).
-func (c *conversation) endpointLocations(s *importer.Service, p importer.Port, name string, own bool) iter.Seq[location] {
+// endpointLocations yields where the ready endpoints of one cluster, of a headless service of that name, serve a port (D11),
+// each at its own number: a client that resolved an endpoint connects to it, as CoreDNS has it too. An endpoint whose name
+// would be too long has none (D12).
+func endpointLocations(s *importer.Service, p importer.Port, name string, of served) iter.Seq[location] {
 	return func(yield func(location) bool) {
-		for b := range s.Backends(p) {
-			if b.Demoted || (b.Cluster == c.zone.self) != own || !b.Endpoint.Conditions.Has(federation.Ready) {
+		for b := range s.BackendsOf(of.index, p) {
+			if !b.Endpoint.Conditions.Has(federation.Ready) {
 				continue
 			}
 			target := string(appendLabel(nil, b.Endpoint)) + "." + string(b.Cluster) + "." + name
-			l := location{target: target, port: b.Port, address: b.Endpoint.Address, own: own}
+			l := location{target: target, port: b.Port, address: b.Endpoint.Address, of: of}
 			if len(target) <= maxName && !yield(l) {
 				return
 			}

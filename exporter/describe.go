@@ -53,7 +53,7 @@ func Describe(cluster federation.ClusterID, policy federation.Namespaces, export
 		return nil, Status{Valid: valid, Ready: failed(export, append(wishes.mistakes, nothing)...)}
 	}
 	e := exportOf(cluster, export, service, endpoints, nodes)
-	e.Consumers, e.Quiet = wishes.consumers, wishes.quiet
+	e.Consumers, e.Quiet, e.Steering = wishes.consumers, wishes.quiet, wishes.steering
 	e.Normalize()
 	if e.Check() != nil {
 		wishes.heed(e.Mend(former))
@@ -80,7 +80,7 @@ func instead(export *mcsv1beta1.ServiceExport, former *federation.Export, w wish
 		return nil, failed(export, append(w.mistakes, nothing)...)
 	}
 	e := *former
-	e.Consumers, e.Quiet = w.consumers, w.quiet
+	e.Consumers, e.Quiet, e.Steering = w.consumers, w.quiet, w.steering
 	return &e, failed(export, append(w.mistakes, "what was exported before stands")...)
 }
 

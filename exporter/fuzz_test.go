@@ -85,6 +85,7 @@ func said() *federation.Export {
 		Quiet: federation.Quiet{
 			Demote: federation.Delay{Given: true, After: time.Minute}, Withdraw: federation.Delay{Given: true, After: 10 * time.Minute},
 		},
+		Steering: federation.Steering{Prefer: []string{"former-1"}, MinHealthy: 50},
 	}
 }
 
@@ -132,7 +133,7 @@ func maySee(export *mcsv1beta1.ServiceExport, former *federation.Export) []strin
 	text, given := export.Annotations[ConsumersAnnotation]
 	if !given {
 		for key := range export.Annotations {
-			if former != nil && strings.HasPrefix(key, "hansa.dev/") && key != demoteAnnotation && key != withdrawAnnotation {
+			if former != nil && strings.HasPrefix(key, "hansa.dev/") && !slices.Contains(annotations, key) {
 				return former.Consumers
 			}
 		}
@@ -168,6 +169,9 @@ func randomAnnotations(r *rand.Rand) map[string]string {
 	for annotation, values := range map[string][]string{
 		ConsumersAnnotation: {"west", " west, eu-* ,west", "west", "*", "", "West", "a\nb,", strings.Repeat("a,", 257) + "a", strings.Repeat("é", 5000)},
 		demoteAnnotation:    {"30s", "1m0s", "0", "1h", "30", "-1s", "1ms", "\n", "876000h"},
+		preferAnnotation:    {"same-zone,any", "west", ",", "any,any", strings.Repeat("a,", 99)},
+		weightsAnnotation:   {"west=1,east=0", "west=1001", "=", "west", "west=1,west=2"},
+		healthyAnnotation:   {"70%", "1", "0", "101%", "%", "half"},
 		withdrawAnnotation:  {"10m", "1h", "0", "0s", "1h", "9s", "1e3s", strings.Repeat("1", 5000)},
 	} {
 		if r.IntN(4) == 0 {

@@ -182,6 +182,9 @@ func showExport(b *strings.Builder, e *federation.Export) {
 			fmt.Fprintf(b, "%s when not heard for %s\n", d.what, d.After)
 		}
 	}
+	if s := e.Steering; s.Given() {
+		fmt.Fprintf(b, "prefers %q, weights %q, healthy %d%%\n", s.Prefer, federation.ShowWeights(s.Weights), s.MinHealthy)
+	}
 	for _, p := range e.Ports {
 		fmt.Fprintf(b, "port %q %d/%s app %q\n", p.Name, p.Number, p.Protocol, p.AppProtocol)
 	}

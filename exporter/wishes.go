@@ -13,19 +13,25 @@ import (
 	"github.com/hansa-mcs/hansa/federation"
 )
 
-// The annotations of a ServiceExport that say who may see the service, and for how long it is used while this
-// cluster is not heard. They are of the object itself, and not among those that it exports.
+// The annotations of a ServiceExport that say who may see the service, for how long it is used while this
+// cluster is not heard, and how its traffic finds its way among the clusters. They are of the object itself, and not among those that it exports.
 const (
 	ConsumersAnnotation = "hansa.dev/consumers"
 	demoteAnnotation    = "hansa.dev/demote-after"
 	withdrawAnnotation  = "hansa.dev/withdraw-after"
+	preferAnnotation    = "hansa.dev/prefer"
+	weightsAnnotation   = "hansa.dev/weights"
+	healthyAnnotation   = "hansa.dev/min-healthy"
 )
 
-// wishes are what the annotations say. What is not given is zero: all may see the service, and importers have times
-// of their own.
+var annotations = []string{ConsumersAnnotation, demoteAnnotation, withdrawAnnotation, preferAnnotation, weightsAnnotation, healthyAnnotation}
+
+// wishes are what the annotations say. What is not given is zero: all may see the service, importers have times
+// of their own, and the nearest clusters serve.
 type wishes struct {
 	consumers []string // sorted, each once
 	quiet     federation.Quiet
+	steering  federation.Steering
 
 	mistakes []string        // what is wrong with each annotation that cannot be read, and what else members would refuse
 	kept     map[string]bool // the annotations for which the former word stands
@@ -33,7 +39,8 @@ type wishes struct {
 }
 
 // wishesOf reads each annotation on its own: one that cannot be read keeps none of the others from taking effect, and
-// for it stands what former says.
+// for it stands what former says; but for one of steering the default, which sends traffic nowhere that it would not go
+// without.
 func wishesOf(export *mcsv1beta1.ServiceExport, former *federation.Export) wishes {
 	if former == nil {
 		former = &federation.Export{}
@@ -43,6 +50,9 @@ func wishesOf(export *mcsv1beta1.ServiceExport, former *federation.Export) wishe
 	w.quiet.Demote = word(&w, export, demoteAnnotation, delay(""), former.Quiet.Demote)
 	w.quiet.Withdraw = word(&w, export, withdrawAnnotation, delay(", or 0 for never"), former.Quiet.Withdraw)
 	w.order(export, former.Quiet)
+	w.steering.Prefer = word(&w, export, preferAnnotation, federation.ParsePrefer, nil)
+	w.steering.Weights = word(&w, export, weightsAnnotation, federation.ParseWeights, nil)
+	w.steering.MinHealthy = word(&w, export, healthyAnnotation, federation.ParseShare, 0)
 	w.strangers(export, former.Consumers)
 	return w
 }
@@ -50,12 +60,11 @@ func wishesOf(export *mcsv1beta1.ServiceExport, former *federation.Export) wishe
 // strangers refuses annotations of ours that do not exist: who mistypes one wants to keep a service from somebody, so
 // without a list it is offered to nobody new.
 func (w *wishes) strangers(export *mcsv1beta1.ServiceExport, former []string) {
-	known := []string{ConsumersAnnotation, demoteAnnotation, withdrawAnnotation}
 	for _, key := range slices.Sorted(maps.Keys(export.Annotations)) {
-		if !strings.HasPrefix(key, "hansa.dev/") || slices.Contains(known, key) {
+		if !strings.HasPrefix(key, "hansa.dev/") || slices.Contains(annotations, key) {
 			continue
 		}
-		w.mistakes = append(w.mistakes, fmt.Sprintf("annotation %s is not known: want %s", clip(key, maxKeys), strings.Join(known, ", ")))
+		w.mistakes = append(w.mistakes, fmt.Sprintf("annotation %s is not known: want %s", clip(key, maxKeys), strings.Join(annotations, ", ")))
 		if _, given := export.Annotations[ConsumersAnnotation]; !given {
 			w.kept[ConsumersAnnotation], w.consumers = true, slices.Clone(former)
 		}
@@ -143,6 +152,11 @@ func (w *wishes) holds() []string {
 			list = append(list, fmt.Sprintf("the former %s of %s", time.After, time.annotation))
 		case w.kept[time.annotation]:
 			list = append(list, "each importer's own "+time.flag)
+		}
+	}
+	for _, annotation := range []string{preferAnnotation, weightsAnnotation, healthyAnnotation} {
+		if w.kept[annotation] {
+			list = append(list, "the default of "+annotation)
 		}
 	}
 	return list

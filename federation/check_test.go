@@ -77,6 +77,18 @@ func TestEveryLimitHoldsAndIsTheLimit(t *testing.T) {
 		{"seconds until it is withdrawn", int(MaxDelay / time.Second), func(e *Export, n int) {
 			e.Quiet.Withdraw = Delay{Given: true, After: time.Duration(n) * time.Second}
 		}},
+		{"preferences", MaxPrefer, func(e *Export, n int) {
+			for i := range n {
+				e.Steering.Prefer = append(e.Steering.Prefer, fmt.Sprint("c", i))
+			}
+		}},
+		{"weights", MaxWeights, func(e *Export, n int) {
+			for i := range n {
+				e.Steering.Weights = append(e.Steering.Weights, Weight{Cluster: ClusterID(fmt.Sprintf("c%03d", i))})
+			}
+		}},
+		{"weight", MaxWeight, func(e *Export, n int) { e.Steering.Weights = []Weight{{"west", uint16(n)}} }},
+		{"healthy share", 100, func(e *Export, n int) { e.Steering.MinHealthy = uint8(n) }},
 		{"labels", MaxPairs, func(e *Export, n int) { e.Labels = pairs(n, 1000) }},
 		{"annotations", MaxPairs, func(e *Export, n int) { e.Annotations = pairs(n, 1000) }},
 		{"bytes of labels", MaxPairBytes, func(e *Export, n int) { e.Labels = pairs(60, n) }},

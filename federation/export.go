@@ -70,6 +70,9 @@ type Export struct {
 	// Quiet is how long the endpoints stay in use while the owner is not heard.
 	Quiet Quiet
 
+	// Steering is how traffic finds its way among the clusters that serve the service.
+	Steering Steering
+
 	// Extra is what a later version says of the service beyond the fields of this one, as the wire has it: it
 	// is kept and passed on, never looked into.
 	Extra []byte
@@ -143,6 +146,7 @@ func (e *Export) Normalize() {
 	e.Created = e.Created.UTC().Truncate(time.Second)
 	slices.Sort(e.Consumers)
 	e.Consumers = slices.Compact(e.Consumers)
+	slices.SortFunc(e.Steering.Weights, compareWeights)
 	for i := range e.Subsets {
 		slices.SortFunc(e.Subsets[i].Ports, compareTargetPorts)
 	}
@@ -176,13 +180,28 @@ func (e *Export) sameShape(o *Export) bool {
 		e.Type == o.Type && slices.Equal(e.Ports, o.Ports) && slices.Equal(e.IPFamilies, o.IPFamilies) &&
 		e.SessionAffinity == o.SessionAffinity && e.SessionAffinitySeconds == o.SessionAffinitySeconds &&
 		e.InternalTrafficPolicy == o.InternalTrafficPolicy && e.TrafficDistribution == o.TrafficDistribution &&
-		e.Network == o.Network && slices.Equal(e.Consumers, o.Consumers) && e.Quiet == o.Quiet &&
+		e.Network == o.Network && slices.Equal(e.Consumers, o.Consumers) && e.Quiet == o.Quiet && e.Steering.Equal(&o.Steering) &&
 		bytes.Equal(e.Extra, o.Extra) && maps.Equal(e.Labels, o.Labels) && maps.Equal(e.Annotations, o.Annotations)
 }
 
 // CompareAge orders by precedence: the oldest export first, of the same second the lower cluster ID.
 func (e *Export) CompareAge(o *Export) int {
 	return cmp.Or(e.Created.Compare(o.Created), strings.Compare(string(e.Cluster), string(o.Cluster)))
+}
+
+// Usable returns how many endpoints are ready, and how many there are beside them that can be again.
+func (e *Export) Usable() (ready, unready int) {
+	for i := range e.Subsets {
+		for j := range e.Subsets[i].Endpoints {
+			switch conditions := e.Subsets[i].Endpoints[j].Conditions; {
+			case conditions.Has(Ready):
+				ready++
+			case !conditions.Has(Terminating):
+				unready++
+			}
+		}
+	}
+	return ready, unready
 }
 
 func compareTargetPorts(a, b TargetPort) int {

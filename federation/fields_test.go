@@ -27,6 +27,7 @@ func full() *Export {
 		Network:                "vpc-1",
 		Consumers:              []string{"eu-*", "west"},
 		Quiet:                  Quiet{Demote: Delay{true, time.Minute}, Withdraw: Delay{true, time.Hour}},
+		Steering:               Steering{Prefer: []string{"west", NearAny}, Weights: []Weight{{"east", 10}, {"west", 20}}, MinHealthy: 70},
 		Extra:                  []byte{0xf8, 0x07, 0x01},
 		Subsets: []Subset{{
 			Ports: []TargetPort{{"dns", UDP, 5353}, {"http", TCP, 8080}},
@@ -179,14 +180,17 @@ func TestHashTellsNeighboursApart(t *testing.T) {
 // what the hash covers, and only where it is given; then these stay. Never adapt them to the code.
 func TestHashNeverChangesBetweenVersions(t *testing.T) {
 	first := full()
-	first.Consumers, first.Quiet = nil, Quiet{}
+	first.Consumers, first.Quiet, first.Steering = nil, Quiet{}, Steering{}
+	second := full()
+	second.Steering = Steering{}
 	for _, c := range []struct {
 		about string
 		of    *Export
 		want  Hash
 	}{
 		{"every field of the first version", first, 0x1b52af77a6c4c997},
-		{"and who may see it, and how long it stays", full(), 0xfd96f12fbada2d87},
+		{"and who may see it, and how long it stays", second, 0xfd96f12fbada2d87},
+		{"and how its traffic is steered", full(), 0x4bf72cf05dbdc88d},
 		{"as little as there can be", &Export{Cluster: "a", Name: ServiceName{"b", "c"}, Created: time.Unix(0, 0).UTC(), Type: Headless, SessionAffinity: "None"}, 0x614d66fd10fa0ff4},
 	} {
 		if got := c.of.hash(); got != c.want {

@@ -69,6 +69,7 @@ func (e *Export) hash() Hash {
 	if q := e.Quiet; q.Withdraw.Given {
 		w.number(hashWithdraw, uint64(q.Withdraw.After))
 	}
+	w.steering(&e.Steering)
 	w.flush()
 	var out [sha256.Size]byte
 	return Hash(binary.BigEndian.Uint64(w.sum.Sum(out[:0])))
@@ -79,6 +80,9 @@ const (
 	hashConsumers = iota + 1
 	hashDemote
 	hashWithdraw
+	hashPrefer
+	hashWeights
+	hashMinHealthy
 )
 
 // hashers are those that are not in use. What one has written is flushed.
@@ -114,6 +118,23 @@ func (w *hasher) pairs(m map[string]string) {
 	w.number(uint64(len(m)))
 	for _, k := range slices.Sorted(maps.Keys(m)) {
 		w.text(k, m[k])
+	}
+}
+
+func (w *hasher) steering(s *Steering) {
+	if len(s.Prefer) > 0 {
+		w.number(hashPrefer, uint64(len(s.Prefer)))
+		w.text(s.Prefer...)
+	}
+	if len(s.Weights) > 0 {
+		w.number(hashWeights, uint64(len(s.Weights)))
+		for _, weight := range s.Weights {
+			w.text(string(weight.Cluster))
+			w.number(uint64(weight.Weight))
+		}
+	}
+	if s.MinHealthy > 0 {
+		w.number(hashMinHealthy, uint64(s.MinHealthy))
 	}
 }
 

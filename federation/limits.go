@@ -115,6 +115,12 @@ func (e *Export) size() int {
 	for _, c := range e.Consumers {
 		n += 16 + len(c)
 	}
+	for _, p := range e.Steering.Prefer {
+		n += 16 + len(p)
+	}
+	for i := range e.Steering.Weights {
+		n += 24 + len(e.Steering.Weights[i].Cluster)
+	}
 	for i := range e.Ports {
 		n += 64 + len(e.Ports[i].Name) + len(e.Ports[i].AppProtocol)
 	}

@@ -51,6 +51,10 @@ var parts = []part{
 	{name: "network", check: func(e *Export) error { return checkText("network", e.Network) }},
 	{name: "consumers", check: (*Export).checkConsumers},
 	{name: "times", check: func(e *Export) error { return e.Quiet.check() }},
+	{
+		name: "steering", check: func(e *Export) error { return e.Steering.check() },
+		take: func(e, o *Export) { e.Steering = o.Steering },
+	},
 	{name: "ports", check: (*Export).checkPorts, mend: (*Export).mendPorts},
 	{name: "endpoints", check: (*Export).checkSubsets, mend: func(e, _ *Export) { e.mendSubsets() }},
 	{

@@ -74,7 +74,8 @@ type property struct {
 	differs func(oldest, e *federation.Export) bool
 }
 
-// properties are in the order in which the MCS API lists their reasons.
+// properties are in the order in which the MCS API lists their reasons; those of Steering, which it does not know, come
+// last: who says nothing there has nothing against what another says.
 var properties = []property{
 	{"PortConflict", "ports", true, showPorts, differentPorts},
 	{"TypeConflict", "type", false,
@@ -100,6 +101,28 @@ var properties = []property{
 		func(e *federation.Export) string { return e.TrafficDistribution },
 		func(oldest, e *federation.Export) bool { return e.TrafficDistribution != oldest.TrafficDistribution }},
 	{"IPFamilyConflict", "IP families", false, showFamilies, fewerFamilies},
+	{"PreferenceConflict", "preference of clusters", false,
+		func(e *federation.Export) string { return strings.Join(e.Steering.Prefer, ",") },
+		func(oldest, e *federation.Export) bool {
+			return len(e.Steering.Prefer) > 0 && !slices.Equal(e.Steering.Prefer, oldest.Steering.Prefer)
+		}},
+	{"WeightsConflict", "weights of clusters", false,
+		func(e *federation.Export) string { return federation.ShowWeights(e.Steering.Weights) },
+		func(oldest, e *federation.Export) bool {
+			return len(e.Steering.Weights) > 0 && !slices.Equal(e.Steering.Weights, oldest.Steering.Weights)
+		}},
+	{"MinHealthyConflict", "healthy share", false,
+		func(e *federation.Export) string { return showShare(e.Steering.MinHealthy) },
+		func(oldest, e *federation.Export) bool {
+			return e.Steering.MinHealthy > 0 && e.Steering.MinHealthy != oldest.Steering.MinHealthy
+		}},
+}
+
+func showShare(percent uint8) string {
+	if percent == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%d%%", percent)
 }
 
 // conflicts returns what the exports disagree on, in the table's order. byAge has the oldest first.

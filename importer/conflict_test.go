@@ -40,11 +40,12 @@ func TestConflictMessagesAreBounded(t *testing.T) {
 	}
 }
 
-// Every conflict that the MCS API lists has its row, each once.
+// Every conflict that the MCS API lists has its row, each once, and so have ours.
 func TestEveryReasonHasARow(t *testing.T) {
 	want := []string{
 		"PortConflict", "TypeConflict", "SessionAffinityConflict", "SessionAffinityConfigConflict", "LabelsConflict",
 		"AnnotationsConflict", "InternalTrafficPolicyConflict", "TrafficDistributionConflict", "IPFamilyConflict",
+		"PreferenceConflict", "WeightsConflict", "MinHealthyConflict",
 	}
 	var got []string
 	for _, p := range properties {

@@ -26,6 +26,7 @@ func Merge(exports []*federation.Export) *Service {
 		TrafficDistribution:    oldest.TrafficDistribution,
 		Labels:                 oldest.Labels,
 		Annotations:            oldest.Annotations,
+		Steering:               oldest.Steering,
 		Exports:                exports,
 		Conflicts:              conflicts(byAge),
 	}

@@ -26,6 +26,7 @@ import (
 //	distribution <distribution>
 //	label <key> <value>
 //	annotation <key> <value>
+//	prefer|weights|healthy <as in the annotation>
 //	endpoints <port>=<number>,... <address>...
 func readExports(text string) (list []*federation.Export, err error) {
 	for n, line := range strings.Split(text, "\n") {
@@ -81,6 +82,12 @@ func readFact(e *federation.Export, fact string, words []string) (err error) {
 		e.Labels[words[0]] = words[1]
 	case "annotation":
 		e.Annotations[words[0]] = words[1]
+	case "prefer":
+		e.Steering.Prefer, err = federation.ParsePrefer(words[0])
+	case "weights":
+		e.Steering.Weights, err = federation.ParseWeights(words[0])
+	case "healthy":
+		e.Steering.MinHealthy, err = federation.ParseShare(words[0])
 	case "endpoints":
 		err = readEndpoints(e, words[0], words[1:])
 	default:
@@ -142,6 +149,9 @@ func printService(s *Service) string {
 	line("affinity", s.SessionAffinity, s.SessionAffinitySeconds)
 	line("internal", cmp.Or(s.InternalTrafficPolicy, "-"))
 	line("distribution", cmp.Or(s.TrafficDistribution, "-"))
+	if s.Steering.Given() {
+		line("prefer", strings.Join(s.Steering.Prefer, ","), "weights", federation.ShowWeights(s.Steering.Weights), "healthy", s.Steering.MinHealthy)
+	}
 	for _, k := range slices.Sorted(maps.Keys(s.Labels)) {
 		line("label", k, s.Labels[k])
 	}

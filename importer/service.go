@@ -25,6 +25,8 @@ type Service struct {
 
 	Labels, Annotations map[string]string // exported ones, one cluster's whole set
 
+	Steering federation.Steering // see Choose
+
 	// Exports are what the Service was concluded from, by cluster ID.
 	Exports []*federation.Export
 
@@ -75,20 +77,31 @@ type Backend struct {
 // fate is to be withdrawn.
 func (s *Service) Backends(p Port) iter.Seq[Backend] {
 	return func(yield func(Backend) bool) {
-		for n, e := range s.Exports {
-			fate := s.Fate(n)
-			if fate == federation.Withdrawn {
+		for n := range s.Exports {
+			for b := range s.BackendsOf(n, p) {
+				if !yield(b) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// BackendsOf yields those of s.Exports[n].
+func (s *Service) BackendsOf(n int, p Port) iter.Seq[Backend] {
+	return func(yield func(Backend) bool) {
+		e, fate := s.Exports[n], s.Fate(n)
+		if fate == federation.Withdrawn {
+			return
+		}
+		for i := range e.Subsets {
+			number, ok := TargetPort(e, &e.Subsets[i], p)
+			if !ok {
 				continue
 			}
-			for i := range e.Subsets {
-				number, ok := TargetPort(e, &e.Subsets[i], p)
-				if !ok {
-					continue
-				}
-				for j := range e.Subsets[i].Endpoints {
-					if !yield(Backend{Cluster: e.Cluster, Endpoint: &e.Subsets[i].Endpoints[j], Port: number, Demoted: fate == federation.Demoted}) {
-						return
-					}
+			for j := range e.Subsets[i].Endpoints {
+				if !yield(Backend{Cluster: e.Cluster, Endpoint: &e.Subsets[i].Endpoints[j], Port: number, Demoted: fate == federation.Demoted}) {
+					return
 				}
 			}
 		}

@@ -188,6 +188,9 @@ func (d *decoder) export(m *wire.Export) (*federation.Export, error) {
 		e.IPFamilies = append(e.IPFamilies, families.decode(f))
 	}
 	var err error
+	if e.Steering, err = decodeSteering(m); err != nil {
+		return nil, err
+	}
 	if e.Subsets, err = d.subsets(m.GetSubsets()); err != nil {
 		return nil, err
 	}
@@ -199,6 +202,22 @@ func (d *decoder) export(m *wire.Export) (*federation.Export, error) {
 	}
 	e.Normalize()
 	return e, nil
+}
+
+// decodeSteering leaves to Check what numbers mean that fit.
+func decodeSteering(m *wire.Export) (s federation.Steering, err error) {
+	s.Prefer = m.GetPrefer()
+	if n := m.GetMinHealthy(); n > math.MaxUint8 {
+		return s, fmt.Errorf("healthy share %d: want at most 100 percent", n)
+	}
+	s.MinHealthy = uint8(m.GetMinHealthy())
+	for _, w := range m.GetWeights() {
+		if w.GetWeight() > math.MaxUint16 {
+			return s, fmt.Errorf("weight %d: want at most %d", w.GetWeight(), federation.MaxWeight)
+		}
+		s.Weights = append(s.Weights, federation.Weight{Cluster: federation.ClusterID(w.GetCluster()), Weight: uint16(w.GetWeight())})
+	}
+	return s, nil
 }
 
 func (d *decoder) subsets(list []*wire.Subset) ([]federation.Subset, error) {

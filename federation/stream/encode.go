@@ -80,6 +80,11 @@ func encodeExport(e *federation.Export) *wire.Export {
 		Consumers:             e.Consumers,
 		DemoteAfter:           encodeDelay(e.Quiet.Demote),
 		WithdrawAfter:         encodeDelay(e.Quiet.Withdraw),
+		Prefer:                e.Steering.Prefer,
+		MinHealthy:            uint32(e.Steering.MinHealthy),
+	}
+	for _, w := range e.Steering.Weights {
+		m.Weights = append(m.Weights, &wire.Weight{Cluster: string(w.Cluster), Weight: uint32(w.Weight)})
 	}
 	for _, p := range e.Ports {
 		m.Ports = append(m.Ports, &wire.Port{Name: p.Name, Protocol: protocols.encode(p.Protocol), AppProtocol: p.AppProtocol, Number: uint32(p.Number)})

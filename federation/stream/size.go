@@ -18,6 +18,12 @@ func sizeOf(e *federation.Export) int {
 	for _, c := range e.Consumers {
 		n += partCost + len(c)
 	}
+	for _, p := range e.Steering.Prefer {
+		n += partCost + len(p)
+	}
+	for i := range e.Steering.Weights {
+		n += partCost + len(e.Steering.Weights[i].Cluster)
+	}
 	for i := range e.Ports {
 		n += partCost + len(e.Ports[i].Name) + len(e.Ports[i].AppProtocol)
 	}

@@ -1,6 +1,7 @@
 package kube
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -27,6 +28,7 @@ type saying struct {
 	AffinitySeconds                            int32
 	InternalTrafficPolicy, TrafficDistribution string
 	Labels, Annotations                        map[string]string
+	Prefer, Weights, MinHealthy                string // as the annotations of a ServiceExport have them
 	Subsets                                    []struct {
 		Ports     []string // "http 8080/TCP"
 		Endpoints []string // "10.1.0.1 host=db-0 zone=z1 region=r1 node=n1 terminating"; "-ready" and "-serving" take off
@@ -60,6 +62,7 @@ func (s saying) export(t testing.TB) *federation.Export {
 		InternalTrafficPolicy: s.InternalTrafficPolicy, TrafficDistribution: s.TrafficDistribution,
 		Labels: s.Labels, Annotations: s.Annotations,
 	}
+	e.Steering = s.steering(t)
 	if e.Created.IsZero() {
 		e.Created = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	}
@@ -83,6 +86,24 @@ func (s saying) export(t testing.TB) *federation.Export {
 	}
 	e.Normalize()
 	return e
+}
+
+func (s saying) steering(t testing.TB) (wish federation.Steering) {
+	t.Helper()
+	var errs [3]error
+	if s.Prefer != "" {
+		wish.Prefer, errs[0] = federation.ParsePrefer(s.Prefer)
+	}
+	if s.Weights != "" {
+		wish.Weights, errs[1] = federation.ParseWeights(s.Weights)
+	}
+	if s.MinHealthy != "" {
+		wish.MinHealthy, errs[2] = federation.ParseShare(s.MinHealthy)
+	}
+	if err := errors.Join(errs[:]...); err != nil {
+		t.Fatal(err)
+	}
+	return wish
 }
 
 func or[T comparable](a, b T) T {

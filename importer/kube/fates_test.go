@@ -60,14 +60,14 @@ func toldConditions(r *rand.Rand, e *federation.Export) {
 // ready just when it was.
 func TestRecallTakesNothingForReadyThatIsNot(t *testing.T) {
 	for said := range federation.Conditions(8) {
-		out := endpoint(as(federation.Endpoint{Conditions: said}, federation.Demoted), false).Conditions
+		out := endpoint(standing{fate: federation.Demoted}.write(federation.Endpoint{Conditions: said}), false).Conditions
 		if *out.Ready {
 			t.Errorf("%03b: ready, though demoted", said)
 		}
 		if got := recallConditions(out, true); got.Has(federation.Ready) != said.Has(federation.Ready) {
 			t.Errorf("%03b is recalled as %03b", said, got)
 		}
-		if got := recallConditions(endpoint(as(federation.Endpoint{Conditions: said}, federation.Served), false).Conditions, false); got != said {
+		if got := recallConditions(endpoint(standing{}.write(federation.Endpoint{Conditions: said}), false).Conditions, false); got != said {
 			t.Errorf("%03b, not demoted, is recalled as %03b", said, got)
 		}
 	}

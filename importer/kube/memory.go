@@ -36,6 +36,9 @@ type memory struct {
 	Consumers              []string               `json:"consumers,omitempty"`
 	DemoteAfter            *int64                 `json:"demoteAfterSeconds,omitempty"`
 	WithdrawAfter          *int64                 `json:"withdrawAfterSeconds,omitempty"`
+	Prefer                 []string               `json:"prefer,omitempty"`
+	Weights                []rememberedWeight     `json:"weights,omitempty"`
+	MinHealthy             uint8                  `json:"minHealthyPercent,omitempty"`
 	TargetPorts            []rememberedTargetPort `json:"targetPorts,omitempty"` // of this slice
 	// Regions are those of the zones of this slice's endpoints, "" for none, where all that are in a zone are in one region:
 	// no slice has regions itself.
@@ -43,6 +46,8 @@ type memory struct {
 	// Demoted says that endpoints of this slice which are ready by the last word of their cluster are written as
 	// terminating, because it is not heard.
 	Demoted bool `json:"demoted,omitempty"`
+	// Lesser says that they are written so because others are preferred.
+	Lesser bool `json:"lesser,omitempty"`
 	// Withdrawn says that the endpoints of its cluster are left out, because it is not heard for too long.
 	Withdrawn bool `json:"withdrawn,omitempty"`
 }
@@ -71,8 +76,13 @@ type rememberedTargetPort struct {
 	Number   uint16              `json:"port"`
 }
 
-// remember returns the annotation of a slice that holds endpoints of a subset of e, as a cluster of that fate has them.
-func remember(e *federation.Export, subset *federation.Subset, fate federation.Fate) string {
+type rememberedWeight struct {
+	Cluster federation.ClusterID `json:"cluster"`
+	Weight  uint16               `json:"weight"`
+}
+
+// remember returns the annotation of a slice that holds endpoints of a subset of e, as a cluster of that standing has them.
+func remember(e *federation.Export, subset *federation.Subset, of standing) string {
 	m := memory{
 		Created:                e.Created,
 		Type:                   e.Type,
@@ -87,9 +97,15 @@ func remember(e *federation.Export, subset *federation.Subset, fate federation.F
 		Consumers:              e.Consumers,
 		DemoteAfter:            rememberDelay(e.Quiet.Demote),
 		WithdrawAfter:          rememberDelay(e.Quiet.Withdraw),
-		Demoted:                fate == federation.Demoted,
-		Withdrawn:              fate == federation.Withdrawn,
+		Prefer:                 e.Steering.Prefer,
+		MinHealthy:             e.Steering.MinHealthy,
+		Demoted:                of.fate == federation.Demoted,
+		Lesser:                 of.lesser,
+		Withdrawn:              of.fate == federation.Withdrawn,
 		Regions:                rememberRegions(subset.Endpoints),
+	}
+	for _, w := range e.Steering.Weights {
+		m.Weights = append(m.Weights, rememberedWeight(w))
 	}
 	for _, p := range e.Ports {
 		m.Ports = append(m.Ports, rememberedPort(p))
@@ -172,6 +188,10 @@ func recallSlice(name federation.ServiceName, s *discoveryv1.EndpointSlice) (*fe
 		Network:                m.Network,
 		Consumers:              m.Consumers,
 		Quiet:                  federation.Quiet{Demote: recallDelay(m.DemoteAfter), Withdraw: recallDelay(m.WithdrawAfter)},
+		Steering:               federation.Steering{Prefer: m.Prefer, MinHealthy: m.MinHealthy},
+	}
+	for _, w := range m.Weights {
+		e.Steering.Weights = append(e.Steering.Weights, federation.Weight(w))
 	}
 	for _, p := range m.Ports {
 		e.Ports = append(e.Ports, federation.Port(p))
@@ -215,7 +235,7 @@ func recallEndpoints(s *discoveryv1.EndpointSlice, m *memory) []federation.Endpo
 			Zone:       ptr.Deref(ep.Zone, ""),
 			Region:     m.Regions[ptr.Deref(ep.Zone, "")],
 			Node:       ptr.Deref(ep.NodeName, ""),
-			Conditions: recallConditions(ep.Conditions, m.Demoted),
+			Conditions: recallConditions(ep.Conditions, m.Demoted || m.Lesser),
 		})
 	}
 	return slices.Clip(out)
@@ -244,8 +264,8 @@ func rememberRegions(endpoints []federation.Endpoint) map[string]string {
 	return regions
 }
 
-// recallConditions returns what the cluster said, also of what was demoted.
-func recallConditions(c discoveryv1.EndpointConditions, demoted bool) (out federation.Conditions) {
+// recallConditions returns what the cluster said, also of what was written as if it terminated.
+func recallConditions(c discoveryv1.EndpointConditions, last bool) (out federation.Conditions) {
 	for bit, set := range map[federation.Conditions]*bool{
 		federation.Ready: c.Ready, federation.Serving: c.Serving, federation.Terminating: c.Terminating,
 	} {
@@ -253,7 +273,7 @@ func recallConditions(c discoveryv1.EndpointConditions, demoted bool) (out feder
 			out |= bit
 		}
 	}
-	if demoted && out == federation.Serving|federation.Terminating {
+	if last && out == federation.Serving|federation.Terminating {
 		return federation.Ready | federation.Serving
 	}
 	return out

@@ -41,6 +41,9 @@ func randomExport(r *rand.Rand, cluster federation.ClusterID) *federation.Export
 		e.SessionAffinitySeconds = pick[int32](r, 0, 600)
 	}
 	e.Ports = randomPorts(r, e.Type)
+	e.Steering.Prefer = pick(r, nil, nil, []string{"b", federation.NearAny}, []string{federation.NearAny, "a"})
+	e.Steering.Weights = pick(r, nil, nil, []federation.Weight{{Cluster: "a"}, {Cluster: "c", Weight: 7}})
+	e.Steering.MinHealthy = pick[uint8](r, 0, 0, 60)
 	regions := pick(r, nil, nil, map[string]string{"z1": "r1", "z2": "r1"}, map[string]string{"z1": "r2", "": "r<3>"})
 	for range r.IntN(4) {
 		e.Subsets = append(e.Subsets, randomSubset(r, e.Ports, regions))

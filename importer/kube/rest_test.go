@@ -92,9 +92,13 @@ func (w *world) compare() {
 	}
 	want := map[string]int{}
 	service := importer.Merge(w.exports)
-	for _, e := range w.exports {
+	standings := stand(service, w.self)
+	for n, e := range w.exports {
 		for i := range e.Subsets {
 			for _, ep := range e.Subsets[i].Endpoints {
+				if of := standings[n]; of.lesser { // of which only that it is ready can be told
+					ep.Conditions = recallConditions(endpoint(of.write(ep), false).Conditions, true)
+				}
 				want[fmt.Sprint(e.Cluster, ep.Address, ep.Hostname, ep.Zone, ep.Conditions, served(service, e, &e.Subsets[i]))]++
 			}
 		}

@@ -40,9 +40,9 @@ func planSlices(want *importer.Service, now []*discoveryv1.EndpointSlice, scene 
 		}
 	}
 	var changes []Change
-	zonal := hinted(want)
+	zonal, standings := hinted(want), stand(want, scene.Self)
 	for i, e := range want.Exports {
-		changes = append(changes, planCluster(groups(want, i, zonal), current[e.Cluster], packing{
+		changes = append(changes, planCluster(groups(want, i, standings[i], zonal), current[e.Cluster], packing{
 			name: want.Name, cluster: e.Cluster, taken: taken,
 			decided: scene.Synced(e.Cluster) || want.Fate(i) == federation.Withdrawn,
 		})...)
@@ -98,33 +98,25 @@ func assign(all []group, now []*discoveryv1.EndpointSlice) (homes [][]*discovery
 	return homes, left
 }
 
-// fateOfNone returns what an empty slice remembers: that endpoints are withdrawn. Where there are none nothing is.
-func fateOfNone(e *federation.Export, fate federation.Fate) federation.Fate {
-	if fate == federation.Withdrawn && e.EndpointCount() > 0 {
-		return fate
-	}
-	return federation.Served
-}
-
 // groups sorts the endpoints of want.Exports[n] into what may share slices. An export without endpoints is
 // one empty group, so that it is remembered; so is one whose endpoints are withdrawn.
-func groups(want *importer.Service, n int, hinted bool) []group {
+func groups(want *importer.Service, n int, of standing, hinted bool) []group {
 	var out []group
-	e, fate := want.Exports[n], want.Fate(n)
+	e := want.Exports[n]
 	for i := range e.Subsets {
-		if fate == federation.Withdrawn {
+		if of.fate == federation.Withdrawn {
 			break
 		}
 		subset := &e.Subsets[i]
 		byFamily := map[discoveryv1.AddressType][]discoveryv1.Endpoint{}
 		for _, ep := range subset.Endpoints {
-			byFamily[familyOf(ep)] = append(byFamily[familyOf(ep)], endpoint(as(ep, fate), hinted))
+			byFamily[familyOf(ep)] = append(byFamily[familyOf(ep)], endpoint(of.write(ep), hinted))
 		}
 		for _, family := range slices.Sorted(maps.Keys(byFamily)) {
 			out = append(out, group{
 				family:    family,
 				ports:     slicePorts(want, e, subset),
-				memory:    remember(e, subset, fate),
+				memory:    remember(e, subset, of),
 				endpoints: byFamily[family],
 			})
 		}
@@ -134,7 +126,7 @@ func groups(want *importer.Service, n int, hinted bool) []group {
 		if len(e.IPFamilies) > 0 && e.IPFamilies[0] == federation.IPv6 {
 			family = discoveryv1.AddressTypeIPv6
 		}
-		out = append(out, group{family: family, ports: []discoveryv1.EndpointPort{}, memory: remember(e, &federation.Subset{}, fateOfNone(e, fate))})
+		out = append(out, group{family: family, ports: []discoveryv1.EndpointPort{}, memory: remember(e, &federation.Subset{}, standing{fate: fateOfNone(e, of.fate)})})
 	}
 	return out
 }
@@ -182,20 +174,6 @@ func hinted(want *importer.Service) bool {
 		}
 	}
 	return true
-}
-
-// as returns an endpoint as slices have it for a cluster of that fate. A demoted one that is ready goes on serving as
-// if it terminated: kube-proxy turns to such endpoints once none is ready, and CoreDNS leaves them out. Then nothing
-// else may look like that, so that recallConditions can tell.
-func as(ep federation.Endpoint, fate federation.Fate) federation.Endpoint {
-	if fate == federation.Demoted {
-		if ep.Conditions.Has(federation.Ready) {
-			ep.Conditions = federation.Serving | federation.Terminating
-		} else if ep.Conditions.Has(federation.Terminating) {
-			ep.Conditions = federation.Terminating
-		}
-	}
-	return ep
 }
 
 // endpoint writes an endpoint as slices do. Only our own cluster's endpoints have a node.

@@ -51,7 +51,7 @@ func (g group) head() []byte {
 
 // tail is what comes behind the endpoints.
 func (g group) tail() []byte {
-	value := protowire.AppendVarint(protowire.AppendTag(nil, wrappedValue, protowire.VarintType), uint64(g.count))
+	value := protowire.AppendVarint(protowire.AppendTag(nil, wrappedValue, protowire.VarintType), uint64(g.load))
 	b := append(appendLength(nil, localityWeight, len(value)), value...)
 	if g.priority != 0 {
 		b = protowire.AppendVarint(protowire.AppendTag(b, localityPriority, protowire.VarintType), uint64(g.priority))

@@ -15,7 +15,8 @@ import (
 type assignment struct {
 	name   string
 	own    federation.ClusterID
-	gone   bool    // its cluster went
+	gone   bool // its cluster went
+	wish   *federation.Steering
 	shares []share // by cluster
 
 	mu     sync.Mutex
@@ -32,7 +33,7 @@ type share struct {
 // newAssignment returns who serves p of s. What clusters give that gave the same to before, nil for none, is not encoded
 // again.
 func newAssignment(name string, s *importer.Service, p importer.Port, own federation.ClusterID, before *assignment) *assignment {
-	a := &assignment{name: name, own: own, shares: make([]share, 0, len(s.Exports))}
+	a := &assignment{name: name, own: own, wish: wishOf(s), shares: make([]share, 0, len(s.Exports))}
 	for i, e := range s.Exports {
 		if fate := s.Fate(i); fate != federation.Withdrawn {
 			a.shares = append(a.shares, share{source{e, p}, fate == federation.Demoted})
@@ -45,12 +46,22 @@ func newAssignment(name string, s *importer.Service, p importer.Port, own federa
 	return a
 }
 
+// unsaid is what most services wish, in one place for all.
+var unsaid federation.Steering
+
+func wishOf(s *importer.Service) *federation.Steering {
+	if !s.Steering.Given() {
+		return &unsaid
+	}
+	return new(s.Steering)
+}
+
 // emptied is the assignment of a cluster that went.
-func emptied(name string) *assignment { return &assignment{name: name, gone: true} }
+func emptied(name string) *assignment { return &assignment{name: name, gone: true, wish: &unsaid} }
 
 func (a *assignment) equal(o content) bool {
 	other, ok := o.(*assignment)
-	return ok && a.gone == other.gone && a.own == other.own && slices.Equal(a.shares, other.shares)
+	return ok && a.gone == other.gone && a.own == other.own && a.wish.Equal(other.wish) && slices.Equal(a.shares, other.shares)
 }
 
 // narrow leaves where clients are: what they are does not bear on who serves.
@@ -83,25 +94,10 @@ func (a *assignment) portions() []*portion {
 	return a.made
 }
 
-// encode orders the endpoints by how near they are to the Audience. Only the ready ones are told; where no cluster has
-// any, those that still serve while they terminate. The error says how many there are too many to tell them all.
+// encode steers the Audience to the endpoints. Only the ready ones are told; where no cluster has any, those that still
+// serve while they terminate. The error says how many there are too many to tell them all.
 func (a *assignment) encode(of Audience) (*body, error) {
-	portions := a.portions()
-	leave := !slices.ContainsFunc(portions, func(p *portion) bool { return len(p.ready) > 0 })
-	var groups []group
-	for i, p := range portions {
-		fragments := p.ready
-		if leave {
-			fragments = p.leaving
-		}
-		for j := range fragments {
-			g := group{fragment: &fragments[j], cluster: string(p.export.Cluster)}
-			g.priority = distance(of, a.own, p.export.Cluster, fragments[j].region, fragments[j].zone, a.shares[i].demoted)
-			groups = append(groups, g)
-		}
-	}
-	compact(groups)
-	groups, left := trim(groups)
+	groups, left := trim(a.steer(of))
 	b := assemble(a.name, groups)
 	if b.gone = a.gone; left == 0 {
 		return b, nil
@@ -113,21 +109,41 @@ func (a *assignment) encode(of Audience) (*body, error) {
 	return b, fmt.Errorf("%d of its %d endpoints are not told: with them it has more than the %d bytes that a gRPC client takes", left, told+left, maxAssignment)
 }
 
-// distance says how far endpoints are from a client: 0 for its zone in this cluster, 1 for this cluster, 2 for its region, 3
-// for the rest, 4 for those of clusters that are not heard. Who does not say where it is is in no zone and no region.
-func distance(of Audience, own, cluster federation.ClusterID, region, zone string, demoted bool) uint32 {
-	near := of.Region != "" && of.Region == region
-	switch {
-	case demoted:
-		return 4
-	case cluster == own && of.Zone != "" && of.Zone == zone && (near || of.Region == "" || region == ""):
-		return 0
-	case cluster == own:
-		return 1
-	case near:
-		return 2
+// steer returns the localities that an Audience is sent to, the nearest first.
+func (a *assignment) steer(of Audience) []group {
+	portions := a.portions()
+	leave := !slices.ContainsFunc(portions, func(p *portion) bool { return len(p.ready) > 0 })
+	var groups []group
+	var candidates, ill []importer.Candidate
+	for i, p := range portions {
+		candidate := func(f *fragment) importer.Candidate {
+			return importer.Candidate{Place: importer.Place{Cluster: p.export.Cluster, Region: f.region, Zone: f.zone}, Demoted: a.shares[i].demoted}
+		}
+		fragments := p.ready
+		if leave {
+			fragments = p.leaving
+		}
+		for j := range fragments {
+			c := candidate(&fragments[j])
+			c.Ready = int(fragments[j].count)
+			groups, candidates = append(groups, group{fragment: &fragments[j], cluster: string(p.export.Cluster)}), append(candidates, c)
+		}
+		for j := range p.unready {
+			c := candidate(&p.unready[j])
+			c.Unready = int(p.unready[j].count)
+			ill = append(ill, c)
+		}
 	}
-	return 3
+	choices := importer.Steer(a.wish, importer.Place{Cluster: a.own, Region: of.Region, Zone: of.Zone}, append(candidates, ill...))
+	sent := groups[:0]
+	for i, g := range groups {
+		if c := choices[i]; c.Tier != importer.Nowhere {
+			g.priority, g.load = uint32(c.Tier), c.Load
+			sent = append(sent, g)
+		}
+	}
+	compact(sent)
+	return sent
 }
 
 // group is a locality as a client is told it.
@@ -135,9 +151,11 @@ type group struct {
 	*fragment
 	cluster  string
 	priority uint32
+	load     uint32 // how much of the traffic of its priority it gets beside the others
 }
 
-// compact sorts groups, and makes their priorities begin at 0 and leave none out: gRPC refuses an assignment with a gap.
+// compact sorts groups, and makes their priorities begin at 0 and leave none out, as where trim took all of one: gRPC refuses
+// an assignment with a gap.
 func compact(groups []group) {
 	slices.SortFunc(groups, func(a, b group) int {
 		return cmp.Or(cmp.Compare(a.priority, b.priority), strings.Compare(a.region, b.region), strings.Compare(a.zone, b.zone),

@@ -11,6 +11,7 @@ import (
 
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	endpointv3 "github.com/envoyproxy/go-control-plane/envoy/config/endpoint/v3"
+	"google.golang.org/protobuf/types/known/anypb"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	"github.com/hansa-mcs/hansa/federation"
@@ -130,6 +131,23 @@ func slowly(name string, s *importer.Service, p importer.Port, own federation.Cl
 	return a
 }
 
+// distance says how far endpoints are from a client where their owner wishes nothing: 0 for its zone in this cluster, 1 for
+// this cluster, 2 for its region, 3 for the rest, 4 for those of clusters that are not heard.
+func distance(of Audience, own, cluster federation.ClusterID, region, zone string, demoted bool) uint32 {
+	near := of.Region != "" && of.Region == region
+	switch {
+	case demoted:
+		return 4
+	case cluster == own && of.Zone != "" && of.Zone == zone && (near || of.Region == "" || region == ""):
+		return 0
+	case cluster == own:
+		return 1
+	case near:
+		return 2
+	}
+	return 3
+}
+
 func healthy(a netip.AddrPort) *endpointv3.LbEndpoint {
 	socket := &corev3.SocketAddress{Address: a.Addr().String(), PortSpecifier: &corev3.SocketAddress_PortValue{PortValue: uint32(a.Port())}}
 	return &endpointv3.LbEndpoint{
@@ -137,32 +155,6 @@ func healthy(a netip.AddrPort) *endpointv3.LbEndpoint {
 			Address: &corev3.Address{Address: &corev3.Address_SocketAddress{SocketAddress: socket}},
 		}},
 		HealthStatus: corev3.HealthStatus_HEALTHY,
-	}
-}
-
-func TestPrioritiesAreByHowNearAnEndpointIs(t *testing.T) {
-	here := func(region, zone string) Audience { return Audience{Region: region, Zone: zone} }
-	for name, tt := range map[string]struct {
-		who          Audience
-		cluster      federation.ClusterID
-		region, zone string
-		demoted      bool
-		want         uint32
-	}{
-		"the same zone of this cluster":                     {here("eu", "a"), "own", "eu", "a", false, 0},
-		"the same zone, the region of the node not known":   {here("eu", "a"), "own", "", "a", false, 0},
-		"the same zone, the client does not say its region": {here("", "a"), "own", "eu", "a", false, 0},
-		"a zone of that name in another region":             {here("eu", "a"), "own", "us", "a", false, 1},
-		"another zone of this cluster":                      {here("eu", "a"), "own", "eu", "b", false, 1},
-		"this cluster, the client does not say its zone":    {here("eu", ""), "own", "eu", "", false, 1},
-		"another cluster in the region":                     {here("eu", "a"), "b", "eu", "a", false, 2},
-		"another cluster elsewhere":                         {here("eu", "a"), "b", "us", "a", false, 3},
-		"another cluster, nothing known of either":          {here("", ""), "b", "", "", false, 3},
-		"a silent cluster in the region":                    {here("eu", "a"), "b", "eu", "a", true, 4},
-	} {
-		if got := distance(tt.who, "own", tt.cluster, tt.region, tt.zone, tt.demoted); got != tt.want {
-			t.Errorf("%s: %d, want %d", name, got, tt.want)
-		}
 	}
 }
 
@@ -177,6 +169,39 @@ func TestAPriorityThatNobodyHasIsLeftOut(t *testing.T) {
 		if got := lines(t, resources(t, importer.Merge(exports), "own", "clusterset.local", who)[1]); !slices.Equal(got, want) {
 			t.Errorf("%+v: got %q\nwant %q", who, got, want)
 		}
+	}
+}
+
+// What the oldest export wishes is in priorities and weights, and comes anew when it is all that changed.
+func TestAnAssignmentIsAsItsOwnerWishes(t *testing.T) {
+	a := export("a", spot("z1/10.0.0.1", ready), spot("z1/10.0.0.2", 0), spot("z1/10.0.0.3", federation.Terminating))
+	own := export("own", spot("z1/10.1.0.1", ready), spot("z2/10.1.0.2", ready))
+	a.Created = own.Created.Add(-1)
+	var before *assignment
+	for _, tt := range []struct {
+		wish federation.Steering
+		want []string
+	}{
+		{federation.Steering{}, []string{"r1/z1/own weight 1: 10.1.0.1:8080", "r1/z2/own weight 1 at last: 10.1.0.2:8080", "r1/z1/a weight 1 at last at last: 10.0.0.1:8080"}},
+		{federation.Steering{Prefer: []string{"a", "any"}}, []string{"r1/z1/a weight 1: 10.0.0.1:8080", "r1/z1/own weight 1 at last: 10.1.0.1:8080", "r1/z2/own weight 1 at last: 10.1.0.2:8080"}},
+		{federation.Steering{Prefer: []string{"any"}, Weights: []federation.Weight{{Cluster: "own", Weight: 7}}}, []string{"r1/z1/a weight 100: 10.0.0.1:8080", "r1/z1/own weight 7: 10.1.0.1:8080", "r1/z2/own weight 7: 10.1.0.2:8080"}},
+		{federation.Steering{Weights: []federation.Weight{{Cluster: "own"}}}, []string{"r1/z1/a weight 100: 10.0.0.1:8080"}},
+		{federation.Steering{Prefer: []string{"a", "any"}, MinHealthy: 100}, []string{"r1/z1/a weight 50000: 10.0.0.1:8080", "r1/z1/own weight 25000: 10.1.0.1:8080", "r1/z2/own weight 25000: 10.1.0.2:8080"}},
+	} {
+		a.Steering = tt.wish
+		s := importer.Merge([]*federation.Export{a, own})
+		after := newAssignment("web", s, s.Ports[0], "own", before)
+		if before != nil && after.equal(before) {
+			t.Errorf("%+v is taken for what was before", tt.wish)
+		}
+		b, err := after.encode(Audience{Region: "r1", Zone: "z1"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := lines(t, told{Body: &anypb.Any{TypeUrl: EndpointType, Value: b.value()}}); !slices.Equal(got, tt.want) {
+			t.Errorf("%+v: %q, want %q", tt.wish, got, tt.want)
+		}
+		before = after
 	}
 }
 

@@ -26,6 +26,7 @@ type portion struct {
 	extents [families]extent // of IPv4 and of IPv6, of all endpoints whatever their conditions
 	ready   []fragment
 	leaving []fragment // those that serve until they are gone
+	unready []fragment // counted alone: of those that can come back
 }
 
 // families is how many families of addresses there are.
@@ -56,6 +57,7 @@ func (e extent) overlaps(o extent) bool {
 type place struct {
 	address      netip.AddrPort
 	tier         int // see tierOf
+	ends         bool
 	region, zone string
 }
 
@@ -64,6 +66,7 @@ func newPortion(src source, without []netip.AddrPort) *portion {
 	p := &portion{source: src, without: without}
 	places := src.places()
 	p.measure(places)
+	p.unready = unready(places)
 	places = slices.DeleteFunc(places, func(e place) bool {
 		_, taken := slices.BinarySearchFunc(without, e.address, netip.AddrPort.Compare)
 		return taken || e.tier == unfit
@@ -84,6 +87,21 @@ func newPortion(src source, without []netip.AddrPort) *portion {
 		places = places[n:]
 	}
 	return p
+}
+
+// unready counts the endpoints that are of no use now.
+func unready(places []place) (list []fragment) {
+	for _, e := range places {
+		if e.tier != unfit || e.ends {
+			continue
+		}
+		i := slices.IndexFunc(list, func(f fragment) bool { return f.region == e.region && f.zone == e.zone })
+		if i < 0 {
+			i, list = len(list), append(list, fragment{region: e.region, zone: e.zone})
+		}
+		list[i].count++
+	}
+	return list
 }
 
 // places returns the endpoints that serve the port, by address, each once: of several with the same address the most
@@ -144,6 +162,7 @@ func newPlace(e *federation.Endpoint, port uint16) place {
 	return place{
 		address: netip.AddrPortFrom(e.Address.Unmap().WithZone(""), port),
 		tier:    tierOf(e.Conditions),
+		ends:    e.Conditions.Has(federation.Terminating),
 		region:  strings.ToValidUTF8(e.Region, "_"),
 		zone:    strings.ToValidUTF8(e.Zone, "_"),
 	}

@@ -231,7 +231,7 @@ func TestAServiceComesBackInOrderWithoutEndpoints(t *testing.T) {
 	c.ask(assignmentKind, "5", "web")
 	c.ask(clusterKind, "6")
 	back := service("web", "1")
-	back[key{assignmentKind, "web"}] = newResource(&assignment{name: "web"})
+	back[key{assignmentKind, "web"}] = newResource(&assignment{name: "web", wish: &unsaid})
 	s.apply(back)
 	c.want("came back", c.hear(), "CDS 7: web@1", "EDS 8: web@empty", "LDS 9: web@1")
 }

@@ -30,6 +30,7 @@ func trim(groups []group) (fit []group, left int) {
 		all := int(g.count)
 		if g.size() > room {
 			g.fragment = g.cut(max(0, room-g.size()+len(g.encoded)))
+			g.load = max(1, uint32(uint64(g.load)*uint64(g.count)/uint64(all)))
 		}
 		if left += all - int(g.count); g.count == 0 {
 			room = 0 // else one that is farther might get what is left

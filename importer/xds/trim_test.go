@@ -20,7 +20,7 @@ func crowd(cluster string, priority uint32, n int) group {
 		places[i] = place{address: netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}), 8080), tier: firstChoice}
 	}
 	f := newFragment(places)
-	return group{fragment: &f, cluster: cluster, priority: priority}
+	return group{fragment: &f, cluster: cluster, priority: priority, load: f.count}
 }
 
 func TestAnAssignmentIsNoLargerThanClientsTake(t *testing.T) {

@@ -28,6 +28,7 @@ func (w *world) anyExport(cluster federation.ClusterID, name federation.ServiceN
 		Labels:                w.mark(),
 		Consumers:             w.anyConsumers(),
 		Quiet:                 w.anyQuiet(),
+		Steering:              w.anySteering(),
 	}
 	var targets []federation.TargetPort
 	for i := range 1 + r.IntN(3) {

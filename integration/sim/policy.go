@@ -72,6 +72,17 @@ func (w *world) anyQuiet() (q federation.Quiet) {
 	return q
 }
 
+// anySteering returns what some exports say of how their traffic is steered: members have to pass it on, and agree on it.
+func (w *world) anySteering() (s federation.Steering) {
+	if !w.chance(20) {
+		return s
+	}
+	s.Prefer = pick(w.r, nil, []string{federation.NearAny}, []string{"c-1", federation.NearCluster})
+	s.Weights = pick(w.r, nil, []federation.Weight{{Cluster: "c-1", Weight: 0}, {Cluster: "c-2", Weight: 7}})
+	s.MinHealthy = pick[uint8](w.r, 0, 0, 70)
+	return s
+}
+
 func (w *world) seconds(most int) time.Duration { return time.Duration(w.r.IntN(most+1)) * time.Second }
 
 // patienceFor returns how long clusters may be silent for one service: what the oldest of its exports says, and what

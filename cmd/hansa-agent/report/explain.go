@@ -37,6 +37,9 @@ type Settings struct {
 	SessionAffinitySeconds int32                 `json:"sessionAffinitySeconds"` // 0 where not given
 	InternalTrafficPolicy  string                `json:"internalTrafficPolicy"`  // "" where not given
 	TrafficDistribution    string                `json:"trafficDistribution"`    // "" where not given
+	Prefer                 []string              `json:"prefer"`                 // as hansa.dev/prefer has it; none where not given
+	Weights                map[string]uint16     `json:"weights"`                // by cluster
+	MinHealthy             uint8                 `json:"minHealthy"`             // percent; 0 where not given
 	Labels                 map[string]string     `json:"labels"`
 	Annotations            map[string]string     `json:"annotations"`
 }
@@ -112,8 +115,17 @@ func settings(s *importer.Service) *Settings {
 		IPFamilies:      append([]federation.IPFamily{}, s.IPFamilies...),
 		SessionAffinity: s.SessionAffinity, SessionAffinitySeconds: s.SessionAffinitySeconds,
 		InternalTrafficPolicy: s.InternalTrafficPolicy, TrafficDistribution: s.TrafficDistribution,
+		Prefer: append([]string{}, s.Steering.Prefer...), Weights: weights(s.Steering.Weights), MinHealthy: s.Steering.MinHealthy,
 		Labels: pairs(s.Labels), Annotations: pairs(s.Annotations),
 	}
+}
+
+func weights(list []federation.Weight) map[string]uint16 {
+	m := map[string]uint16{}
+	for _, w := range list {
+		m[string(w.Cluster)] = w.Weight
+	}
+	return m
 }
 
 // pairs returns them as answers have them, where none are not null.

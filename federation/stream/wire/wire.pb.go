@@ -1190,6 +1190,12 @@ type Export struct {
 	// Where they are not given, each importer has its own.
 	DemoteAfter   *uint32 `protobuf:"varint,16,opt,name=demote_after,json=demoteAfter,proto3,oneof" json:"demote_after,omitempty"`
 	WithdrawAfter *uint32 `protobuf:"varint,17,opt,name=withdraw_after,json=withdrawAfter,proto3,oneof" json:"withdraw_after,omitempty"`
+	// How traffic finds its way among the clusters: who comes first, as same-zone, same-cluster, same-region, any, or
+	// an ID of a cluster; what endpoints of a cluster count for; how many percent of those that are preferred have
+	// to be ready.
+	Prefer        []string  `protobuf:"bytes,18,rep,name=prefer,proto3" json:"prefer,omitempty"`
+	Weights       []*Weight `protobuf:"bytes,19,rep,name=weights,proto3" json:"weights,omitempty"`
+	MinHealthy    uint32    `protobuf:"varint,20,opt,name=min_healthy,json=minHealthy,proto3" json:"min_healthy,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1343,6 +1349,80 @@ func (x *Export) GetWithdrawAfter() uint32 {
 	return 0
 }
 
+func (x *Export) GetPrefer() []string {
+	if x != nil {
+		return x.Prefer
+	}
+	return nil
+}
+
+func (x *Export) GetWeights() []*Weight {
+	if x != nil {
+		return x.Weights
+	}
+	return nil
+}
+
+func (x *Export) GetMinHealthy() uint32 {
+	if x != nil {
+		return x.MinHealthy
+	}
+	return 0
+}
+
+// Weight is what each endpoint of a cluster counts for.
+type Weight struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Cluster       string                 `protobuf:"bytes,1,opt,name=cluster,proto3" json:"cluster,omitempty"`
+	Weight        uint32                 `protobuf:"varint,2,opt,name=weight,proto3" json:"weight,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Weight) Reset() {
+	*x = Weight{}
+	mi := &file_wire_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Weight) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Weight) ProtoMessage() {}
+
+func (x *Weight) ProtoReflect() protoreflect.Message {
+	mi := &file_wire_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Weight.ProtoReflect.Descriptor instead.
+func (*Weight) Descriptor() ([]byte, []int) {
+	return file_wire_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *Weight) GetCluster() string {
+	if x != nil {
+		return x.Cluster
+	}
+	return ""
+}
+
+func (x *Weight) GetWeight() uint32 {
+	if x != nil {
+		return x.Weight
+	}
+	return 0
+}
+
 // Port is one port of a service.
 type Port struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1356,7 +1436,7 @@ type Port struct {
 
 func (x *Port) Reset() {
 	*x = Port{}
-	mi := &file_wire_proto_msgTypes[14]
+	mi := &file_wire_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1368,7 +1448,7 @@ func (x *Port) String() string {
 func (*Port) ProtoMessage() {}
 
 func (x *Port) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[14]
+	mi := &file_wire_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1381,7 +1461,7 @@ func (x *Port) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Port.ProtoReflect.Descriptor instead.
 func (*Port) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{14}
+	return file_wire_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Port) GetName() string {
@@ -1424,7 +1504,7 @@ type TargetPort struct {
 
 func (x *TargetPort) Reset() {
 	*x = TargetPort{}
-	mi := &file_wire_proto_msgTypes[15]
+	mi := &file_wire_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1436,7 +1516,7 @@ func (x *TargetPort) String() string {
 func (*TargetPort) ProtoMessage() {}
 
 func (x *TargetPort) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[15]
+	mi := &file_wire_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1449,7 +1529,7 @@ func (x *TargetPort) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TargetPort.ProtoReflect.Descriptor instead.
 func (*TargetPort) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{15}
+	return file_wire_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *TargetPort) GetName() string {
@@ -1484,7 +1564,7 @@ type Subset struct {
 
 func (x *Subset) Reset() {
 	*x = Subset{}
-	mi := &file_wire_proto_msgTypes[16]
+	mi := &file_wire_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1496,7 +1576,7 @@ func (x *Subset) String() string {
 func (*Subset) ProtoMessage() {}
 
 func (x *Subset) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[16]
+	mi := &file_wire_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1509,7 +1589,7 @@ func (x *Subset) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Subset.ProtoReflect.Descriptor instead.
 func (*Subset) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{16}
+	return file_wire_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Subset) GetPorts() []*TargetPort {
@@ -1543,7 +1623,7 @@ type Endpoint struct {
 
 func (x *Endpoint) Reset() {
 	*x = Endpoint{}
-	mi := &file_wire_proto_msgTypes[17]
+	mi := &file_wire_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1555,7 +1635,7 @@ func (x *Endpoint) String() string {
 func (*Endpoint) ProtoMessage() {}
 
 func (x *Endpoint) ProtoReflect() protoreflect.Message {
-	mi := &file_wire_proto_msgTypes[17]
+	mi := &file_wire_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1568,7 +1648,7 @@ func (x *Endpoint) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Endpoint.ProtoReflect.Descriptor instead.
 func (*Endpoint) Descriptor() ([]byte, []int) {
-	return file_wire_proto_rawDescGZIP(), []int{17}
+	return file_wire_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Endpoint) GetAddress() []byte {
@@ -1693,7 +1773,7 @@ const file_wire_proto_rawDesc = "" +
 	"\x06former\x18\x03 \x01(\v2\x1b.hansa.federation.v1.ExportR\x06former\"8\n" +
 	"\x04Name\x12\x1c\n" +
 	"\tnamespace\x18\x01 \x01(\tR\tnamespace\x12\x12\n" +
-	"\x04name\x18\x02 \x01(\tR\x04name\"\xbc\a\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\"\xac\b\n" +
 	"\x06Export\x12-\n" +
 	"\x04name\x18\x01 \x01(\v2\x19.hansa.federation.v1.NameR\x04name\x12\x18\n" +
 	"\acreated\x18\x02 \x01(\x03R\acreated\x12-\n" +
@@ -1713,7 +1793,11 @@ const file_wire_proto_rawDesc = "" +
 	"\x04hash\x18\x0e \x01(\x06R\x04hash\x12\x1c\n" +
 	"\tconsumers\x18\x0f \x03(\tR\tconsumers\x12&\n" +
 	"\fdemote_after\x18\x10 \x01(\rH\x00R\vdemoteAfter\x88\x01\x01\x12*\n" +
-	"\x0ewithdraw_after\x18\x11 \x01(\rH\x01R\rwithdrawAfter\x88\x01\x01\x1a9\n" +
+	"\x0ewithdraw_after\x18\x11 \x01(\rH\x01R\rwithdrawAfter\x88\x01\x01\x12\x16\n" +
+	"\x06prefer\x18\x12 \x03(\tR\x06prefer\x125\n" +
+	"\aweights\x18\x13 \x03(\v2\x1b.hansa.federation.v1.WeightR\aweights\x12\x1f\n" +
+	"\vmin_healthy\x18\x14 \x01(\rR\n" +
+	"minHealthy\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a>\n" +
@@ -1721,7 +1805,10 @@ const file_wire_proto_rawDesc = "" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\x0f\n" +
 	"\r_demote_afterB\x11\n" +
-	"\x0f_withdraw_after\"\x90\x01\n" +
+	"\x0f_withdraw_after\":\n" +
+	"\x06Weight\x12\x18\n" +
+	"\acluster\x18\x01 \x01(\tR\acluster\x12\x16\n" +
+	"\x06weight\x18\x02 \x01(\rR\x06weight\"\x90\x01\n" +
 	"\x04Port\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x129\n" +
 	"\bprotocol\x18\x02 \x01(\x0e2\x1d.hansa.federation.v1.ProtocolR\bprotocol\x12!\n" +
@@ -1773,7 +1860,7 @@ func file_wire_proto_rawDescGZIP() []byte {
 }
 
 var file_wire_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_wire_proto_msgTypes = make([]protoimpl.MessageInfo, 20)
+var file_wire_proto_msgTypes = make([]protoimpl.MessageInfo, 21)
 var file_wire_proto_goTypes = []any{
 	(Type)(0),          // 0: hansa.federation.v1.Type
 	(Protocol)(0),      // 1: hansa.federation.v1.Protocol
@@ -1792,12 +1879,13 @@ var file_wire_proto_goTypes = []any{
 	(*Unread)(nil),     // 14: hansa.federation.v1.Unread
 	(*Name)(nil),       // 15: hansa.federation.v1.Name
 	(*Export)(nil),     // 16: hansa.federation.v1.Export
-	(*Port)(nil),       // 17: hansa.federation.v1.Port
-	(*TargetPort)(nil), // 18: hansa.federation.v1.TargetPort
-	(*Subset)(nil),     // 19: hansa.federation.v1.Subset
-	(*Endpoint)(nil),   // 20: hansa.federation.v1.Endpoint
-	nil,                // 21: hansa.federation.v1.Export.LabelsEntry
-	nil,                // 22: hansa.federation.v1.Export.AnnotationsEntry
+	(*Weight)(nil),     // 17: hansa.federation.v1.Weight
+	(*Port)(nil),       // 18: hansa.federation.v1.Port
+	(*TargetPort)(nil), // 19: hansa.federation.v1.TargetPort
+	(*Subset)(nil),     // 20: hansa.federation.v1.Subset
+	(*Endpoint)(nil),   // 21: hansa.federation.v1.Endpoint
+	nil,                // 22: hansa.federation.v1.Export.LabelsEntry
+	nil,                // 23: hansa.federation.v1.Export.AnnotationsEntry
 }
 var file_wire_proto_depIdxs = []int32{
 	4,  // 0: hansa.federation.v1.Frame.hello:type_name -> hansa.federation.v1.Hello
@@ -1819,27 +1907,28 @@ var file_wire_proto_depIdxs = []int32{
 	15, // 16: hansa.federation.v1.Update.withdrawn:type_name -> hansa.federation.v1.Name
 	14, // 17: hansa.federation.v1.Update.unread:type_name -> hansa.federation.v1.Unread
 	16, // 18: hansa.federation.v1.Patch.record:type_name -> hansa.federation.v1.Export
-	19, // 19: hansa.federation.v1.Patch.removed:type_name -> hansa.federation.v1.Subset
+	20, // 19: hansa.federation.v1.Patch.removed:type_name -> hansa.federation.v1.Subset
 	15, // 20: hansa.federation.v1.Unread.name:type_name -> hansa.federation.v1.Name
 	16, // 21: hansa.federation.v1.Unread.former:type_name -> hansa.federation.v1.Export
 	15, // 22: hansa.federation.v1.Export.name:type_name -> hansa.federation.v1.Name
 	0,  // 23: hansa.federation.v1.Export.type:type_name -> hansa.federation.v1.Type
-	17, // 24: hansa.federation.v1.Export.ports:type_name -> hansa.federation.v1.Port
+	18, // 24: hansa.federation.v1.Export.ports:type_name -> hansa.federation.v1.Port
 	2,  // 25: hansa.federation.v1.Export.ip_families:type_name -> hansa.federation.v1.IPFamily
-	21, // 26: hansa.federation.v1.Export.labels:type_name -> hansa.federation.v1.Export.LabelsEntry
-	22, // 27: hansa.federation.v1.Export.annotations:type_name -> hansa.federation.v1.Export.AnnotationsEntry
-	19, // 28: hansa.federation.v1.Export.subsets:type_name -> hansa.federation.v1.Subset
-	1,  // 29: hansa.federation.v1.Port.protocol:type_name -> hansa.federation.v1.Protocol
-	1,  // 30: hansa.federation.v1.TargetPort.protocol:type_name -> hansa.federation.v1.Protocol
-	18, // 31: hansa.federation.v1.Subset.ports:type_name -> hansa.federation.v1.TargetPort
-	20, // 32: hansa.federation.v1.Subset.endpoints:type_name -> hansa.federation.v1.Endpoint
-	3,  // 33: hansa.federation.v1.Federation.Exchange:input_type -> hansa.federation.v1.Frame
-	3,  // 34: hansa.federation.v1.Federation.Exchange:output_type -> hansa.federation.v1.Frame
-	34, // [34:35] is the sub-list for method output_type
-	33, // [33:34] is the sub-list for method input_type
-	33, // [33:33] is the sub-list for extension type_name
-	33, // [33:33] is the sub-list for extension extendee
-	0,  // [0:33] is the sub-list for field type_name
+	22, // 26: hansa.federation.v1.Export.labels:type_name -> hansa.federation.v1.Export.LabelsEntry
+	23, // 27: hansa.federation.v1.Export.annotations:type_name -> hansa.federation.v1.Export.AnnotationsEntry
+	20, // 28: hansa.federation.v1.Export.subsets:type_name -> hansa.federation.v1.Subset
+	17, // 29: hansa.federation.v1.Export.weights:type_name -> hansa.federation.v1.Weight
+	1,  // 30: hansa.federation.v1.Port.protocol:type_name -> hansa.federation.v1.Protocol
+	1,  // 31: hansa.federation.v1.TargetPort.protocol:type_name -> hansa.federation.v1.Protocol
+	19, // 32: hansa.federation.v1.Subset.ports:type_name -> hansa.federation.v1.TargetPort
+	21, // 33: hansa.federation.v1.Subset.endpoints:type_name -> hansa.federation.v1.Endpoint
+	3,  // 34: hansa.federation.v1.Federation.Exchange:input_type -> hansa.federation.v1.Frame
+	3,  // 35: hansa.federation.v1.Federation.Exchange:output_type -> hansa.federation.v1.Frame
+	35, // [35:36] is the sub-list for method output_type
+	34, // [34:35] is the sub-list for method input_type
+	34, // [34:34] is the sub-list for extension type_name
+	34, // [34:34] is the sub-list for extension extendee
+	0,  // [0:34] is the sub-list for field type_name
 }
 
 func init() { file_wire_proto_init() }
@@ -1864,7 +1953,7 @@ func file_wire_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_wire_proto_rawDesc), len(file_wire_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   20,
+			NumMessages:   21,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
