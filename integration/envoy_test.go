@@ -34,6 +34,7 @@ func TestEnvoy(t *testing.T) {
 	part("a backend of another cluster is reached by Host, and cluster.local stays local", reachedByHost)
 	part("when the near endpoints go, the next nearest are used, and they come back", failOver)
 	part("endpoints come and go, and no request fails", followChanges)
+	part("the owner prefers, weighs and drains clusters, and no request fails", steerEnvoys)
 	part("a cluster that changes keeps its endpoints", changeCluster)
 	part("what is exported later is reached from its first route on", exportLater)
 	part("services of every kind are taken", takeEveryKind)
@@ -118,6 +119,13 @@ func failOver(s *xdsScene, proxies []*proxy) {
 			}
 		}
 	}
+}
+
+func steerEnvoys(s *xdsScene, proxies []*proxy) {
+	s.replace("near", "home", "abroad")
+	loads, end := s.loads(proxies)
+	defer end()
+	s.steer(loads)
 }
 
 func followChanges(s *xdsScene, proxies []*proxy) {

@@ -89,6 +89,7 @@ func TestProxylessGRPC(t *testing.T) {
 	}
 	t.Run("the nearest endpoints answer, and the next when they go", g.in((*grpcScene).failOver))
 	t.Run("endpoints change under load", g.in((*grpcScene).changes))
+	t.Run("the owner prefers, weighs and drains clusters", g.in((*grpcScene).isSteered))
 	t.Run("two clusters claim an address", g.in((*grpcScene).claims))
 	t.Run("a service that is dialed before it comes, goes and comes back", g.in((*grpcScene).comeAndGo))
 	t.Run("affinity keeps an application with its backend", g.in((*grpcScene).stays))
@@ -209,6 +210,11 @@ func (g *grpcScene) changes() {
 			g.settle(some, nearest(some))
 		}
 	}
+}
+
+func (g *grpcScene) isSteered() {
+	g.replace("near", "home", "abroad")
+	g.steer(g.loads)
 }
 
 // nearest are those of the backends that answer users while all are endpoints.
