@@ -31,9 +31,9 @@ func xdsClientsCommand() *cobra.Command {
 		Short: "List who is connected by xDS, what it subscribes to, and what it has taken or refused",
 		Long: `List who is connected by xDS, to each agent of the cluster: what a client subscribes to, by type of resource; the version of
 each type that it has taken, or "waits" for an answer that is due, or "refused"; and how many responses it refused (NACK), which
-is never right. Of one client, by the ID of its node or its address, there is all that is known: the names that it subscribes to,
-which of them do not exist, and in its own words why it refused something. Only so has the JSON names, too: that of the list has
-their numbers.
+is never right, but for lds of an Envoy that cannot listen where its node says. Of one client, by the ID of its node or its
+address, there is all that is known: the names that it subscribes to, which of them do not exist, and in its own words why it
+refused something. Only so has the JSON names, too: that of the list has their numbers.
 
 Each agent has clients of its own. All that run are asked, over ports that are forwarded to them; by --agent that one alone.`,
 		Example: `  hansa xds clients
@@ -56,7 +56,7 @@ Each agent has clients of its own. All that run are asked, over ports that are f
 
 // connected asks all agents for their clients, or for those that are called so. It is an error if there is none of them.
 func (l *looking) connected(ctx context.Context, first *report.Client, called string) (*tables.Connected, error) {
-	all := &tables.Connected{Agents: []*report.XDS{}, Alone: l.agent != ""}
+	all := &tables.Connected{Agents: []*report.XDS{}, Alone: l.agent != "", Again: l.again()}
 	var err error
 	all.Unanswered, err = l.askEach(ctx, first, func(a *report.Client) (bool, error) {
 		one, err := a.XDSClients(ctx, called)

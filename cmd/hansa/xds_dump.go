@@ -48,7 +48,9 @@ With -o json or yaml the messages are as protobuf has them in JSON.`,
 				return err
 			}
 			return look(c, &d.looking, func(ctx context.Context, a *report.Client) (*report.XDSResources, error) { return d.ask(ctx, a, names) },
-				func(w io.Writer, r *report.XDSResources, wide bool) error { return tables.XDSDump(w, r, names, wide) }, nil)
+				func(w io.Writer, r *report.XDSResources, wide bool) error {
+					return tables.XDSDump(w, d.advised(r), names, wide)
+				}, nil)
 		},
 	}
 	d.add(c)
@@ -166,7 +168,7 @@ func (d *dumping) askOne(ctx context.Context, a *report.Client, names []string) 
 			return nil, err
 		case name != "" && len(one.Resources) == 0:
 			why := cmp.Or(strings.Join(one.Lacks, "; "), "such a client is told no "+orList(d.types)+" of that name")
-			return nil, fmt.Errorf("%q: %s", name, why)
+			return nil, fmt.Errorf("%q: %s", name, d.advise(why))
 		case name != "":
 			one.Lacks = []string{} // of the other types, in which nobody need look for it
 		}

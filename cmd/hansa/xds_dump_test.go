@@ -41,7 +41,7 @@ func TestXDSDumps(t *testing.T) {
 	unleaked(t)
 	some, twins := inTheClear(t, xdsReports(routed{served{"web-1", "web-2"}})), inTheClear(t, xdsReports(served{"web-1", "web-1"}))
 	begins := inTheClear(t, xdsReports(starting{}))
-	const noWebb = `"shop/webb": namespace shop has no service webb that is served, but web; hansa explain shop/webb says why`
+	noWebb := `"shop/webb": namespace shop has no service webb that is served, but web; hansa explain shop/webb --agent ` + some + ` says why`
 	for _, c := range []struct{ agent, typed, want, fault string }{
 		{some, "", "As agent east-0 tells a client of kind envoy, region -, zone -\n\nENDPOINTS OF", ""},
 		{some, "-o json", `"version": "envoy/"`, ""},
@@ -66,6 +66,7 @@ func TestXDSDumps(t *testing.T) {
 		{some, "--type lds,rds --kind grpc shop/web shop/api", "", `"shop/api": namespace shop has no service api that is served, but web;`},
 		{some, "--type rds --kind grpc", "rds: routes are for Envoy alone; those of gRPC are inside its listeners (lds)\n", ""},
 		{some, "shop/webb", "", noWebb},
+		{some, "shop/web", "\n  - no endpoint of web.shop.svc.clusterset.local is ready: hansa explain shop/web --agent " + some + "\n", ""},
 		{some, "--type cds,eds,lds,rds shop/webb", "", noWebb},
 		{some, "shop/web web", "", `"web": want NAMESPACE/NAME, a name in DNS such as web.shop.svc.clusterset.local, or hansa-egress: see --help`},
 		{some, "shop/", "", `"shop/": want NAMESPACE/NAME`},

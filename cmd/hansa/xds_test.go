@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/hansa-mcs/hansa/cmd/hansa-agent/report"
+	"github.com/hansa-mcs/hansa/cmd/hansa/install"
 	"github.com/hansa-mcs/hansa/federation"
 	"github.com/hansa-mcs/hansa/importer"
 )
@@ -20,6 +21,7 @@ type served []string
 const webCluster = "outbound|80||web.shop.svc.clusterset.local"
 
 func (served) Address() string                { return "127.0.0.1:15010" }
+func (served) Domains() (string, string)      { return "clusterset.local", "cluster.local" }
 func (served) MaxClients() int                { return 5 }
 func (served) TurnedAway() uint64             { return 0 }
 func (served) Quarantined() map[string]string { return nil }
@@ -80,6 +82,27 @@ func TestXDSCommands(t *testing.T) {
 		{off, "dump --client x", "", "this agent serves no xDS"},
 	} {
 		xdsSays(t, c.typed, c.agent, c.want, c.fault)
+	}
+}
+
+// What a further command needs to look at the same place is repeated, in what an agent advises, too.
+func TestAdviceRepeatsWhatWasGiven(t *testing.T) {
+	var l looking
+	l.namespace = install.DefaultNamespace
+	const said = "no endpoint is ready: kubectl -n shop get pods; hansa explain shop/web, hansa explain shop/api says why"
+	if got := l.advise(said) + l.again(); got != said {
+		t.Errorf("%s, want %s", got, said)
+	}
+	l.kubeconfig, l.context, l.namespace, l.agent, l.files.Cert = "my config", "east", "agents", "127.0.0.1:8082", "tls.crt"
+	const at = " --kubeconfig 'my config' --context east"
+	const flags = at + " --agent-namespace agents --agent 127.0.0.1:8082 --tls-cert-file tls.crt"
+	want := "no endpoint is ready: kubectl" + at + " -n shop get pods; hansa explain shop/web" + flags + ", hansa explain shop/api" + flags + " says why"
+	if got := l.advise(said); got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+	told := &report.XDSResources{Lacks: []string{said}, Resources: []report.XDSResource{{Hint: said}}}
+	if got := l.advised(told); got.Lacks[0] != want || got.Resources[0].Hint != want || told.Lacks[0] != said || told.Resources[0].Hint != said {
+		t.Errorf("%+v of %+v", got, told)
 	}
 }
 

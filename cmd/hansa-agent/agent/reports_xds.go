@@ -3,6 +3,7 @@ package agent
 import (
 	"fmt"
 	"net/netip"
+	"strings"
 	"time"
 
 	"google.golang.org/protobuf/encoding/protojson"
@@ -12,14 +13,18 @@ import (
 )
 
 // servedXDS is the xDS server as people are told of it.
-type servedXDS struct{ server *xds.Server }
+type servedXDS struct {
+	server          *xds.Server
+	clusterset, own string // the domains
+}
 
 // discovery returns what serves xDS, nil if nothing does.
 func (m *member) discovery() report.Discovery {
 	if m.xds == nil { // whose nil pointer would not be a nil interface
 		return nil
 	}
-	return servedXDS{m.xds}
+	o := m.options
+	return servedXDS{m.xds, strings.TrimSuffix(o.DNSZone, "."), strings.TrimSuffix(o.ClusterDomain, ".")}
 }
 
 // typeURLs are the full names of the types.
@@ -42,6 +47,9 @@ func typeOf(typeURL string) report.XDSType {
 
 // Address implements report.Discovery.
 func (d servedXDS) Address() string { return d.server.Addr().String() }
+
+// Domains implements report.Discovery.
+func (d servedXDS) Domains() (clusterset, own string) { return d.clusterset, d.own }
 
 // MaxClients implements report.Discovery.
 func (d servedXDS) MaxClients() int { return d.server.MaxClients() }

@@ -36,6 +36,7 @@ type story struct {
 //
 //	export <cluster> <namespace/name> [fact=value]...   as one cluster says from now on, once it says anything
 //	fill <cluster> <services> <endpoints>               exports s-0, s-1 … of namespace shop, with so many endpoints each
+//	own <namespace/name> [fact=value]...                a Service of this cluster, exported or not
 //	empty <cluster>                                     ends all that it exports
 //	say <cluster> <term.seq>                            tells all that it exports, and is heard
 //	set <namespace/name> [fact=value]...                changes one thing that this cluster exports
@@ -161,6 +162,10 @@ func (s *story) do(verb string, words []string) error {
 		e, err := parseExport(s.store.Self(), words[0], words[1:])
 		e.Normalize()
 		s.store.Set(e)
+		return err
+	case "own":
+		e, err := parseExport(s.store.Self(), words[0], words[1:])
+		s.importer.SetOwn(e.Name, e)
 		return err
 	case "spoil":
 		return s.spoil(cluster, parseVersion(words[1]), parseName(words[2]))
@@ -332,6 +337,12 @@ func parseExport(cluster federation.ClusterID, name string, facts []string) (*fe
 				return e, err
 			}
 			e.Ports = []federation.Port{{Name: name, Protocol: federation.TCP, Number: uint16(n)}}
+		case "udp":
+			n, err := strconv.ParseUint(value, 10, 16)
+			if err != nil {
+				return e, err
+			}
+			e.Ports = []federation.Port{{Protocol: federation.UDP, Number: uint16(n)}}
 		case "days":
 			n, err := strconv.Atoi(value)
 			if err != nil {

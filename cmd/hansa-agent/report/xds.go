@@ -15,6 +15,8 @@ import (
 type Discovery interface {
 	// Address is where clients connect.
 	Address() string
+	// Domains are those of the hosts of the clusterset, and of this cluster's own Services, below svc.
+	Domains() (clusterset, own string)
 	// MaxClients is how many may be connected, and TurnedAway how often one more came so far.
 	MaxClients() int
 	TurnedAway() uint64
@@ -138,6 +140,8 @@ type XDSResource struct {
 	Message json.RawMessage `json:"message"` // of protobuf, in its JSON; null with a fault
 	// Fault is why it is not told, as clients would refuse it; "" for one that is.
 	Fault string `json:"fault,omitempty"`
+	// Hint says of endpoints of which there are none where to look for the reason; "" for all else.
+	Hint string `json:"hint,omitempty"`
 }
 
 // MaxXDSClients and maxXDSNames bound how many clients one answer lists, and how many names of a type for each.

@@ -2,9 +2,13 @@ package report
 
 import (
 	"cmp"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/hansa-mcs/hansa/federation"
+	"github.com/hansa-mcs/hansa/importer"
 )
 
 // lacks says what an answer has not, and why. The client is the one that was asked for, nil for none.
@@ -19,7 +23,7 @@ func (s *Scene) lacks(q XDSQuery, answer *XDSResources, client *XDSClient) (lack
 	case q.Name == EgressName && q.Type != LDS && q.Type != RDS:
 		return []string{fmt.Sprintf("%s: %s is the name of a listener (lds) and of routes (rds)", q.Type, EgressName)}
 	case q.Name != "" && q.Name != EgressName && !slices.ContainsFunc(clusters, matching(CDS, q.Name)):
-		return []string{absent(q.Name, clusters)}
+		return []string{s.absent(q.Name, clusters)}
 	}
 	why := ""
 	if client != nil {
@@ -67,7 +71,7 @@ func (s *Scene) needless(c *XDSClient, t XDSType, name string) string {
 	case !ok:
 		why = "the name of a cluster is outbound|PORT||HOST"
 	default:
-		why = absent(name, s.XDS.Names(CDS))
+		why = s.absent(name, s.XDS.Names(CDS))
 	}
 	return "which there is not: " + why
 }
@@ -112,13 +116,52 @@ func untold(a XDSAudience, q XDSQuery, client *XDSClient) string {
 	return ""
 }
 
-// absent says why nothing has a name, by the names of all clusters: the port is another one, or the domain, or there is no such
-// service.
-func absent(name string, clusters []string) string {
+// absent says why nothing has a name: the service has no port of TCP, or nobody exports it; or else by the names of all clusters.
+func (s *Scene) absent(name string, clusters []string) string {
 	wanted, port, ok := hostOf(name)
 	if !ok {
 		wanted = name
 	}
+	service, domain := named(wanted)
+	clusterset, own := s.XDS.Domains()
+	switch {
+	case s.withoutTCP(service):
+		return fmt.Sprintf("%s has no TCP port, and xDS serves TCP ports alone", service)
+	case domain == clusterset && s.View.Own(service) != nil && s.View.Service(service) == nil && len(s.Store.Said(service)) == 0:
+		return fmt.Sprintf("no cluster exports %s, so there is no host %s (%s.%s.svc.%s is this cluster's own): hansa export %[3]s -n %[4]s in the cluster that has it",
+			service, wanted, service.Name, service.Namespace, own)
+	}
+	return unknown(wanted, port, clusters)
+}
+
+// withoutTCP reports whether a service is there, in this cluster or as others export it, and has no port that xDS serves.
+func (s *Scene) withoutTCP(name federation.ServiceName) bool {
+	own, imported := s.View.Own(name), s.View.Service(name)
+	tcp := func(p federation.Port) bool { return p.Protocol == federation.TCP }
+	return (own != nil || imported != nil) && (own == nil || !slices.ContainsFunc(own.Ports, tcp)) &&
+		(imported == nil || !slices.ContainsFunc(imported.Ports, func(p importer.Port) bool { return tcp(p.Port) }))
+}
+
+// hint says where to look for why a host has no endpoint, "" for what is not that.
+func (s *Scene) hint(r *XDSResource) string {
+	var told struct {
+		Endpoints []json.RawMessage `json:"endpoints"`
+	}
+	host, _, ok := hostOf(r.Name)
+	if r.Type != EDS || r.Fault != "" || !ok || json.Unmarshal(r.Message, &told) != nil || len(told.Endpoints) > 0 {
+		return ""
+	}
+	name, domain := named(host)
+	look := "hansa explain " + name.String()
+	if _, own := s.XDS.Domains(); domain == own && s.View.Own(name) != nil && (s.View.Gates.ClusterLocal || s.View.Service(name) == nil) {
+		look = fmt.Sprintf("kubectl -n %s get endpointslices -l kubernetes.io/service-name=%s", name.Namespace, name.Name)
+	}
+	return fmt.Sprintf("no endpoint of %s is ready: %s", host, look)
+}
+
+// unknown says why nothing has the name of a host, or namespace/name, by the names of all clusters: the port is another one, or
+// the domain, or there is no such service.
+func unknown(wanted, port string, clusters []string) string {
 	namespace, service := serviceOf(wanted)
 	means := MatchHost(wanted)
 	var ports, hosts, services []string
@@ -145,6 +188,13 @@ func absent(name string, clusters []string) string {
 		return fmt.Sprintf("namespace %s has no service %s that is served, but %s; hansa explain %[1]s/%[2]s says why", namespace, service, some(services, " and "))
 	}
 	return fmt.Sprintf("no service of namespace %s is served; hansa explain %[1]s/%s says why", namespace, service)
+}
+
+// named returns the service that a host is of, or namespace/name, and the domain of the host, "" for none.
+func named(host string) (name federation.ServiceName, domain string) {
+	name.Namespace, name.Name = serviceOf(host)
+	_, domain, _ = strings.Cut(strings.ToLower(strings.TrimSuffix(host, ".")), ".svc.")
+	return name, domain
 }
 
 // serviceOf returns of which service a host is, or namespace/name; "" for none.

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 )
 
 // Where there is nothing to show, why is said.
@@ -69,6 +70,56 @@ func TestWhatIsNotToldIsExplained(t *testing.T) {
 			t.Errorf("%s: nothing is shown, and nothing said", query)
 		}
 	}
+}
+
+// A host that nobody has made is told from one that is misspelt, and one without endpoints has a hint where to look.
+func TestWhatOfAServiceIsNotThere(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		scene, d := tell(t, "east", `
+			announce 1
+			namespace shop
+			own shop/web port=http:80
+			own shop/udp udp=53
+			own shop/both port=http:80
+			export west shop/both port=http:80
+			export west shop/dns udp=53
+			say west 1.2
+			hear west
+			pass 1s`), &discovery{resources: map[XDSType][]XDSResource{}}
+		scene.XDS = d
+		for _, host := range []string{"web.shop.svc.cluster.local", "both.shop.svc.cluster.local", "both.shop.svc.clusterset.local"} {
+			d.resources[CDS] = append(d.resources[CDS], XDSResource{Type: CDS, Name: "outbound|80||" + host, Message: json.RawMessage(`{}`)})
+			d.resources[EDS] = append(d.resources[EDS], XDSResource{Type: EDS, Name: "outbound|80||" + host, Message: json.RawMessage(`{"endpoints":[]}`)})
+		}
+		for name, want := range map[string]string{
+			"web.shop.svc.clusterset.local":     "no cluster exports shop/web, so there is no host web.shop.svc.clusterset.local (web.shop.svc.cluster.local is this cluster's own): hansa export web -n shop in the cluster that has it",
+			"Web.shop.svc.clusterset.local.:80": "no cluster exports shop/web, so there is no host Web.shop.svc.clusterset.local. (web.shop.svc.cluster.local is this cluster's own): hansa export web -n shop in the cluster that has it",
+			"web.shop.svc.clusterset.lo":        "there is no host web.shop.svc.clusterset.lo, but web.shop.svc.cluster.local",
+			"shop/udp":                          "shop/udp has no TCP port, and xDS serves TCP ports alone",
+			"udp.shop.svc.cluster.local:53":     "shop/udp has no TCP port, and xDS serves TCP ports alone",
+			"dns.shop.svc.clusterset.local":     "shop/dns has no TCP port, and xDS serves TCP ports alone",
+		} {
+			answer, err := scene.XDSResources(XDSQuery{Type: EDS, Name: name})
+			if err != nil || len(answer.Lacks) != 1 || answer.Lacks[0] != want {
+				t.Errorf("%s: %v\n%q\nwant\n%q", name, err, answer.Lacks, want)
+			}
+		}
+		hinted := map[string]string{
+			"web.shop.svc.cluster.local":     "no endpoint of web.shop.svc.cluster.local is ready: kubectl -n shop get endpointslices -l kubernetes.io/service-name=web",
+			"both.shop.svc.cluster.local":    "no endpoint of both.shop.svc.cluster.local is ready: kubectl -n shop get endpointslices -l kubernetes.io/service-name=both",
+			"both.shop.svc.clusterset.local": "no endpoint of both.shop.svc.clusterset.local is ready: hansa explain shop/both",
+		}
+		for name, want := range hinted {
+			clusters, err := scene.XDSResources(XDSQuery{Type: CDS, Name: name})
+			if err != nil || len(clusters.Resources) != 1 || clusters.Resources[0].Hint != "" {
+				t.Errorf("%s: %v, %+v", name, err, clusters)
+			}
+			answer, err := scene.XDSResources(XDSQuery{Type: EDS, Name: name})
+			if err != nil || len(answer.Resources) != 1 || answer.Resources[0].Hint != want {
+				t.Errorf("%s: %v\n%+v\nwant\n%q", name, err, answer, want)
+			}
+		}
+	})
 }
 
 // kinds is a Discovery that tells each kind of clients what is for it.

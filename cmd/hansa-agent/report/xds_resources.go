@@ -125,6 +125,7 @@ func (s *Scene) fill(answer *XDSResources, q XDSQuery, wanted func(string) bool)
 		if r == nil || !r.routesTo(q.Name) {
 			continue // it went meanwhile, or is of another audience, or of other hosts
 		}
+		r.Hint = s.hint(r)
 		answer.Resources = append(answer.Resources, *r)
 		last, size = name, size+len(r.Message)
 	}

@@ -21,6 +21,7 @@ type discovery struct {
 }
 
 func (*discovery) Address() string                  { return "10.0.0.10:15010" }
+func (*discovery) Domains() (string, string)        { return "clusterset.local", "cluster.local" }
 func (*discovery) MaxClients() int                  { return 3 }
 func (*discovery) TurnedAway() uint64               { return 7 }
 func (d *discovery) Quarantined() map[string]string { return d.quarantined }

@@ -1,6 +1,7 @@
 package tables
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"net/netip"
@@ -19,6 +20,8 @@ type Connected struct {
 	Unanswered []Unanswered `json:"unanswered"`
 	// Alone means that one agent was chosen, so that no other one was asked.
 	Alone bool `json:"-"`
+	// Again are the flags by which a further command asks the same agents, with a space before each.
+	Again string `json:"-"`
 }
 
 // Unanswered is an agent that could not be asked.
@@ -145,7 +148,7 @@ func troubled(c *Connected) (lines []string) {
 				if id == "" {
 					id = each.Address
 				}
-				lines = append(lines, fmt.Sprintf("  ! %s %s: hansa xds clients %s", id, strings.Join(wrong, ", and "), id))
+				lines = append(lines, fmt.Sprintf("  ! %s %s: hansa xds clients %s%s", id, strings.Join(wrong, ", and "), id, c.Again))
 			}
 		}
 	}
@@ -207,8 +210,11 @@ func acked(s report.XDSState) string {
 	case s.Unanswered:
 		return "waits"
 	}
-	return "refused"
+	return refused
 }
+
+// refused is in the place of the version of what a client did not take.
+const refused = "refused"
 
 // version returns a version, "" for that of nothing.
 func version(v string) string {
@@ -230,9 +236,27 @@ func XDSClient(w io.Writer, c *Connected, _ bool) error {
 			if err := writeClient(w, a, &each); err != nil {
 				return err
 			}
+			if err := writeLines(w, nil, inVain(c, &each)); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
+}
+
+// inVain says what tells why names that a client subscribes to do not exist.
+func inVain(c *Connected, of *report.XDSClient) []string {
+	missing, called := 0, of.ID
+	for _, s := range of.Types {
+		missing += s.Missing
+	}
+	if called == "" || c.Clients() > 1 {
+		called = cmp.Or(of.Address, called)
+	}
+	if missing == 0 {
+		return nil
+	}
+	return []string{fmt.Sprintf("why: hansa xds dump --client %s%s", called, c.Again)}
 }
 
 func writeClient(w io.Writer, a *report.XDS, c *report.XDSClient) error {
@@ -242,7 +266,7 @@ func writeClient(w io.Writer, a *report.XDS, c *report.XDSClient) error {
 		"Place   region " + either(c.Audience.Region) + ", zone " + either(c.Audience.Zone),
 	}
 	if c.Audience.Kind == report.KindEnvoy {
-		lines = append(lines, "Egress  "+egress(c))
+		lines = append(lines, "Egress  "+egress(c, a.At.Sub(c.Since)))
 	}
 	lines = append(lines,
 		fmt.Sprintf("Since   %s, for %s, from %s", c.Since.UTC().Format(time.RFC3339), span(a.At.Sub(c.Since)), c.Address),
@@ -264,13 +288,24 @@ func writeClient(w io.Writer, a *report.XDS, c *report.XDSClient) error {
 	return writeNames(w, c.Types)
 }
 
-// egress says where an Envoy's listener for HTTP is, or why there is none.
-func egress(c *report.XDSClient) string {
+// beginning is how long an Envoy may take until it asks for listeners: it first waits for endpoints of each cluster, 15 seconds
+// for one that there is not.
+const beginning = 30 * time.Second
+
+// egress says where an Envoy's listener for HTTP is, or why there is none, some time after the Envoy connected.
+func egress(c *report.XDSClient, since time.Duration) string {
+	i := slices.IndexFunc(c.Types, func(s report.XDSState) bool { return s.Type == report.LDS })
 	switch {
 	case c.EgressFault != "":
 		return "none: " + c.EgressFault
 	case c.Audience.Egress == "":
-		return "none: its node names no hansa-egress"
+		return `none: its node names no hansa-egress: want metadata hansa-egress: "IP:port" in its node`
+	case i < 0 && since < beginning:
+		return "none yet: it does not subscribe to lds so far"
+	case i < 0:
+		return "none: it does not subscribe to lds: dynamic_resources.lds_config is missing in its bootstrap"
+	case c.Types[i].LastNACK != nil && acked(c.Types[i]) == refused:
+		return c.Audience.Egress + ", refused, see below"
 	}
 	return c.Audience.Egress
 }

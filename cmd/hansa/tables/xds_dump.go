@@ -58,8 +58,28 @@ func remarksOn(d *report.XDSResources) (lines []string) {
 			lines = append(lines, fmt.Sprintf("  ! %s %s is told to nobody: %s", r.Type, r.Name, r.Fault))
 		}
 	}
+	lines = append(lines, hints(d.Resources)...)
 	for _, lack := range d.Lacks {
 		lines = append(lines, "  - "+lack)
+	}
+	return lines
+}
+
+// hints says where to look for why hosts have no endpoints, once for all ports of a host.
+func hints(resources []report.XDSResource) (lines []string) {
+	var all []string
+	for _, r := range resources {
+		if r.Hint != "" {
+			all = append(all, r.Hint)
+		}
+	}
+	slices.Sort(all)
+	all = slices.Compact(all)
+	for _, hint := range all[:min(len(all), maxTroubled)] {
+		lines = append(lines, "  - "+hint)
+	}
+	if more := len(all) - len(lines); more > 0 {
+		lines = append(lines, fmt.Sprintf("  - and so %s more", amount(more, "host")))
 	}
 	return lines
 }

@@ -76,7 +76,7 @@ func TestXDSClient(t *testing.T) {
 	const want = `Client  envoy-1, of group edge
 Kind    envoy, envoy 1.36.0, by the variant delta
 Place   region eu, zone eu-1
-Egress  127.0.0.1:15001
+Egress  none: it does not subscribe to lds: dynamic_resources.lds_config is missing in its bootstrap
 Since   2026-03-01T11:59:00Z, for 1m0s, from 10.0.0.8:1
 Agent   east-0, at 10.0.0.1:15010
 
@@ -121,7 +121,7 @@ It has asked for nothing yet.
 
 // vain are two Envoys and a gRPC client that do not get what they ask for.
 func vain() *Connected {
-	return &Connected{Agents: []*report.XDS{{At: noon, Cluster: "east", Agent: "east-0", MaxClients: 3, Clients: []report.XDSClient{
+	return &Connected{Again: " --agent 10.0.0.1:8081", Agents: []*report.XDS{{At: noon, Cluster: "east", Agent: "east-0", MaxClients: 3, Clients: []report.XDSClient{
 		{
 			ID: "envoy-1", Since: noon, Audience: report.XDSAudience{Kind: "envoy"}, EgressFault: `hansa-egress is "localhost:1"`,
 			Types: []report.XDSState{{Type: "eds", Subscribed: 5, Missing: 3, Names: []string{"a", "b", "c"}, Absent: []string{"b", "d"}, Sent: "0", Acked: "0"}},
@@ -141,9 +141,9 @@ envoy-1  envoy  -           -     0s     eds   5           -      0
 envoy-2  envoy  -           -     0s     -     -           -      -
 -        grpc   10.0.0.7:1  -     0s     lds   1           waits  0
 
-  ! envoy-1 subscribes to 3 names that do not exist, and says wrongly where its listener for HTTP is to be: hansa xds clients envoy-1
-  ! envoy-2 asks for what is not served: hansa xds clients envoy-2
-  ! 10.0.0.7:1 subscribes to 1 name that does not exist: hansa xds clients 10.0.0.7:1
+  ! envoy-1 subscribes to 3 names that do not exist, and says wrongly where its listener for HTTP is to be: hansa xds clients envoy-1 --agent 10.0.0.1:8081
+  ! envoy-2 asks for what is not served: hansa xds clients envoy-2 --agent 10.0.0.1:8081
+  ! 10.0.0.7:1 subscribes to 1 name that does not exist: hansa xds clients 10.0.0.7:1 --agent 10.0.0.1:8081
 `
 	const first = `Egress  none: hansa-egress is "localhost:1"
 Since   2026-03-01T12:00:00Z, for 0s, from 
@@ -159,8 +159,10 @@ eds   a           -
 eds   c           -
 eds   and 1 more  1 of them do not exist
 
+why: hansa xds dump --client envoy-1 --agent 10.0.0.1:8081
+
 `
-	const second = `Egress  none: its node names no hansa-egress
+	const second = `Egress  none: its node names no hansa-egress: want metadata hansa-egress: "IP:port" in its node
 Since   2026-03-01T12:00:00Z, for 0s, from 
 Agent   east-0, at 
 
@@ -173,6 +175,31 @@ Agent   east-0, at
 	}
 	if err := XDSClient(&each, vain(), false); err != nil || !strings.Contains(each.String(), first) || !strings.Contains(each.String(), second) {
 		t.Errorf("%v\n%s\nwant in it\n%s\n%s", err, each.String(), first, second)
+	}
+}
+
+// Where the listener for HTTP is said to be, it is only if the Envoy asked for it, and took it.
+func TestWhereAnEnvoyListens(t *testing.T) {
+	const at = "127.0.0.1:15009"
+	lds, nack := report.XDSState{Type: report.LDS, Wildcard: true, Sent: "2", Acked: "2"}, &report.XDSNACK{Version: "1", Error: "in use"}
+	taken, refusing := lds, lds
+	taken.LastNACK = nack
+	refusing.LastNACK, refusing.Acked = nack, "1"
+	for _, c := range []struct {
+		types []report.XDSState
+		since time.Duration
+		want  string
+	}{
+		{[]report.XDSState{lds}, time.Hour, at},
+		{[]report.XDSState{taken}, time.Hour, at},
+		{[]report.XDSState{{Type: report.CDS}, refusing}, time.Hour, at + ", refused, see below"},
+		{[]report.XDSState{{Type: report.CDS}}, time.Second, "none yet: it does not subscribe to lds so far"},
+		{nil, time.Minute, "none: it does not subscribe to lds: dynamic_resources.lds_config is missing in its bootstrap"},
+	} {
+		client := &report.XDSClient{Audience: report.XDSAudience{Kind: report.KindEnvoy, Egress: at}, Types: c.types}
+		if got := egress(client, c.since); got != c.want {
+			t.Errorf("%+v after %s: %s, want %s", c.types, c.since, got, c.want)
+		}
 	}
 }
 
