@@ -11,6 +11,9 @@ type standing struct {
 	lesser bool // others are preferred, of which some are ready
 }
 
+// alike is the preference of who prefers nobody, as kube-proxy has it.
+var alike = []string{federation.NearAny}
+
 // stand returns how each of the exports stands in this cluster. Slices know two tiers: kube-proxy takes those that are ready
 // all alike, and those that terminate where none is. Without a wish of the owner all are alike. Where in this cluster a
 // client is makes no difference, as all share the slices.
@@ -27,7 +30,11 @@ func stand(want *importer.Service, self federation.ClusterID) []standing {
 	if !want.Steering.Given() {
 		return list
 	}
-	for i, choice := range importer.Steer(&want.Steering, importer.Place{Cluster: self}, candidates) {
+	wish := want.Steering
+	if len(wish.Prefer) == 0 {
+		wish.Prefer = alike
+	}
+	for i, choice := range importer.Steer(&wish, importer.Place{Cluster: self}, candidates) {
 		list[i].lesser = choice.Tier != 0 && candidates[i].Ready > 0
 	}
 	return list
