@@ -76,6 +76,13 @@ func TestOwnServicesAreBesideTheServices(t *testing.T) {
 		for name := range DiffOwn(Empty(), last) {
 			t.Errorf("%s is left", name)
 		}
+		gone := map[federation.ServiceName]int{}
+		for name := range DiffOwn(with, last) {
+			gone[name]++
+		}
+		if len(gone) != 2 || gone[shopWeb] != 1 || gone[other.Name] != 1 {
+			t.Errorf("who reads the first and the last of three Views sees %v go", gone)
+		}
 		if with.Own(shopWeb) != one {
 			t.Error("a View of before changed")
 		}

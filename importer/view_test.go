@@ -130,3 +130,17 @@ func TestViewFindsWhatIsThere(t *testing.T) {
 		t.Error("the empty View holds something")
 	}
 }
+
+// What is set and set back in one edit is as it was.
+func TestAnEditTakesTheLastWordOnOwnServices(t *testing.T) {
+	before, other := web("own", shopWeb, "10.5.0.1"), web("own", shopWeb, "10.5.0.2")
+	d := newEdit(Empty(), nil, DefaultGates(), false)
+	d.setOwn(shopWeb, before)
+	view := d.view()
+	d = newEdit(view, nil, DefaultGates(), false)
+	d.setOwn(shopWeb, other)
+	d.setOwn(shopWeb, before)
+	if got := d.view().Own(shopWeb); got != before {
+		t.Errorf("it is %v", got)
+	}
+}

@@ -31,6 +31,11 @@ func TestWhatIsKeptBackIsNotEnded(t *testing.T) {
 	c.want("x is kept where another one goes", c.ask(clusterKind, "3"), "CDS 4: x@1")
 	tell("z", "1")
 	c.want("and where another one comes", c.ask(clusterKind, "4"), "CDS 5: x@1 z@1")
+	c.ask(clusterKind, "5")
+	tell("z", "2")
+	c.session.keep(key{clusterKind, "z"})
+	tell("y", "3")
+	c.want("what came before it was kept back is not told", c.hear(), "CDS 6: x@1 y@3 z@1")
 }
 
 // A removal is not lost where the client's next request, before it is told, has a wildcard stand for the name.
