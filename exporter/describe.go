@@ -33,8 +33,8 @@ type Status struct {
 //
 // What is wrong with the ServiceExport leaves the Service valid, and makes Ready=False, and so does a namespace that
 // the policy closes; nothing else is lost by a mistake. For an annotation that cannot be read, and for what members would
-// refuse, such as exported labels (E8), stands what former says, while endpoints and all the rest follow; without former
-// it is left out, but nobody sees a service of which it cannot be read who may (E1). Where nothing that members take is
+// refuse, such as exported labels (E8), stands what former says, but of steering the default, while endpoints and all the
+// rest follow; without former it is left out, but nobody sees a service of which it cannot be read who may (E1). Where nothing that members take is
 // left, as without any port, former stands, but for the annotations: a list of consumers takes effect whatever else is
 // wrong.
 func Describe(cluster federation.ClusterID, policy federation.Namespaces, export *mcsv1beta1.ServiceExport, service *corev1.Service, endpoints []*discoveryv1.EndpointSlice, nodes map[string]Place, former *federation.Export) (*federation.Export, Status) {

@@ -13,8 +13,9 @@ import (
 	"github.com/hansa-mcs/hansa/federation"
 )
 
-// The annotations of a ServiceExport that say who may see the service, for how long it is used while this
-// cluster is not heard, and how its traffic finds its way among the clusters. They are of the object itself, and not among those that it exports.
+// The annotations of a ServiceExport that say who may see the service, for how long it is used while this cluster is not
+// heard, and how its traffic finds its way among the clusters. They are of the object itself, and not among those that it
+// exports.
 const (
 	ConsumersAnnotation = "hansa.dev/consumers"
 	demoteAnnotation    = "hansa.dev/demote-after"
@@ -24,6 +25,7 @@ const (
 	healthyAnnotation   = "hansa.dev/min-healthy"
 )
 
+// annotations are all of ours that a ServiceExport may have.
 var annotations = []string{ConsumersAnnotation, demoteAnnotation, withdrawAnnotation, preferAnnotation, weightsAnnotation, healthyAnnotation}
 
 // wishes are what the annotations say. What is not given is zero: all may see the service, importers have times
@@ -34,7 +36,7 @@ type wishes struct {
 	steering  federation.Steering
 
 	mistakes []string        // what is wrong with each annotation that cannot be read, and what else members would refuse
-	kept     map[string]bool // the annotations for which the former word stands
+	kept     map[string]bool // the annotations for which the former word stands, or of steering the default
 	instead  []string        // what is exported in the place of what members would refuse
 }
 
