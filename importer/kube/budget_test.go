@@ -29,7 +29,7 @@ func storm(b *budget, services int, pause, took, lasts time.Duration) (writes in
 				continue
 			}
 			name := federation.ServiceName{Namespace: "shop", Name: fmt.Sprint(s)}
-			if wait := b.wait(name, 1, now); wait > 0 {
+			if wait := b.wait(name, 1, false, now); wait > 0 {
 				due[s] = now.Add(wait)
 				continue
 			}
@@ -50,10 +50,10 @@ func TestWritesThatCanWaitTakeTheirShareOfTime(t *testing.T) {
 		min, max int // writes in ten seconds of 100 changes each
 	}{
 		{"a fast API server is written each change", 20, 2 * time.Millisecond, 1000, 1000},
-		{"a busy one less often", 20, 10 * time.Millisecond, 330, 370},
-		{"and less", 20, 15 * time.Millisecond, 215, 260},
+		{"a busy one less often", 20, 5 * time.Millisecond, 400, 440},
+		{"and less", 20, 8 * time.Millisecond, 250, 290},
 		{"however slow it is, each service within a second", 20, time.Minute, 200, 240},
-		{"one service alone as well", 1, 10 * time.Millisecond, 330, 370},
+		{"one service alone as well", 1, 10 * time.Millisecond, 200, 240},
 		{"services that rested wait for nobody", 200, 10 * time.Millisecond, 1000, 1000},
 	} {
 		writes, longest := storm(newBudget(), c.services, 10*time.Millisecond, c.took, 10*time.Second)
@@ -69,7 +69,7 @@ func TestAStormLeavesNoDebt(t *testing.T) {
 	storm(b, 200, 500*time.Microsecond, 15*time.Millisecond, time.Minute)
 	calm := time.Unix(0, 0).Add(62 * time.Second)
 	b.wrote(web, calm, time.Millisecond)
-	if wait := b.wait(web, 1, calm.Add(100*time.Millisecond)); wait > 0 {
+	if wait := b.wait(web, 1, false, calm.Add(100*time.Millisecond)); wait > 0 {
 		t.Errorf("it waits for %s", wait)
 	}
 }
@@ -79,9 +79,62 @@ func TestEachWriteIsCharged(t *testing.T) {
 	for writes, left := range map[int]float64{1: budgetBurst - 1, 5: budgetBurst - 5, budgetBurst + 1: 0} {
 		b, now := newBudget(), time.Unix(0, 0)
 		b.wrote(web, now, time.Millisecond)
-		if wait := b.wait(web, writes, now); wait > 0 || b.limiter.TokensAt(now) != left {
+		if wait := b.wait(web, writes, false, now); wait > 0 || b.limiter.TokensAt(now) != left {
 			t.Errorf("%d writes wait for %s and leave room for %v, want %v", writes, wait, b.limiter.TokensAt(now), left)
 		}
+	}
+}
+
+// TestWhoComesAndGoesWaitsLikeTheRest: some urgent writes are made at once, and no more until the service rested.
+func TestWhoComesAndGoesWaitsLikeTheRest(t *testing.T) {
+	b, now := newBudget(), time.Unix(0, 0)
+	asked := func() time.Duration {
+		b.limiter.ReserveN(now, budgetBurst) // others take what there is
+		wait := b.wait(web, 1, true, now)
+		if wait == 0 {
+			b.wrote(web, now, 10*time.Millisecond)
+		}
+		return wait
+	}
+	for i := range 600 { // five changes each second, for two minutes
+		switch wait := asked(); {
+		case i < flapBurst && wait > 0:
+			t.Fatalf("change %d waits %s", i, wait)
+		case i == flapBurst && wait == 0:
+			t.Fatalf("change %d is written at once", i)
+		case wait > longestWait:
+			t.Fatalf("change %d waits %s", i, wait)
+		}
+		now = now.Add(200 * time.Millisecond)
+	}
+	b.wrote(web, now, 10*time.Millisecond)
+	if wait := asked(); wait == 0 {
+		t.Error("it has not rested, and is written at once")
+	}
+	now = now.Add(flapEvery)
+	b.wrote(web, now, 10*time.Millisecond)
+	if wait := asked(); wait > 0 {
+		t.Errorf("after a rest it waits for %s", wait)
+	}
+}
+
+// TestWhoWaitsTheLongestDoesNotWaitTogether: services that began at once are written one after the other.
+func TestWhoWaitsTheLongestDoesNotWaitTogether(t *testing.T) {
+	b, now := newBudget(), time.Unix(0, 0)
+	b.limiter.SetLimitAt(now, 0.001)
+	b.limiter.ReserveN(now, budgetBurst)
+	slots := map[time.Duration]bool{}
+	for i := range 100 {
+		name := federation.ServiceName{Namespace: "shop", Name: fmt.Sprint(i)}
+		b.turns[name] = turn{written: now}
+		wait := b.wait(name, 1, false, now)
+		if wait > longestWait || wait != b.wait(name, 1, false, now) {
+			t.Fatalf("it waits for %s, then for %s", wait, b.wait(name, 1, false, now))
+		}
+		slots[wait/(longestWait/10)] = true
+	}
+	if len(slots) != 10 {
+		t.Errorf("they wait for %v tenths of the longest", slots)
 	}
 }
 
@@ -96,7 +149,7 @@ func TestOneSlowWriteChangesLittle(t *testing.T) {
 	}
 }
 
-func TestOnlySlicesThatKeepTheirClientsCanWait(t *testing.T) {
+func TestHowSoonSlicesAreWritten(t *testing.T) {
 	slice := func(name string, endpoints ...string) *discoveryv1.EndpointSlice {
 		s := &discoveryv1.EndpointSlice{}
 		s.Name, s.Labels, s.Ports = name, map[string]string{"a": "b"}, []discoveryv1.EndpointPort{{Port: new(int32(8080))}}
@@ -122,28 +175,27 @@ func TestOnlySlicesThatKeepTheirClientsCanWait(t *testing.T) {
 	for _, c := range []struct {
 		what    string
 		changes []Change
-		want    bool
+		want    haste
 	}{
-		{"nothing", nil, false},
-		{"another address", again(slice("s1", "a", "x")), true},
-		{"one more", again(slice("s1", "a", "b", "x")), true},
-		{"of which nothing says that they are ready", again(slice("s5", "e", "x")), true},
-		{"one fewer of these", again(slice("s5", "e")), false},
-		{"two slices", again(slice("s1", "a", "x"), slice("s2", "c", "y")), true},
-		{"all are others", again(slice("s1", "x", "y")), false},
-		{"the only one is another", again(slice("s1", "a", "x"), slice("s2", "y")), false},
-		{"one that goes in one of two", again(slice("s1", "a"), slice("s2", "c", "x")), false},
-		{"one fewer", again(slice("s1", "a")), false},
-		{"one that is ready no more", again(slice("s1", "a", "-b")), false},
-		{"the first", again(slice("s3", "d")), false},
-		{"other ports", again(moved), false},
-		{"other labels", again(marked), false},
-		{"a new slice", []Change{{Verb: Apply, Object: slice("s4", "e"), First: true}}, false},
-		{"a new slice in the place of one that somebody deleted", []Change{{Verb: Apply, Object: slice("s1", "a", "b"), First: true}}, false},
-		{"a slice that goes", append(again(slice("s1", "a", "b", "c")), Change{Verb: Delete, Object: slice("s2", "c")}), false},
+		{"another address", again(slice("s1", "a", "x")), eventually},
+		{"one more", again(slice("s1", "a", "b", "x")), eventually},
+		{"of which nothing says that they are ready", again(slice("s5", "e", "x")), eventually},
+		{"one fewer of these", again(slice("s5", "e")), soon},
+		{"two slices", again(slice("s1", "a", "x"), slice("s2", "c", "y")), eventually},
+		{"all are others", again(slice("s1", "x", "y")), soon},
+		{"the only one is another", again(slice("s1", "a", "x"), slice("s2", "y")), soon},
+		{"one that goes in one of two", again(slice("s1", "a"), slice("s2", "c", "x")), soon},
+		{"one fewer", again(slice("s1", "a")), soon},
+		{"one that is ready no more", again(slice("s1", "a", "-b")), soon},
+		{"the first", again(slice("s3", "d")), soon},
+		{"other ports", again(moved), atOnce},
+		{"other labels", again(marked), atOnce},
+		{"a new slice", []Change{{Verb: Apply, Object: slice("s4", "e"), First: true}}, atOnce},
+		{"a new slice in the place of one that somebody deleted", []Change{{Verb: Apply, Object: slice("s1", "a", "b"), First: true}}, atOnce},
+		{"a slice that goes", append(again(slice("s1", "a", "b", "c")), Change{Verb: Delete, Object: slice("s2", "c")}), atOnce},
 	} {
-		if got := canWait(now, c.changes); got != c.want {
-			t.Errorf("%s: %t, want %t", c.what, got, c.want)
+		if got := hasteOf(now, c.changes); got != c.want {
+			t.Errorf("%s: %d, want %d", c.what, got, c.want)
 		}
 	}
 }
@@ -158,7 +210,7 @@ func TestWhatFailsIsLeftToTheQueue(t *testing.T) {
 		for i := range 4 * budgetBurst {
 			name := federation.ServiceName{Namespace: "shop", Name: fmt.Sprint(i)}
 			r.door.budget.wrote(name, time.Now(), time.Second)
-			r.door.budget.wait(name, 1, time.Now())
+			r.door.budget.wait(name, 1, false, time.Now())
 		}
 		r.refuse = refusing("apply EndpointSlice", errors.New("the API server is sick"))
 		for i := range 5 {

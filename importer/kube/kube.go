@@ -245,8 +245,8 @@ func (d *door) reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, er
 		want, scene := view.Service(name), d.scene(view)
 		d.leaveAlone(name, want, now)
 		changes, unread := d.allowed(ctx, name, want, now, Plan(name, want, now, scene))
-		if unread == nil && canWait(now, changes) {
-			if wait := d.budget.wait(name, len(changes), scene.Now); wait > 0 {
+		if unread == nil {
+			if wait := d.putOff(name, now, changes, scene.Now); wait > 0 {
 				return ctrl.Result{RequeueAfter: wait}, nil
 			}
 		}
@@ -268,6 +268,15 @@ func (d *door) reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, er
 			return ctrl.Result{RequeueAfter: wakeUp(now, scene)}, nil
 		}
 	}
+}
+
+// putOff returns how long changes of a service wait for the budget.
+func (d *door) putOff(name federation.ServiceName, current Current, changes []Change, now time.Time) time.Duration {
+	haste := hasteOf(current, changes)
+	if haste == atOnce || len(changes) == 0 {
+		return 0
+	}
+	return d.budget.wait(name, len(changes), haste == soon, now)
 }
 
 func (d *door) scene(view *importer.View) Scene {

@@ -17,8 +17,9 @@ import (
 const (
 	// noiseServices are exported from east, and change in turn while others are measured.
 	noiseServices = 20
-	// noiseEndpoints is how many endpoints each of them has, of which one is another after each change, as in a roll-out.
-	noiseEndpoints = 3
+	// noiseEndpoints is how many endpoints each of them has, of which one is another after each change. With one, clients
+	// have nobody else: agents may put off least.
+	noiseEndpoints = 1
 	// noiseEvery is how often one of them changes: 100 times each second.
 	noiseEvery = 10 * time.Millisecond
 	// fewMissed is how many of the changes may not be made in time, in percent, or the rows are of another pace.
