@@ -100,9 +100,10 @@ func (c *conversation) wants(a netip.Addr) bool {
 }
 
 // ready yields the ready endpoints of a service, cluster by cluster as they are steered to, whether or not they serve a port.
+// Those of all families count: who asks for A and for AAAA is led to the same hosts (D9).
 func (c *conversation) ready(s *importer.Service) iter.Seq2[served, *federation.Endpoint] {
 	return func(yield func(served, *federation.Endpoint) bool) {
-		for _, of := range c.steer(s) {
+		for _, of := range c.steer(s, func(i int) (ready, unready int) { return s.Exports[i].Usable() }) {
 			for e := range readyOf(s.Exports[of.index]) {
 				if !yield(of, e) {
 					return

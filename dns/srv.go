@@ -79,7 +79,7 @@ func (c *conversation) srv(locations iter.Seq[location]) Reply {
 	return reply
 }
 
-// locations yields where the ports that n means are served, cluster by cluster as they are steered to.
+// locations yields where the ports that n means are served, port by port, cluster by cluster as they are steered to.
 func (c *conversation) locations(s *importer.Service, n name) iter.Seq[location] {
 	name := c.zone.service(s.Name)
 	return func(yield func(location) bool) {
@@ -93,8 +93,10 @@ func (c *conversation) locations(s *importer.Service, n name) iter.Seq[location]
 			}
 			return
 		}
-		for _, of := range c.steer(s) {
-			for p := range namedPorts(s, n) {
+		tiers := 0
+		for p := range namedPorts(s, n) {
+			for _, of := range c.steerPort(s, p, tiers) {
+				tiers = max(tiers, of.Tier+1)
 				for l := range endpointLocations(s, p, name, of) {
 					if !yield(l) {
 						return

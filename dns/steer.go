@@ -23,17 +23,17 @@ type served struct {
 }
 
 // steer returns the clusters whose ready endpoints are answered with, as the service's owner wishes it, the first first.
-// What is demoted is none of them: others have ready ones, see importer.Service. Where in this cluster the client is,
-// nobody knows.
-func (c *conversation) steer(s *importer.Service) []served {
+// Those that usable counts of the Exports at an index are meant, ready ones and others. What is demoted is none of them:
+// others have ready ones, see importer.Service. Where in this cluster the client is, nobody knows.
+func (c *conversation) steer(s *importer.Service, usable func(i int) (ready, unready int)) []served {
 	var candidates []importer.Candidate
 	var list []served
 	for i, x := range s.Exports {
 		if s.Fate(i) != federation.Served {
 			continue
 		}
-		ready, unready := x.Usable()
-		candidates = append(candidates, importer.Candidate{Place: importer.Place{Cluster: x.Cluster}, Ready: ready, Unready: unready})
+		ready, unready := usable(i)
+		candidates = append(candidates, importer.Candidate{Place: importer.Place{Cluster: x.Cluster}, Drained: s.Lost(i), Ready: ready, Unready: unready})
 		list = append(list, served{index: i, cluster: x.Cluster})
 	}
 	for i, choice := range importer.Steer(&s.Steering, importer.Place{Cluster: c.zone.self}, candidates) {
@@ -41,6 +41,26 @@ func (c *conversation) steer(s *importer.Service) []served {
 	}
 	list = slices.DeleteFunc(list, func(s served) bool { return s.Tier == importer.Nowhere })
 	slices.SortStableFunc(list, func(a, b served) int { return cmp.Compare(a.Tier, b.Tier) })
+	return list
+}
+
+// steerPort is steer with those that serve a port, so that one which a drained cluster alone serves has answers. Its tiers
+// are from one on.
+func (c *conversation) steerPort(s *importer.Service, p importer.Port, from int) []served {
+	list := c.steer(s, func(i int) (ready, unready int) {
+		for b := range s.BackendsOf(i, p) {
+			switch conditions := b.Endpoint.Conditions; {
+			case conditions.Has(federation.Ready):
+				ready++
+			case !conditions.Has(federation.Terminating):
+				unready++
+			}
+		}
+		return ready, unready
+	})
+	for i := range list {
+		list[i].Tier += from
+	}
 	return list
 }
 
@@ -52,7 +72,7 @@ type runs struct {
 
 // count counts the answer that is the last of n to the cluster that it is of.
 func (r *runs) count(of served, n int) {
-	if len(r.shares) == 0 || r.last != of.cluster {
+	if len(r.shares) == 0 || r.last != of.cluster || r.shares[len(r.shares)-1].Tier != of.Tier {
 		r.shares, r.last = append(r.shares, Share{Tier: of.Tier, Load: of.Load}), of.cluster
 	}
 	r.shares[len(r.shares)-1].End = n

@@ -113,3 +113,30 @@ func TestFirstAnswersAreByWeight(t *testing.T) {
 		}
 	}
 }
+
+// TestPortsAreSteeredEach: a port that a drained cluster alone serves has its answers, and each port tiers of its own.
+func TestPortsAreSteeredEach(t *testing.T) {
+	sql, both := ports(tcp("sql", 5432)), ports(tcp("admin", 9000), tcp("sql", 5432))
+	w := world{exports: []*federation.Export{
+		export("east/db", federation.Headless, both, subset(both, "10.1.0.1 a")),
+		export("north/db", federation.Headless, sql, subset(sql, "10.2.0.1 a")),
+		export("west/db", federation.Headless, sql, subset(sql, "10.3.0.1 a")),
+	}}
+	w.exports[0].Steering = federation.Steering{Prefer: []string{"west"}, Weights: []federation.Weight{{Cluster: "east"}}}
+	view := w.importer(t).View()
+	for asked, want := range map[string][]string{
+		"db.shop.svc A":               {"3.1 of 0", "2.1 of 1"},
+		"_sql._tcp.db.shop.svc SRV":   {"3.1 of 0", "2.1 of 1"},
+		"_admin._tcp.db.shop.svc SRV": {"1.1 of 0"},
+		"db.shop.svc SRV":             {"1.1 of 0", "3.1 of 1", "2.1 of 2"},
+	} {
+		reply := Answer(view, Complete, zone, question(asked), here)
+		var got []string
+		for i, rr := range reply.Answer {
+			got = append(got, fmt.Sprintf("%s of %d", ending(t, rr), tierOf(reply, i)))
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%s: %q, want %q", asked, got, want)
+		}
+	}
+}

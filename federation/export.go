@@ -73,6 +73,9 @@ type Export struct {
 	// Steering is how traffic finds its way among the clusters that serve the service.
 	Steering Steering
 
+	// Drain is that of the owner's whole cluster.
+	Drain Drain
+
 	// Extra is what a later version says of the service beyond the fields of this one, as the wire has it: it
 	// is kept and passed on, never looked into.
 	Extra []byte
@@ -144,6 +147,7 @@ func (c Conditions) Has(want Conditions) bool { return c&want == want }
 // the same address and host name in one subset the first stays. Call it before the Export is shared.
 func (e *Export) Normalize() {
 	e.Created = e.Created.UTC().Truncate(time.Second)
+	e.Drain.Since = e.Drain.Since.UTC().Truncate(time.Second)
 	slices.Sort(e.Consumers)
 	e.Consumers = slices.Compact(e.Consumers)
 	slices.SortFunc(e.Steering.Weights, compareWeights)
@@ -181,6 +185,7 @@ func (e *Export) sameShape(o *Export) bool {
 		e.SessionAffinity == o.SessionAffinity && e.SessionAffinitySeconds == o.SessionAffinitySeconds &&
 		e.InternalTrafficPolicy == o.InternalTrafficPolicy && e.TrafficDistribution == o.TrafficDistribution &&
 		e.Network == o.Network && slices.Equal(e.Consumers, o.Consumers) && e.Quiet == o.Quiet && e.Steering.Equal(&o.Steering) &&
+		e.Drain.Since.Equal(o.Drain.Since) && e.Drain.Over == o.Drain.Over &&
 		bytes.Equal(e.Extra, o.Extra) && maps.Equal(e.Labels, o.Labels) && maps.Equal(e.Annotations, o.Annotations)
 }
 

@@ -28,6 +28,7 @@ func full() *Export {
 		Consumers:              []string{"eu-*", "west"},
 		Quiet:                  Quiet{Demote: Delay{true, time.Minute}, Withdraw: Delay{true, time.Hour}},
 		Steering:               Steering{Prefer: []string{"west", NearAny}, Weights: []Weight{{"east", 10}, {"west", 20}}, MinHealthy: 70},
+		Drain:                  Drain{Since: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), Over: time.Minute},
 		Extra:                  []byte{0xf8, 0x07, 0x01},
 		Subsets: []Subset{{
 			Ports: []TargetPort{{"dns", UDP, 5353}, {"http", TCP, 8080}},
@@ -181,8 +182,9 @@ func TestHashTellsNeighboursApart(t *testing.T) {
 func TestHashNeverChangesBetweenVersions(t *testing.T) {
 	first := full()
 	first.Consumers, first.Quiet, first.Steering = nil, Quiet{}, Steering{}
-	second := full()
-	second.Steering = Steering{}
+	first.Drain = Drain{}
+	second, third := full(), full()
+	second.Steering, second.Drain, third.Drain = Steering{}, Drain{}, Drain{}
 	for _, c := range []struct {
 		about string
 		of    *Export
@@ -190,7 +192,8 @@ func TestHashNeverChangesBetweenVersions(t *testing.T) {
 	}{
 		{"every field of the first version", first, 0x1b52af77a6c4c997},
 		{"and who may see it, and how long it stays", second, 0xfd96f12fbada2d87},
-		{"and how its traffic is steered", full(), 0x4bf72cf05dbdc88d},
+		{"and that its cluster is drained", full(), 0xbef64a574478aa7d},
+		{"and how its traffic is steered", third, 0x4bf72cf05dbdc88d},
 		{"as little as there can be", &Export{Cluster: "a", Name: ServiceName{"b", "c"}, Created: time.Unix(0, 0).UTC(), Type: Headless, SessionAffinity: "None"}, 0x614d66fd10fa0ff4},
 	} {
 		if got := c.of.hash(); got != c.want {

@@ -70,6 +70,9 @@ func (e *Export) hash() Hash {
 		w.number(hashWithdraw, uint64(q.Withdraw.After))
 	}
 	w.steering(&e.Steering)
+	if d := e.Drain; d.Given() {
+		w.number(hashDrain, uint64(d.Since.Unix()), uint64(d.Over))
+	}
 	w.flush()
 	var out [sha256.Size]byte
 	return Hash(binary.BigEndian.Uint64(w.sum.Sum(out[:0])))
@@ -83,6 +86,7 @@ const (
 	hashPrefer
 	hashWeights
 	hashMinHealthy
+	hashDrain
 )
 
 // hashers are those that are not in use. What one has written is flushed.

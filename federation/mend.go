@@ -55,6 +55,10 @@ var parts = []part{
 		name: "steering", check: func(e *Export) error { return e.Steering.check() },
 		take: func(e, o *Export) { e.Steering = o.Steering },
 	},
+	{
+		name: "drain", check: func(e *Export) error { return e.Drain.check() },
+		take: func(e, o *Export) { e.Drain = o.Drain },
+	},
 	{name: "ports", check: (*Export).checkPorts, mend: (*Export).mendPorts},
 	{name: "endpoints", check: (*Export).checkSubsets, mend: func(e, _ *Export) { e.mendSubsets() }},
 	{

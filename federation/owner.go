@@ -52,6 +52,16 @@ func (s *Store) owner(id ClusterID) *owner {
 
 func (o *owner) head() Head { return Head{o.version, o.digest, len(o.records)} }
 
+// drain returns what the owner says with each of its services.
+func (o *owner) drain() Drain {
+	for _, h := range o.records {
+		if h.export != nil {
+			return h.export.Drain
+		}
+	}
+	return Drain{}
+}
+
 // export returns what is held of a service, nil if nothing.
 func (o *owner) export(name ServiceName) *Export { return o.records[name].export }
 

@@ -45,6 +45,8 @@ type Owner struct {
 	Left bool
 	// UID is that by which the cluster was met, "" if none.
 	UID string
+	// Drain is what the cluster says of itself, with what it exports.
+	Drain Drain
 }
 
 // NewStore returns an empty Store of the cluster self, with the default Limits.
@@ -206,7 +208,7 @@ func (s *Store) Owners() []Owner {
 	list := make([]Owner, 0, len(s.owners))
 	for _, id := range slices.Sorted(maps.Keys(s.owners)) {
 		o := s.owners[id]
-		list = append(list, Owner{Cluster: id, Version: o.version, Heard: o.pulse.heard, Exports: o.usage.services, Endpoints: o.usage.endpoints, Restored: o.restored, Left: o.left, UID: o.uid})
+		list = append(list, Owner{Cluster: id, Version: o.version, Heard: o.pulse.heard, Exports: o.usage.services, Endpoints: o.usage.endpoints, Restored: o.restored, Left: o.left, UID: o.uid, Drain: o.drain()})
 	}
 	return list
 }

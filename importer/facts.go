@@ -20,6 +20,7 @@ type facts struct {
 	own        map[federation.ServiceName]*federation.Export // that changed
 	frozen     bool
 	parting    bool
+	drains     map[federation.ClusterID]federation.Drain
 	remembered []Remembered // until opened
 	opened     bool         // take has said that the facts are complete
 	dirtyNames map[federation.ServiceName]bool
@@ -122,6 +123,7 @@ type news struct {
 	gates      Gates
 	frozen     bool
 	parting    bool
+	drains     map[federation.ClusterID]federation.Drain
 	complete   bool
 	opening    bool         // they are complete for the first time
 	remembered []Remembered // while opening
@@ -133,7 +135,7 @@ func (f *facts) take() news {
 	defer f.mu.Unlock()
 	n := news{
 		names: slices.Collect(maps.Keys(f.dirtyNames)), namespaces: slices.Collect(maps.Keys(f.dirtyNS)), all: f.dirtyAll,
-		gates: f.gates, frozen: f.frozen, parting: f.parting, complete: f.complete, opening: f.complete && !f.opened,
+		gates: f.gates, frozen: f.frozen, parting: f.parting, drains: f.drains, complete: f.complete, opening: f.complete && !f.opened,
 	}
 	if n.opening {
 		n.remembered, f.remembered, f.opened = f.remembered, nil, true

@@ -20,6 +20,7 @@ type Importer struct {
 	config Config
 	fates  *fates
 	holds  *holds
+	drains *drains
 	gates  Gates // as last taken from the facts
 	frozen bool  // as last taken from the facts
 	ice    ice
@@ -44,7 +45,7 @@ type Config struct {
 // New returns an Importer that has published an empty View. Its methods may be called from any
 // goroutine, before and after Start.
 func New(store *federation.Store, config Config) *Importer {
-	i := &Importer{store: store, facts: newFacts(), ready: make(chan struct{}), told: func(time.Duration) {}, config: config, fates: newFates(store), holds: newHolds(), gates: DefaultGates()}
+	i := &Importer{store: store, facts: newFacts(), ready: make(chan struct{}), told: func(time.Duration) {}, config: config, fates: newFates(store), holds: newHolds(), drains: &drains{due: map[federation.ClusterID]time.Time{}}, gates: DefaultGates()}
 	i.view.Store(Empty())
 	return i
 }
@@ -98,7 +99,7 @@ func (i *Importer) await(ctx context.Context, changed, revived <-chan struct{}, 
 		case <-beat:
 			now := time.Now()
 			i.store.Awake(now)
-			if i.fates.isDue(now) || i.holds.due(now) {
+			if i.fates.isDue(now) || i.holds.due(now) || i.drains.isDue(now) {
 				return true, true
 			}
 		case <-ctx.Done():
@@ -123,6 +124,7 @@ func (i *Importer) turn(revision *uint64, review bool, now time.Time) bool {
 	synced := i.store.Synced() // before the names, so that a cluster in it has its Services in the View
 	facts := i.facts.take()
 	i.gates, i.frozen = facts.gates, facts.frozen && facts.complete
+	i.drains.overrides = facts.drains
 	i.part(facts)
 	list := i.changed(revision, facts)
 	if review {
@@ -175,12 +177,17 @@ func (i *Importer) namesIn(namespace string) []federation.ServiceName {
 	return names
 }
 
-// review adds the services of which clusters have another fate by now, those that are only held included.
+// review adds the services of which clusters have another fate by now, or lose more of their traffic, those that are only held
+// included.
 func (i *Importer) review(list dirty, now time.Time) {
 	view, changed := i.View(), i.fates.review(now)
 	clusters := map[federation.ClusterID]bool{}
 	for c := range changed {
 		clusters[c.cluster] = true
+	}
+	for _, cluster := range i.drains.step(now) {
+		list.add(i.store.NamesOf(cluster))
+		list.add(i.holds.names(cluster))
 	}
 	for cluster := range clusters {
 		for _, name := range slices.Concat(i.store.NamesOf(cluster), i.holds.names(cluster)) {
@@ -259,11 +266,12 @@ func (i *Importer) conclude(name federation.ServiceName, old *Service, exports [
 	}
 	patience := patience(exports, i.config.Patience)
 	fates := i.fatesNow(exports, patience, now)
-	if old != nil && old.sameInputs(exports, fates, local) {
+	lost := i.drains.lost(exports, now)
+	if old != nil && old.sameInputs(exports, fates, lost, local) {
 		return old
 	}
 	s := Merge(exports)
-	s.Patience, s.Fates = patience, fates
+	s.Patience, s.Fates, s.Drained = patience, fates, lost
 	s.Unsupported = local.lacks(s.IPFamilies)
 	if s.Type == federation.ClusterSetIP {
 		s.IPs = local.ips

@@ -66,11 +66,16 @@ func (v *View) ClusterLocal(name federation.ServiceName, others bool) *Service {
 	if !others || imported == nil {
 		return s
 	}
-	fates := []federation.Fate{federation.Served}
+	fates, lost := []federation.Fate{federation.Served}, []uint8{0}
 	for n, e := range imported.Exports {
-		if e.Cluster != own.Cluster {
-			s.Exports, fates = append(s.Exports, e), append(fates, imported.Fate(n))
+		if e.Cluster == own.Cluster {
+			lost[0] = imported.Lost(n)
+			continue
 		}
+		s.Exports, fates, lost = append(s.Exports, e), append(fates, imported.Fate(n)), append(lost, imported.Lost(n))
+	}
+	if imported.Drained != nil {
+		s.Drained = lost
 	}
 	if slices.ContainsFunc(fates, func(f federation.Fate) bool { return f != federation.Served }) {
 		s.Fates = fates

@@ -37,6 +37,10 @@ type Service struct {
 	// Fates are what becomes of the endpoints of each of the Exports; nil while all are served. See Fate.
 	Fates []federation.Fate
 
+	// Drained is how many percent of their traffic the clusters of the Exports have lost; nil where none has lost any. See
+	// Lost.
+	Drained []uint8
+
 	// Conflicts are what the Exports disagree on; the same in every cluster.
 	Conflicts []Conflict
 
@@ -63,6 +67,14 @@ func (s *Service) Fate(i int) federation.Fate {
 		return federation.Served
 	}
 	return s.Fates[i]
+}
+
+// Lost returns how many percent of its traffic the cluster of s.Exports[i] has lost.
+func (s *Service) Lost(i int) uint8 {
+	if s.Drained == nil {
+		return 0
+	}
+	return s.Drained[i]
 }
 
 // Backend is one endpoint as it serves one port of a Service.
@@ -125,9 +137,9 @@ func TargetPort(e *federation.Export, subset *federation.Subset, p Port) (uint16
 	return subset.Ports[j].Number, true
 }
 
-// sameInputs reports whether s was concluded from these Exports, fates and local facts: Merge is a function
+// sameInputs reports whether s was concluded from these Exports, fates, losses and local facts: Merge is a function
 // of the Exports, and the Store keeps the pointer of an Export that did not change.
-func (s *Service) sameInputs(exports []*federation.Export, fates []federation.Fate, local local) bool {
-	return slices.Equal(s.Exports, exports) && slices.Equal(s.Fates, fates) && (s.Type == federation.Headless || slices.Equal(s.IPs, local.ips)) &&
+func (s *Service) sameInputs(exports []*federation.Export, fates []federation.Fate, lost []uint8, local local) bool {
+	return slices.Equal(s.Exports, exports) && slices.Equal(s.Fates, fates) && slices.Equal(s.Drained, lost) && (s.Type == federation.Headless || slices.Equal(s.IPs, local.ips)) &&
 		s.Unsupported == local.lacks(s.IPFamilies)
 }

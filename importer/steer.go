@@ -17,9 +17,10 @@ type Place struct {
 // Candidate is the endpoints of one cluster in one zone, as they serve one port.
 type Candidate struct {
 	Place
-	Demoted bool // its cluster is not heard: it comes after those that are
-	Ready   int  // how many can be used
-	Unready int  // how many there are beside them, without those that terminate
+	Demoted bool  // its cluster is not heard: it comes after those that are
+	Drained uint8 // how many percent of its traffic its cluster has lost, 100 for all
+	Ready   int   // how many can be used
+	Unready int   // how many there are beside them, without those that terminate
 }
 
 // Choice is what becomes of a Candidate.
@@ -39,9 +40,12 @@ const mostLoad = math.MaxInt32
 //
 // A cluster of weight 0 serves only where no other one that is heard can. Where the tier that is nearest is less
 // healthy than is wished, the next serves beside it, with what is missing: of two thirds of 70 percent, the nearest gets
-// two thirds of the traffic.
+// two thirds of the traffic. So it is where the nearest loses its traffic little by little.
 func Steer(wish *federation.Steering, client Place, list []Candidate) []Choice {
-	s := steerer{wish: wish, list: list, choices: make([]Choice, len(list)), weights: weigh(wish, list)}
+	s := steerer{wish: wish, list: list, choices: make([]Choice, len(list))}
+	if s.weights, s.drains = weigh(wish, list); s.drains {
+		s.taken = map[federation.ClusterID]float64{}
+	}
 	ranks := make([]int, len(list))
 	var order []int
 	for i := range list {
@@ -65,22 +69,26 @@ func Steer(wish *federation.Steering, client Place, list []Candidate) []Choice {
 	return s.choices
 }
 
-// weigh returns what an endpoint of each candidate counts for. Where all that count for something are of no use, or are
-// not heard, all count the same.
-func weigh(wish *federation.Steering, list []Candidate) []uint64 {
-	weights := make([]uint64, len(list))
+// weigh returns what an endpoint of each candidate counts for: its weight, without what its cluster has lost. Where all that
+// count for something are of no use, or are not heard, all count the same, and none drains.
+func weigh(wish *federation.Steering, list []Candidate) (weights []uint64, drains bool) {
+	weights = make([]uint64, len(list))
+	drains = slices.ContainsFunc(list, func(c Candidate) bool { return c.Drained > 0 })
 	useful := false
 	for i := range list {
 		weights[i] = uint64(wish.Of(list[i].Cluster))
+		if drains {
+			weights[i] *= uint64(100 - min(100, list[i].Drained))
+		}
 		useful = useful || weights[i] > 0 && list[i].Ready > 0 && !list[i].Demoted
 	}
-	if len(wish.Weights) > 0 && useful {
-		return weights
+	if (drains || len(wish.Weights) > 0) && useful {
+		return weights, drains
 	}
 	for i := range weights {
 		weights[i] = 1
 	}
-	return weights
+	return weights, false
 }
 
 // rank returns how near a candidate is to a client, by what the owner prefers: 0 first, and who is not heard last.
@@ -123,17 +131,20 @@ type steerer struct {
 	wish    *federation.Steering
 	list    []Candidate
 	weights []uint64
+	drains  bool // some have lost traffic
 	choices []Choice
 
 	tier int
 	open []layer // of the tier
 	sum  float64 // of what they take
+	// taken is what each cluster takes of it, while some drain.
+	taken map[federation.ClusterID]float64
 }
 
 // layer is those of one rank that are in a tier.
 type layer struct {
 	members []int
-	take    float64 // of the traffic, in percent of what is to be healthy
+	take    float64 // of the traffic, 1 for all
 }
 
 // rank puts those of the next rank into the tier that is open, which it closes when they suffice.
@@ -150,14 +161,43 @@ func (s *steerer) rank(members []int) {
 	if len(members) == 0 {
 		return
 	}
-	need := float64(max(1, s.wish.MinHealthy))
-	take := min(100*float64(ready)/float64(all), need-s.sum)
-	if s.wish.MinHealthy == 0 {
-		take = need
+	take := s.left(members)
+	if s.wish.MinHealthy > 0 {
+		take *= min(1, 100*float64(ready)/float64(all)/float64(s.wish.MinHealthy))
 	}
+	take = min(take, 1-s.sum)
 	s.open, s.sum = append(s.open, layer{members, take}), s.sum+take
-	if s.sum >= need {
+	s.note(members, take)
+	if s.sum > 1-1e-9 {
 		s.close()
+	}
+}
+
+// left returns how much of its traffic a rank still takes: all, while one of it does that has lost none. A cluster that is in
+// several ranks of a tier, as one of several zones is, takes no more in all of them.
+func (s *steerer) left(members []int) float64 {
+	if !s.drains {
+		return 1
+	}
+	left := 0.0
+	for _, i := range members {
+		c := &s.list[i]
+		left = max(left, float64(100-min(100, c.Drained))/100-s.taken[c.Cluster])
+	}
+	return left
+}
+
+// note counts what clusters take in the tier.
+func (s *steerer) note(members []int, take float64) {
+	if !s.drains {
+		return
+	}
+	total := 0.0
+	for _, i := range members {
+		total += float64(s.load(i))
+	}
+	for _, i := range members {
+		s.taken[s.list[i].Cluster] += take * float64(s.load(i)) / total
 	}
 }
 
@@ -183,6 +223,7 @@ func (s *steerer) close() {
 		s.tier++
 	}
 	s.open, s.sum = nil, 0
+	clear(s.taken)
 }
 
 func (s *steerer) load(i int) uint64 { return uint64(s.list[i].Ready) * s.weights[i] }

@@ -34,7 +34,8 @@ func readWish(t *testing.T, text string) *federation.Steering {
 	return &wish
 }
 
-// readCandidates reads <cluster>/<region>/<zone>:<ready>/<all>, with a ? for a cluster that is not heard.
+// readCandidates reads <cluster>/<region>/<zone>:<ready>/<all>, with a ? for a cluster that is not heard, and -<percent> behind
+// it for what one has lost.
 func readCandidates(t *testing.T, text string) (list []Candidate) {
 	t.Helper()
 	for word := range strings.FieldsSeq(text) {
@@ -42,8 +43,14 @@ func readCandidates(t *testing.T, text string) (list []Candidate) {
 		places := strings.Split(where, "/")
 		c := Candidate{Place: Place{federation.ClusterID(strings.TrimSuffix(places[0], "?")), places[1], places[2]}, Demoted: strings.HasSuffix(places[0], "?")}
 		var all int
+		counts, drained, drains := strings.Cut(counts, "-")
 		if _, err := fmt.Sscanf(counts, "%d/%d", &c.Ready, &all); err != nil {
 			t.Fatal(err)
+		}
+		if drains {
+			if _, err := fmt.Sscanf(drained, "%d", &c.Drained); err != nil {
+				t.Fatal(err)
+			}
 		}
 		c.Unready = all - c.Ready
 		list = append(list, c)
@@ -74,6 +81,13 @@ func TestSteer(t *testing.T) {
 		{"what is not heard is not asked for help", "healthy:70%", "east/eu/a:1/10 west?/eu/a:3/3", "0:1 1:3"},
 		{"without a wish one is enough", "", "east/eu/a:1/10 west/eu/a:3/3", "0:1 1:3"},
 		{"the drained do not count as ill", "healthy:70% weights:west=0 prefer:any", "east/eu/a:3/3 west/eu/a:0/9", "0:300 -"},
+		{"one that drains", "prefer:any", "east/eu/a:2/2 west/eu/a:2/2-30", "0:20000 0:14000"},
+		{"in a tier of its own it goes on", "", "east/eu/a:2/2-30 west/eu/a:2/2", "0:70000 0:30000"},
+		{"and takes no more in all its zones", "", "east/eu/a:2/2-30 east/eu/b:2/2-30 west/eu/a:2/2", "0:70000 0:1 0:30000"},
+		{"of which one gives to the other", "healthy:80%", "east/eu/a:2/4-30 east/eu/b:2/2-30 west/eu/a:2/2", "0:43750 0:26249 0:30000"},
+		{"one that is drained", "", "east/eu/a:2/2-100 west/eu/a:2/2", "- 0:20000"},
+		{"drained, where nobody else is", "", "east/eu/a:2/2-100 west/eu/a:0/2", "0:2 -"},
+		{"drained, where the others are not heard", "", "east/eu/a:2/2-100 west?/eu/a:2/2", "0:2 1:2"},
 		{"nobody", "", "east/eu/a:0/3 west/eu/a:0/0", "- -"},
 	} {
 		choices := Steer(readWish(t, c.wish), Place{"east", "eu", "a"}, readCandidates(t, c.candidates))
@@ -148,7 +162,7 @@ func TestAnySteeringServes(t *testing.T) {
 		for range r.IntN(6) {
 			list = append(list, Candidate{
 				Place:   Place{clusters[r.IntN(4)], []string{"", "eu", "us"}[r.IntN(3)], []string{"", "a", "b"}[r.IntN(3)]},
-				Demoted: r.IntN(4) == 0, Ready: r.IntN(3) * (1 + r.IntN(2)*10_000_000), Unready: r.IntN(3),
+				Demoted: r.IntN(4) == 0, Drained: uint8(r.IntN(3) * r.IntN(51)), Ready: r.IntN(3) * (1 + r.IntN(2)*10_000_000), Unready: r.IntN(3),
 			})
 		}
 		choices := Steer(&wish, Place{"east", "eu", "a"}, list)

@@ -171,6 +171,9 @@ func (d *decoder) export(m *wire.Export) (*federation.Export, error) {
 	} else if len(extra) > 0 {
 		e.Extra = slices.Clone(extra)
 	}
+	if since := m.GetDrainSince(); since != 0 {
+		e.Drain = federation.Drain{Since: time.Unix(since, 0), Over: time.Duration(m.GetDrainOver()) * time.Second}
+	}
 	if m.GetClientIpAffinity() {
 		e.SessionAffinity = "ClientIP"
 	}

@@ -83,6 +83,9 @@ func encodeExport(e *federation.Export) *wire.Export {
 		Prefer:                e.Steering.Prefer,
 		MinHealthy:            uint32(e.Steering.MinHealthy),
 	}
+	if e.Drain.Given() {
+		m.DrainSince, m.DrainOver = e.Drain.Since.Unix(), uint32(e.Drain.Over/time.Second)
+	}
 	for _, w := range e.Steering.Weights {
 		m.Weights = append(m.Weights, &wire.Weight{Cluster: string(w.Cluster), Weight: uint32(w.Weight)})
 	}

@@ -128,7 +128,7 @@ func prune(v any) bool {
 		}
 		return len(v) == 0
 	}
-	return v == nil || v == "" || v == 0.0 || v == false
+	return v == nil || v == "" || v == 0.0 || v == false || v == "0001-01-01T00:00:00Z"
 }
 
 // record writes the recording: all that version 1 has to say, in parts, in chunks, and with a loss on the way.

@@ -39,6 +39,7 @@ type memory struct {
 	Prefer                 []string               `json:"prefer,omitempty"`
 	Weights                []rememberedWeight     `json:"weights,omitempty"`
 	MinHealthy             uint8                  `json:"minHealthyPercent,omitempty"`
+	Drain                  string                 `json:"drain,omitempty"`       // as federation.Drain writes it
 	TargetPorts            []rememberedTargetPort `json:"targetPorts,omitempty"` // of this slice
 	// Regions are those of the zones of this slice's endpoints, "" for none, where all that are in a zone are in one region:
 	// no slice has regions itself.
@@ -103,6 +104,9 @@ func remember(e *federation.Export, subset *federation.Subset, of standing) stri
 		Lesser:                 of.lesser,
 		Withdrawn:              of.fate == federation.Withdrawn,
 		Regions:                rememberRegions(subset.Endpoints),
+	}
+	if e.Drain.Given() {
+		m.Drain = e.Drain.String()
 	}
 	for _, w := range e.Steering.Weights {
 		m.Weights = append(m.Weights, rememberedWeight(w))
@@ -189,6 +193,13 @@ func recallSlice(name federation.ServiceName, s *discoveryv1.EndpointSlice) (*fe
 		Consumers:              m.Consumers,
 		Quiet:                  federation.Quiet{Demote: recallDelay(m.DemoteAfter), Withdraw: recallDelay(m.WithdrawAfter)},
 		Steering:               federation.Steering{Prefer: m.Prefer, MinHealthy: m.MinHealthy},
+	}
+	if m.Drain != "" {
+		drain, err := federation.ParseDrain(m.Drain)
+		if err != nil {
+			return nil, fmt.Errorf("annotation %s: %w", exportAnnotation, err)
+		}
+		e.Drain = drain
 	}
 	for _, w := range m.Weights {
 		e.Steering.Weights = append(e.Steering.Weights, federation.Weight(w))

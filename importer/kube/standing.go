@@ -22,12 +22,12 @@ func stand(want *importer.Service, self federation.ClusterID) []standing {
 	candidates := make([]importer.Candidate, len(want.Exports))
 	for i, e := range want.Exports {
 		list[i].fate = want.Fate(i)
-		candidates[i] = importer.Candidate{Place: importer.Place{Cluster: e.Cluster}, Demoted: list[i].fate == federation.Demoted}
+		candidates[i] = importer.Candidate{Place: importer.Place{Cluster: e.Cluster}, Demoted: list[i].fate == federation.Demoted, Drained: want.Lost(i)}
 		if list[i].fate != federation.Withdrawn {
 			candidates[i].Ready, candidates[i].Unready = e.Usable()
 		}
 	}
-	if !want.Steering.Given() {
+	if !want.Steering.Given() && want.Drained == nil {
 		return list
 	}
 	wish := want.Steering

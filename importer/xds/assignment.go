@@ -27,7 +27,8 @@ type assignment struct {
 // share is what one cluster gives.
 type share struct {
 	source
-	demoted bool // it comes after those that are not
+	demoted bool  // it comes after those that are not
+	lost    uint8 // percent of its traffic
 }
 
 // newAssignment returns who serves p of s. What clusters give that gave the same to before, nil for none, is not encoded
@@ -36,7 +37,7 @@ func newAssignment(name string, s *importer.Service, p importer.Port, own federa
 	a := &assignment{name: name, own: own, wish: wishOf(s), shares: make([]share, 0, len(s.Exports))}
 	for i, e := range s.Exports {
 		if fate := s.Fate(i); fate != federation.Withdrawn {
-			a.shares = append(a.shares, share{source{e, p}, fate == federation.Demoted})
+			a.shares = append(a.shares, share{source{e, p}, fate == federation.Demoted, s.Lost(i)})
 		}
 	}
 	slices.SortFunc(a.shares, func(x, y share) int { return cmp.Compare(x.export.Cluster, y.export.Cluster) })
@@ -117,7 +118,7 @@ func (a *assignment) steer(of Audience) []group {
 	var candidates, ill []importer.Candidate
 	for i, p := range portions {
 		candidate := func(f *fragment) importer.Candidate {
-			return importer.Candidate{Place: importer.Place{Cluster: p.export.Cluster, Region: f.region, Zone: f.zone}, Demoted: a.shares[i].demoted}
+			return importer.Candidate{Place: importer.Place{Cluster: p.export.Cluster, Region: f.region, Zone: f.zone}, Demoted: a.shares[i].demoted, Drained: a.shares[i].lost}
 		}
 		fragments := p.ready
 		if leave {

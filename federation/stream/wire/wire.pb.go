@@ -1193,9 +1193,12 @@ type Export struct {
 	// How traffic finds its way among the clusters: who comes first, as same-zone, same-cluster, same-region, any, or
 	// an ID of a cluster; what endpoints of a cluster count for; how many percent of those that are preferred have
 	// to be ready.
-	Prefer        []string  `protobuf:"bytes,18,rep,name=prefer,proto3" json:"prefer,omitempty"`
-	Weights       []*Weight `protobuf:"bytes,19,rep,name=weights,proto3" json:"weights,omitempty"`
-	MinHealthy    uint32    `protobuf:"varint,20,opt,name=min_healthy,json=minHealthy,proto3" json:"min_healthy,omitempty"`
+	Prefer     []string  `protobuf:"bytes,18,rep,name=prefer,proto3" json:"prefer,omitempty"`
+	Weights    []*Weight `protobuf:"bytes,19,rep,name=weights,proto3" json:"weights,omitempty"`
+	MinHealthy uint32    `protobuf:"varint,20,opt,name=min_healthy,json=minHealthy,proto3" json:"min_healthy,omitempty"`
+	// The owner's whole cluster is drained since then, in Unix seconds, over so many seconds; 0 for not.
+	DrainSince    int64  `protobuf:"varint,21,opt,name=drain_since,json=drainSince,proto3" json:"drain_since,omitempty"`
+	DrainOver     uint32 `protobuf:"varint,22,opt,name=drain_over,json=drainOver,proto3" json:"drain_over,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1366,6 +1369,20 @@ func (x *Export) GetWeights() []*Weight {
 func (x *Export) GetMinHealthy() uint32 {
 	if x != nil {
 		return x.MinHealthy
+	}
+	return 0
+}
+
+func (x *Export) GetDrainSince() int64 {
+	if x != nil {
+		return x.DrainSince
+	}
+	return 0
+}
+
+func (x *Export) GetDrainOver() uint32 {
+	if x != nil {
+		return x.DrainOver
 	}
 	return 0
 }
@@ -1773,7 +1790,7 @@ const file_wire_proto_rawDesc = "" +
 	"\x06former\x18\x03 \x01(\v2\x1b.hansa.federation.v1.ExportR\x06former\"8\n" +
 	"\x04Name\x12\x1c\n" +
 	"\tnamespace\x18\x01 \x01(\tR\tnamespace\x12\x12\n" +
-	"\x04name\x18\x02 \x01(\tR\x04name\"\xac\b\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\"\xec\b\n" +
 	"\x06Export\x12-\n" +
 	"\x04name\x18\x01 \x01(\v2\x19.hansa.federation.v1.NameR\x04name\x12\x18\n" +
 	"\acreated\x18\x02 \x01(\x03R\acreated\x12-\n" +
@@ -1797,7 +1814,11 @@ const file_wire_proto_rawDesc = "" +
 	"\x06prefer\x18\x12 \x03(\tR\x06prefer\x125\n" +
 	"\aweights\x18\x13 \x03(\v2\x1b.hansa.federation.v1.WeightR\aweights\x12\x1f\n" +
 	"\vmin_healthy\x18\x14 \x01(\rR\n" +
-	"minHealthy\x1a9\n" +
+	"minHealthy\x12\x1f\n" +
+	"\vdrain_since\x18\x15 \x01(\x03R\n" +
+	"drainSince\x12\x1d\n" +
+	"\n" +
+	"drain_over\x18\x16 \x01(\rR\tdrainOver\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a>\n" +
