@@ -89,11 +89,13 @@ func (x *exporter) announce(ctx context.Context) error {
 	defer x.hush(stint)
 	for lead.Err() == nil {
 		stance, turned := x.Stance()
-		if err := x.speak(lead, stint, stance); err != nil {
+		drain, drained := x.Drain()
+		if err := x.speak(lead, stint, stance, drain); err != nil {
 			return err
 		}
 		select {
 		case <-turned:
+		case <-drained:
 		case <-lead.Done():
 		}
 	}
@@ -101,8 +103,8 @@ func (x *exporter) announce(ctx context.Context) error {
 }
 
 // speak makes the Store take this agent's word. Who takes all back says so in the term that it has; who speaks again
-// begins another one.
-func (x *exporter) speak(lead context.Context, stint uint64, stance Stance) error {
+// begins another one. A drain is said with each service.
+func (x *exporter) speak(lead context.Context, stint uint64, stance Stance, drain federation.Drain) error {
 	begins := !x.announced.before(stint) || stance != Leaves && x.Store.Left() || stance == Speaks && x.Store.Silent()
 	if begins {
 		if err := x.begin(lead, stance); err != nil {
@@ -119,12 +121,12 @@ func (x *exporter) speak(lead context.Context, stint uint64, stance Stance) erro
 		x.Store.Leave()
 	}
 	x.announced.set(stint, true)
-	if stance != x.stance {
+	if stance != x.stance || drain != x.drain {
 		all, err := x.all(lead)
 		if err != nil {
 			return err
 		}
-		x.stance = stance
+		x.stance, x.drain = stance, drain
 		x.again.look(lead, all)
 	}
 	if begins {

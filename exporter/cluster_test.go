@@ -44,7 +44,8 @@ type cluster struct {
 	asked      []time.Time
 	returned   chan struct{}
 	policy     federation.Namespaces
-	stance     func() (Stance, <-chan struct{}) // nil for Speaks
+	stance     func() (Stance, <-chan struct{})           // nil for Speaks
+	drain      func() (federation.Drain, <-chan struct{}) // nil for none
 	auto       *AutoRules
 	nodes      *Nodes // nil for none
 }
@@ -62,7 +63,7 @@ func (c *cluster) config(store *federation.Store) Config {
 	close(restored)
 	return Config{
 		Store: store, Restored: restored, Policy: c.policy, Definition: c, Log: slog.New(slog.DiscardHandler),
-		Lead: c.leadership.Lead, TakeTerm: c.leadership.TakeTerm, Stance: c.stance, Auto: c.auto, Nodes: c.nodes,
+		Lead: c.leadership.Lead, TakeTerm: c.leadership.TakeTerm, Stance: c.stance, Drain: c.drain, Auto: c.auto, Nodes: c.nodes,
 	}
 }
 

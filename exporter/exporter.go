@@ -54,6 +54,8 @@ type Config struct {
 	// Stance returns how this cluster is to stand to the others, and a channel that closes when that changes. Nil means
 	// that it always Speaks.
 	Stance func() (Stance, <-chan struct{})
+	// Drain returns whether this cluster is drained, and a channel that closes when that changes. Nil means that it never is.
+	Drain func() (federation.Drain, <-chan struct{})
 	// Auto are the rules of auto-export: what it made is exported only while they say so, so that a Service that is not to
 	// be is not while its ServiceExport is still there. Nil leaves that to AddAuto alone.
 	Auto *AutoRules
@@ -72,7 +74,8 @@ type exporter struct {
 	again     again
 	missing   *missing
 	moved     *moved
-	stance    Stance // in which this cluster was announced last
+	stance    Stance           // in which this cluster was announced last
+	drain     federation.Drain // that was announced last
 }
 
 // Add makes mgr run an exporter. The manager's scheme must know the core, discovery and MCS API types, and
@@ -102,6 +105,9 @@ func Add(ctx context.Context, mgr manager.Manager, config Config) error {
 }
 
 func newExporter(config Config, c client.Client, live client.Reader, recorder events.EventRecorder) *exporter {
+	if config.Drain == nil {
+		config.Drain = func() (federation.Drain, <-chan struct{}) { return federation.Drain{}, nil }
+	}
 	if config.Stance == nil {
 		config.Stance = func() (Stance, <-chan struct{}) { return Speaks, nil }
 	}
@@ -251,6 +257,9 @@ func (x *exporter) describe(ctx context.Context, export *mcsv1beta1.ServiceExpor
 		endpoints[i] = &list.Items[i]
 	}
 	e, status := Describe(x.Store.Self(), x.Policy, export, service, endpoints, x.Nodes.beneath(endpoints), x.said(nameOf(export)))
+	if e != nil {
+		e.Drain, _ = x.Drain()
+	}
 	why, err := x.overtaken(ctx, export, service)
 	if err != nil {
 		return nil, Status{}, err

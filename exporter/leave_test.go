@@ -12,31 +12,33 @@ import (
 	"github.com/hansa-mcs/hansa/integration/rule"
 )
 
-// wish is how a cluster is to stand, as the test says.
-type wish struct {
+// wish is what a test wants of a cluster: how it is to stand, or whether it is drained.
+type wish[T any] struct {
 	mu      sync.Mutex
-	stance  Stance
+	is      T
 	changed chan struct{}
 }
 
-func (w *wish) now() (Stance, <-chan struct{}) {
+func newWish[T any]() *wish[T] { return &wish[T]{changed: make(chan struct{})} }
+
+func (w *wish[T]) now() (T, <-chan struct{}) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.stance, w.changed
+	return w.is, w.changed
 }
 
-func (w *wish) set(stance Stance) {
+func (w *wish[T]) set(is T) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.stance = stance
+	w.is = is
 	close(w.changed)
 	w.changed = make(chan struct{})
 }
 
 // leaver is a cluster that can leave, and exports shop/web.
-func leaver(t *testing.T) (*cluster, *wish) {
+func leaver(t *testing.T) (*cluster, *wish[Stance]) {
 	t.Helper()
-	w := &wish{changed: make(chan struct{})}
+	w := newWish[Stance]()
 	c := newCluster(t)
 	c.must(c.client.Create(t.Context(), webService()))
 	c.stance = w.now
@@ -47,7 +49,7 @@ func leaver(t *testing.T) (*cluster, *wish) {
 }
 
 // turn lets the cluster stand otherwise, and looks at shop/web as the exporter asks for.
-func (c *cluster) turn(w *wish, stance Stance) {
+func (c *cluster) turn(w *wish[Stance], stance Stance) {
 	c.t.Helper()
 	w.set(stance)
 	c.looks()

@@ -139,7 +139,7 @@ func newMember(ctx context.Context, options Options, log *slog.Logger) (m *membe
 	if m.departure, err = newDeparture(m.rest, options.Namespace, log); err != nil {
 		return nil, err
 	}
-	m.steering = newSteering(m.switches, m.departure, m.importer, log)
+	m.steering = newSteering(m.store.Self(), m.switches, m.departure, m.importer, log)
 	m.identity, err = trust.Load(options.Clusterset, m.store.Self(), trust.Files{Cert: options.CertFile, Key: options.KeyFile, CA: options.CAFile})
 	if err != nil {
 		return nil, blameFile(options, err)
@@ -238,7 +238,7 @@ func (m *member) assemble(ctx context.Context) (manager.Manager, error) {
 		return nil, err
 	}
 	err = exporter.Add(ctx, mgr, exporter.Config{
-		Store: m.store, Restored: m.importer.Ready(), Policy: m.options.exportPolicy(), Definition: exports, Lead: m.election.Lead, TakeTerm: m.takeTerm, Stance: m.steering.speaking.now, Auto: new(m.options.autoRules()), Nodes: nodes, Log: m.log,
+		Store: m.store, Restored: m.importer.Ready(), Policy: m.options.exportPolicy(), Definition: exports, Lead: m.election.Lead, TakeTerm: m.takeTerm, Stance: m.steering.speaking.now, Drain: m.steering.drain.now, Auto: new(m.options.autoRules()), Nodes: nodes, Log: m.log,
 	})
 	if err != nil {
 		return nil, err

@@ -21,11 +21,16 @@ type remarks struct {
 	state.Departure
 	withdrawn bool // the others know that this cluster withholds what it exports
 	freeze    state.Freeze
+	drains    string // the annotation, as it is
 }
 
 func remarksOf(cm *corev1.ConfigMap) remarks {
 	_, withdrawn := state.WithdrawnOf(cm)
-	return remarks{state.DepartureOf(cm), withdrawn, state.FreezeOf(cm)}
+	r := remarks{Departure: state.DepartureOf(cm), withdrawn: withdrawn, freeze: state.FreezeOf(cm)}
+	if cm != nil {
+		r.drains = cm.Annotations[state.DrainAnnotation]
+	}
+	return r
 }
 
 // departure follows what the ConfigMap says of leaving, and of brakes, in every agent of the cluster.

@@ -16,7 +16,9 @@ func (m *member) scenery(now time.Time) *report.Scene {
 	gates, faults, _ := m.switches.now()
 	said, _ := m.departure.now()
 	course, _ := m.steering.course.now()
+	drains, _ := state.ParseDrains(said.drains)
 	return &report.Scene{
+		Drains:     drains,
 		Now:        now,
 		Clusterset: m.options.Clusterset,
 		Agent:      m.itself(),

@@ -11,6 +11,7 @@ import (
 	"github.com/hansa-mcs/hansa/cmd/hansa-agent/features"
 	"github.com/hansa-mcs/hansa/cmd/hansa-agent/state"
 	"github.com/hansa-mcs/hansa/exporter"
+	"github.com/hansa-mcs/hansa/federation"
 	"github.com/hansa-mcs/hansa/importer"
 )
 
@@ -74,11 +75,16 @@ type steering struct {
 	withdrawn *current[bool] // the others know that this cluster withholds
 	left      *current[bool]
 	auto      *current[bool]
-	paused    *current[bool] // auto-export
+	paused    *current[bool]             // auto-export
+	drain     *current[federation.Drain] // of this cluster
+
+	self   federation.ClusterID
+	drains string // as the importer was told last
 }
 
-func newSteering(s *switches, d *departure, i *importer.Importer, log *slog.Logger) *steering {
+func newSteering(self federation.ClusterID, s *switches, d *departure, i *importer.Importer, log *slog.Logger) *steering {
 	return &steering{
+		self: self, drain: newCurrent[federation.Drain](),
 		log: log, switches: s, departure: d, importer: i,
 		course: newCurrent[course](), speaking: newCurrent[exporter.Stance](), withdrawn: newCurrent[bool](), left: newCurrent[bool](),
 		auto: newCurrent[bool](), paused: newCurrent[bool](),
@@ -111,6 +117,7 @@ func (s *steering) turn() (turned, changed <-chan struct{}) {
 	before, _ := s.course.now()
 	s.tell(before.withholding.Phase(), c.withholding.Phase())
 	s.discovers = c.discovers(s.discovers)
+	s.drainAs(said.drains)
 	s.importer.Part(c.parts()) // before the exporter is told
 	s.importer.Freeze(c.frozen())
 	s.importer.SetGates(importer.Gates{Discovery: s.discovers, Hosts: gates.On(features.Host), ClusterLocal: gates.On(features.ClusterLocal)})
@@ -121,6 +128,23 @@ func (s *steering) turn() (turned, changed <-chan struct{}) {
 	s.left.set(c.leaving.Phase() == state.Outside)
 	s.course.set(c)
 	return turned, changed
+}
+
+// drainAs makes the importer drain the other clusters that an annotation names, and lets the exporter tell the others if
+// this one is among them.
+func (s *steering) drainAs(text string) {
+	if text == s.drains {
+		return
+	}
+	s.drains = text
+	list, wrong := state.ParseDrains(text)
+	for _, err := range wrong {
+		s.log.Warn("a part of an annotation is not understood, and left out", "annotation", state.DrainAnnotation, "error", err)
+	}
+	own := list[s.self]
+	delete(list, s.self)
+	s.importer.Drain(list)
+	s.drain.set(own)
 }
 
 // tell logs what became of withholding.

@@ -30,7 +30,7 @@ func steered(t *testing.T, gates ...string) *steering {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return newSteering(s, d, importer.New(federation.NewStore("own"), importer.Config{}), log)
+	return newSteering("own", s, d, importer.New(federation.NewStore("own"), importer.Config{}), log)
 }
 
 func remembering(annotations, data map[string]string) *corev1.ConfigMap {
@@ -232,5 +232,24 @@ func TestWhatIsUnderwayIsTold(t *testing.T) {
 	}
 	if m.unwritten.of("a", nil); m.unwritten.why() != "" {
 		t.Errorf("written, and it says %s", m.unwritten.why())
+	}
+}
+
+// Of the clusters that a person drains the own one is told to the others; what is not understood drains nobody, and none of
+// the rest less.
+func TestDrainsAreFollowed(t *testing.T) {
+	s := steered(t)
+	for _, step := range []struct{ says, own string }{
+		{"", "0001-01-01T00:00:00Z/0s"},
+		{"own=2026-01-02T03:04:05Z/5m,east=2026-01-02T03:04:05Z/1m", "2026-01-02T03:04:05Z/5m0s"},
+		{"own=2026-01-02T03:04:05Z/5m,east=soon", "2026-01-02T03:04:05Z/5m0s"},
+		{"own=soon", "0001-01-01T00:00:00Z/0s"},
+		{"", "0001-01-01T00:00:00Z/0s"},
+	} {
+		s.departure.see(remembering(map[string]string{state.DrainAnnotation: step.says}, nil))
+		s.turn()
+		if own, _ := s.drain.now(); own.String() != step.own {
+			t.Errorf("%q: this cluster says %s, want %s", step.says, own, step.own)
+		}
 	}
 }

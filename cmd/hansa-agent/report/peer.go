@@ -37,6 +37,8 @@ type Peer struct {
 	// Unread is of how many services the last word could not be read, or was too much: the one before is served.
 	Unread int   `json:"unread"`
 	Held   *Held `json:"held,omitempty"`
+	// Drain is how it is drained, by itself or by this cluster; absent while it is not.
+	Drain *Drain `json:"drain,omitempty"`
 
 	Stream *Stream `json:"stream"` // null without one, and of a standby
 
@@ -101,6 +103,7 @@ func (s *Scene) peer(o federation.Owner, unread int) Peer {
 	if held := s.held(o.Cluster); held != nil {
 		p.Held = &Held{utc(held.Until), held.Services}
 	}
+	p.Drain = s.drain(o)
 	failed := s.Failures[o.Cluster]
 	up := s.stream(o.Cluster)
 	if up != nil {
@@ -169,7 +172,11 @@ func (s *Scene) whyPeer(h hearing, p Peer) string {
 	if p.Endpoints > 0 {
 		outlook = h.outlook()
 	}
-	return join(heard, memory, outlook, p.heldText(), p.unreadText())
+	drained := p.Drain.text()
+	if drained != "" {
+		drained = "it " + drained
+	}
+	return join(heard, memory, outlook, p.heldText(), p.unreadText(), drained)
 }
 
 func (p Peer) heldText() string {

@@ -24,7 +24,9 @@ type Scene struct {
 	// Underway is what was asked by a switch and is not so yet, in a sentence; "" for nothing.
 	Underway string
 	// Frozen is since when what is imported stays as it is, as a person asked; nil while it does not.
-	Frozen     *time.Time
+	Frozen *time.Time
+	// Drains are the clusters that a person of this one asked to drain, itself included.
+	Drains     map[federation.ClusterID]federation.Drain
 	AutoExport AutoExport
 
 	Store *federation.Store

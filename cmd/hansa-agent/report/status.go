@@ -42,11 +42,13 @@ type Status struct {
 	Agent      Agent                `json:"agent"`
 	Gates      []Gate               `json:"gates"`
 	// Frozen is since when what is imported stays as it is, as a person asked; null while it does not.
-	Frozen   *time.Time `json:"frozen"`
-	Policy   Policy     `json:"policy"`
-	Exported Exports    `json:"exported"`
-	Imported Imports    `json:"imported"`
-	Peers    []Peer     `json:"peers"`
+	Frozen *time.Time `json:"frozen"`
+	// Drain is that of this cluster, null while it is not drained.
+	Drain    *Drain  `json:"drain"`
+	Policy   Policy  `json:"policy"`
+	Exported Exports `json:"exported"`
+	Imported Imports `json:"imported"`
+	Peers    []Peer  `json:"peers"`
 }
 
 // Exports are what one cluster exports.
@@ -72,12 +74,13 @@ func (s *Scene) Status() *Status {
 	unread := s.Store.Unread()
 	for _, o := range s.owners() {
 		if o.Cluster == s.self() {
+			status.Drain = s.drain(o)
 			status.Exported = Exports{Version: version(o.Version), Services: o.Exports, Endpoints: o.Endpoints}
 		} else {
 			status.Peers = append(status.Peers, s.peer(o, unread[o.Cluster]))
 		}
 	}
-	status.Verdict, status.Problems = s.judge(status.Peers)
+	status.Verdict, status.Problems = s.judge(status.Drain, status.Peers)
 	return status
 }
 
@@ -93,7 +96,7 @@ func (s *Scene) imports() Imports {
 }
 
 // judge returns the verdict and why it is no better, what is worst first.
-func (s *Scene) judge(peers []Peer) (Verdict, []string) {
+func (s *Scene) judge(drain *Drain, peers []Peer) (Verdict, []string) {
 	verdict, problems := Good, []string{}
 	blame := func(v Verdict, format string, a ...any) {
 		problems = append(problems, fmt.Sprintf(format, a...))
@@ -138,6 +141,9 @@ func (s *Scene) judge(peers []Peer) (Verdict, []string) {
 	}
 	if text := s.quarantine(); text != "" {
 		blame(Degraded, "%s", text)
+	}
+	if drain != nil {
+		blame(Degraded, "this cluster %s; hansa undrain takes that back", drain.text())
 	}
 	for _, p := range peers {
 		for _, text := range p.problems() {
