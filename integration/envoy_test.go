@@ -126,6 +126,7 @@ func steerEnvoys(s *xdsScene, proxies []*proxy) {
 	loads, end := s.loads(proxies)
 	defer end()
 	s.steer(loads)
+	s.drain(loads)
 }
 
 func followChanges(s *xdsScene, proxies []*proxy) {

@@ -215,6 +215,7 @@ func (g *grpcScene) changes() {
 func (g *grpcScene) isSteered() {
 	g.replace("near", "home", "abroad")
 	g.steer(g.loads)
+	g.drain(g.loads)
 }
 
 // nearest are those of the backends that answer users while all are endpoints.

@@ -51,7 +51,7 @@ Then web.shop.svc.clusterset.local is found from both.`,
 	add(root, groupLink, initCommand(), joinCommandOf(), tokenCommand(), caCommand(), leaveCommand())
 	add(root, groupExport, exportCommand(), unexportCommand())
 	add(root, groupLook, statusCommand(), clustersCommand(), servicesCommand(), endpointsCommand(), explainCommand(), xdsCommand())
-	add(root, groupSteer, featuresCommand(), freezeCommand(), unfreezeCommand())
+	add(root, groupSteer, featuresCommand(), freezeCommand(), unfreezeCommand(), drainCommand(), undrainCommand())
 	add(root, groupOther, dnsCommand(), versionCommand())
 	addCompletionCommand(root, groupOther)
 	addHelpCommand(root, groupOther)

@@ -22,6 +22,7 @@ var nothing = cobra.NoFileCompletions
 // ofArguments says what the arguments of commands are, by the command's path below hansa. Commands without arguments, and
 // those that have commands below them, are not in it.
 var ofArguments = map[string]cobra.CompletionFunc{
+	"drain":          first(otherClusters),
 	"endpoints":      first(names(complete.Source.ServiceNames)),
 	"explain":        first(names(complete.Source.ServiceNames)),
 	"export":         first(names(complete.Source.Services)),
@@ -29,6 +30,7 @@ var ofArguments = map[string]cobra.CompletionFunc{
 	"features unset": gateNames,
 	"services":       first(names(complete.Source.ServiceNames)),
 	"token revoke":   first(names(complete.Source.Tokens)),
+	"undrain":        first(otherClusters),
 	"unexport":       first(names(complete.Source.Exports)),
 	"xds clients":    first(names(complete.Source.XDSClients)),
 	"xds dump":       names(complete.Source.ServiceNames),
@@ -210,6 +212,11 @@ func names(find func(complete.Source, context.Context, string) []complete.Name) 
 func clusterList(c *cobra.Command, _ []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
 	given, _ := c.Flags().GetStringSlice("to")
 	return offer(sourceOf(c).Clusters(c.Context(), given, typed)), cobra.ShellCompDirectiveNoFileComp
+}
+
+// otherClusters offers the IDs of the other clusters.
+func otherClusters(c *cobra.Command, _ []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	return offer(sourceOf(c).Clusters(c.Context(), nil, typed)), cobra.ShellCompDirectiveNoFileComp
 }
 
 // typeList offers types of xDS for the last element of a list.
