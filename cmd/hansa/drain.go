@@ -101,6 +101,6 @@ func drainOf(words drainWords, wanted func(now time.Time) (federation.Drain, err
 	}
 	w.add(c)
 	addDryOutput(c, &output)
-	dry.add(c.Flags(), "print what asks the agents, for kubectl apply --server-side, and ask nobody")
+	dry.add(c.Flags(), "print what asks the agents, for kubectl apply --server-side, after a look at what they are asked already, and change nothing")
 	return c
 }
